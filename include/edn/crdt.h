@@ -1,0 +1,151 @@
+/* crdt: one entry of a diary as an event graph (the Eg-walker family: Gentle and Kleppmann, EuroSys 2025).
+ *
+ * A document is the set of events that its authors made: insertions and deletions of text, fields set, tags added or
+ * taken off, the whole deleted or brought back; each knows what its author had seen. Two documents that hold the same
+ * events show the same bytes and have the same encoding, in whatever order the events came.
+ *
+ *   - Text: positions and counts are Unicode scalars. Concurrent edits keep every character that nobody deleted.
+ *   - Fields: the last writer wins, by (Lamport time, agent), never by a wall clock.
+ *   - Tags: an addition wins over a concurrent removal.
+ *   - Deleting: a document is deleted when every event of its frontier is a deletion. When only some are, it is alive
+ *     and in conflict: somebody deleted what somebody else was editing.
+ *
+ * Pure: no I/O, no clock, no randomness. A document belongs to one thread at a time. Needs <edn/base.h> only. */
+#ifndef EDN_CRDT_H
+#define EDN_CRDT_H
+
+#include <edn/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Who made an event. In EDN this is the device's id. */
+typedef struct edn_agent_id { uint8_t b[16]; } edn_agent_id;
+
+/* An event's name, the same everywhere: the agent's own count, from 0, without gaps. */
+typedef struct edn_event_id {
+    edn_agent_id agent;
+    uint64_t seq;
+} edn_event_id;
+
+/* A version: the events that nothing in it comes after, sorted by (agent, seq). Empty is the empty document. */
+typedef struct edn_version {
+    const edn_event_id *ids;
+    size_t n;
+} edn_version;
+
+#define EDN_DOC_FIELD_NAME_SIZE_MAX 64u
+#define EDN_DOC_FIELD_SIZE_MAX 65536u
+#define EDN_DOC_TAG_SIZE_MAX 256u
+#define EDN_DOC_TEXT_SIZE_MAX ((size_t)1 << 30)
+
+typedef struct edn_doc edn_doc;
+
+typedef enum edn_doc_state {
+    EDN_DOC_LIVE,
+    EDN_DOC_DELETED,
+    EDN_DOC_CONFLICT, /* alive, but a deletion stands beside an edit */
+} edn_doc_state;
+
+EDN_MUST_USE edn_status edn_doc_new(edn_doc **out);
+void edn_doc_free(edn_doc *doc);
+
+/* ---- local events ------------------------------------------------------------------------------------------------ */
+
+/* Who writes, and when, for the local events that follow. The time is shown to people and orders nothing. */
+void edn_doc_author(edn_doc *doc, edn_agent_id agent, uint64_t time_ms);
+
+/* Each appends events at the document's frontier. A refused call changes nothing.
+ * EDN_E_INVALID: a position past the end, or no author; EDN_E_UTF8; EDN_E_LIMIT; EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_doc_insert(edn_doc *doc, size_t pos, edn_bytes utf8);
+EDN_MUST_USE edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count);
+/* An empty value takes the field away. Names and values are any bytes. */
+EDN_MUST_USE edn_status edn_doc_set(edn_doc *doc, edn_bytes name, edn_bytes value);
+/* Adding what is there, or removing what is not, appends nothing. */
+EDN_MUST_USE edn_status edn_doc_tag(edn_doc *doc, edn_bytes tag, bool add);
+EDN_MUST_USE edn_status edn_doc_remove(edn_doc *doc);
+EDN_MUST_USE edn_status edn_doc_revive(edn_doc *doc);
+
+/* ---- what it shows ----------------------------------------------------------------------------------------------- */
+
+size_t edn_doc_text_size(const edn_doc *doc);  /* bytes */
+size_t edn_doc_text_count(const edn_doc *doc); /* scalars */
+/* Appends the text. */
+EDN_MUST_USE edn_status edn_doc_text(const edn_doc *doc, edn_buf *out);
+/* The value, borrowed until the next change; EDN_E_MISSING when it is not set. */
+EDN_MUST_USE edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out);
+/* Fields by name and tags in byte order, borrowed until the next change. `i` counts from 0; false past the last. */
+bool edn_doc_field_at(const edn_doc *doc, size_t i, edn_bytes *name, edn_bytes *value);
+bool edn_doc_tag_at(const edn_doc *doc, size_t i, edn_bytes *tag);
+edn_doc_state edn_doc_state_of(const edn_doc *doc);
+/* Borrowed until the next change. */
+edn_version edn_doc_frontier(const edn_doc *doc);
+/* How many events are held in all, and of one agent: its next seq. */
+uint64_t edn_doc_event_count(const edn_doc *doc);
+uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent);
+
+/* ---- sending and merging ------------------------------------------------------------------------------------------ */
+
+/* Appends one agent's events from `seq_from` on as one message of at most about `size_max` bytes (one event at least),
+ * and tells where the next message has to begin. With nothing to send, *seq_next is seq_from and nothing is appended. */
+EDN_MUST_USE edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, size_t size_max,
+                                              edn_buf *out, uint64_t *seq_next);
+
+/* One change of the shown text, to be applied to an open editor in order: `deleted` scalars at `pos` go, `inserted`
+ * comes. Borrowed for the call. */
+typedef struct edn_doc_patch {
+    size_t pos, deleted;
+    edn_bytes inserted;
+} edn_doc_patch;
+typedef void edn_doc_patch_fn(void *ctx, const edn_doc_patch *patch);
+
+/* Takes in a message. Events that are here already are skipped. `patch` may be NULL.
+ * EDN_E_PARENTS: it builds on events that are not here; EDN_E_FORMAT: hostile or damaged; EDN_E_LIMIT; EDN_E_NOMEM.
+ * A refused message changes nothing. */
+EDN_MUST_USE edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patch, void *ctx);
+
+/* ---- keeping ------------------------------------------------------------------------------------------------------- */
+
+/* Appends the whole document: canonical, one document has one encoding. */
+EDN_MUST_USE edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out);
+/* EDN_E_FORMAT for any other bytes than edn_doc_encode makes. */
+EDN_MUST_USE edn_status edn_doc_decode(edn_bytes in, edn_doc **out);
+
+/* A copy without one agent's events from `seq_from` on, which must be in nobody else's past (they were never sent):
+ * else EDN_E_INVALID. For a device that must give up its name (see docs: clones). */
+EDN_MUST_USE edn_status edn_doc_without(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, edn_doc **out);
+
+/* ---- history --------------------------------------------------------------------------------------------------------- */
+
+typedef enum edn_change_kind {
+    EDN_CHANGE_INSERT,
+    EDN_CHANGE_DELETE,
+    EDN_CHANGE_FIELD,
+    EDN_CHANGE_TAG,
+    EDN_CHANGE_UNTAG,
+    EDN_CHANGE_REMOVE,
+    EDN_CHANGE_REVIVE,
+} edn_change_kind;
+
+/* A run of events of one kind by one agent at one time. */
+typedef struct edn_change {
+    edn_event_id first;
+    uint64_t count;
+    uint64_t time_ms;
+    edn_change_kind kind;
+    size_t size;      /* bytes of text that an insertion brought */
+    edn_bytes name;   /* the field's name, or the tag */
+} edn_change;
+/* In causal order, the same on every device. Borrowed for the call; a status other than EDN_OK stops and is returned. */
+typedef edn_status edn_change_fn(void *ctx, const edn_change *change);
+EDN_MUST_USE edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx);
+
+/* The document as it was at a version: a copy that holds only the events in that version's past.
+ * EDN_E_MISSING: an event of it is not here. */
+EDN_MUST_USE edn_status edn_doc_at(const edn_doc *doc, edn_version version, edn_doc **out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
