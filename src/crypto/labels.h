@@ -1,0 +1,59 @@
+/* Every label that is hashed, signed or derived under, in one table: a test walks it and fails on duplicates.
+ *
+ * One label a use. A message made for one use can therefore never be taken for another (SECURITY: A21). */
+#ifndef EDN_CRYPTO_LABELS_H
+#define EDN_CRYPTO_LABELS_H
+
+#define EDN_LABELS(X)                                                                                                  \
+    X(DEVID, "EDNv1/devid")                                                                                            \
+    X(DEVNAME, "EDNv1/devname")                                                                                        \
+    X(HASH_LINK, "EDNv1/hash/link")                                                                                    \
+    X(HASH_BATCH, "EDNv1/hash/batch")                                                                                  \
+    X(HEADS, "EDNv1/heads")                                                                                            \
+    X(PINS, "EDNv1/pins")                                                                                              \
+    X(SIG_LINK, "EDNv1/sig/link")                                                                                      \
+    X(SIG_POP, "EDNv1/sig/pop")                                                                                        \
+    X(SIG_AIK, "EDNv1/sig/aik")                                                                                        \
+    X(SIG_BATCH, "EDNv1/sig/batch")                                                                                    \
+    X(SIG_LOGIN, "EDNv1/sig/login")                                                                                    \
+    X(SIG_RECEIPT, "EDNv1/sig/receipt")                                                                                \
+    X(ETAG, "EDNv1/etag")                                                                                              \
+    X(ACCOUNT_NAME, "EDNv1/account-name")                                                                              \
+    X(SEAL, "EDNv1/seal")                                                                                              \
+    X(HEDGE, "EDNv1/hedge")                                                                                            \
+    X(NONCE, "EDNv1/nonce")                                                                                            \
+    X(MUK, "EDNv1/muk")                                                                                                \
+    X(RK_META, "EDNv1/rk/meta")                                                                                        \
+    X(RK_INDEX, "EDNv1/rk/index")                                                                                      \
+    X(RK_SSE, "EDNv1/rk/sse")                                                                                          \
+    X(RK_DEDUP, "EDNv1/rk/dedup")                                                                                      \
+    X(RK_PUSH, "EDNv1/rk/push")                                                                                        \
+    X(RK_SPACE, "EDNv1/rk/space")                                                                                      \
+    X(RK_AEK, "EDNv1/rk/aek")                                                                                          \
+    X(RK_GRANT_PSK, "EDNv1/rk/grant-psk")                                                                              \
+    X(RK_PREV_EPOCH, "EDNv1/rk/prev-epoch")                                                                            \
+    X(RK_JOURNAL_WRAP, "EDNv1/rk/journal-wrap")                                                                        \
+    X(RK_PROBE, "EDNv1/rk/probe")                                                                                      \
+    X(JK_ENTRY, "EDNv1/jk/entry")                                                                                      \
+    X(SPACE_PERSONAL, "EDNv1/space/personal")                                                                          \
+    X(AAD_ROOT, "EDNv1/aad/root")                                                                                      \
+    X(AAD_PREV, "EDNv1/aad/prev")                                                                                      \
+    X(AAD_JK, "EDNv1/aad/jk")                                                                                          \
+    X(AAD_REC, "EDNv1/aad/rec")                                                                                        \
+    X(AAD_STORE, "EDNv1/aad/store")                                                                                    \
+    X(AAD_SLOT, "EDNv1/aad/slot")                                                                                      \
+    X(GRANT_INFO, "EDNv1/grant/info")                                                                                  \
+    X(GRANT_AAD, "EDNv1/grant/aad")                                                                                    \
+    X(GRANT_PSK, "EDNv1/grant/psk")                                                                                    \
+    X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
+    X(STORE_VALUE, "EDNv1/store/value")                                                                                \
+    X(STORE_NAME, "EDNv1/store/name")                                                                                  \
+    X(FAKE, "EDNv1/server/fake")                                                                                       \
+    X(PSEUDONYM, "EDNv1/server/pseudonym")                                                                             \
+    X(SERVER_KEY, "EDNv1/server/key")
+
+#define EDN_LABEL_DECLARE(name, text) static const char EDN_LABEL_##name[] __attribute__((unused)) = text;
+EDN_LABELS(EDN_LABEL_DECLARE)
+#undef EDN_LABEL_DECLARE
+
+#endif

@@ -1,0 +1,130 @@
+/* devlog: the public half of identity. An account's device log is an append-only chain of signed links; its id is the
+ * hash of the first, so no server can swap it (SECURITY 2.6). Pure; the server links it too. */
+#ifndef EDN_DEVLOG_H
+#define EDN_DEVLOG_H
+
+#include "crypto/verify.h"
+
+#define EDN_LINK_SIZE_MAX 65536u
+#define EDN_DEVICES_MAX 32u       /* active at one time */
+#define EDN_LINKS_MAX 100000u
+
+enum { EDN_CAP_READ = 1, EDN_CAP_WRITE = 2, EDN_CAP_ADMIN = 4 };
+
+typedef enum edn_link_type {
+    EDN_LINK_GENESIS = 1,
+    EDN_LINK_ADD_DEVICE = 2,
+    EDN_LINK_REVOKE_ROTATE = 3,
+    EDN_LINK_SET_KDF = 4,
+    EDN_LINK_SET_RECOVERY = 5,
+    EDN_LINK_CHECKPOINT = 6,
+    EDN_LINK_SET_POLICY = 7,
+    EDN_LINK_ROTATE_AIK = 8,
+} edn_link_type;
+
+/* A device's certificate, 100 bytes in a link. */
+typedef struct edn_cert {
+    edn_sign_pk sign;
+    edn_dh_pk enc;
+    uint32_t caps;
+    edn_hash name_hash; /* H32(T("EDNv1/devname"; name)); the name itself is sealed metadata */
+} edn_cert;
+
+/* A place in one device's chain of batches in one space. */
+typedef struct edn_pin {
+    edn_space_id space;
+    edn_device_id device;
+    uint64_t dseq;
+    edn_hash hash;
+} edn_pin;
+
+/* What the log says of one device. */
+typedef struct edn_device {
+    edn_device_id id;
+    edn_cert cert;
+    uint64_t added_seq;   /* the link that added it */
+    uint64_t added_time_ms;
+    uint64_t revoked_seq; /* the link that revoked it; UINT64_MAX while active */
+} edn_device;
+
+typedef struct edn_devlog edn_devlog;
+
+EDN_MUST_USE edn_status edn_devlog_new(edn_devlog **out);
+void edn_devlog_free(edn_devlog *log);
+/* A copy, so that several links can be tried before any is kept. */
+EDN_MUST_USE edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out);
+
+/* Checks the next link in full and takes it in. The first failure decides, in the order of SECURITY 2.6: EDN_E_FORMAT,
+ * _SUITE, _TYPE, _SEQ, _PREV, _ACCOUNT, _SIGNER_REVOKED, _SIGNER_UNKNOWN, _SIG, _CAP, _FORMAT (body), _KEY_INVALID,
+ * _DUP_DEVICE, _POP, _DEVICE_UNKNOWN, _EPOCH, _POLICY. A refused link changes nothing. `link` may be hostile. */
+EDN_MUST_USE edn_status edn_devlog_append(edn_devlog *log, edn_bytes link);
+/* The same without signature checks, for links that this device verified before and kept sealed. */
+EDN_MUST_USE edn_status edn_devlog_append_trusted(edn_devlog *log, edn_bytes link);
+
+/* How many links; seq of the last is one less. The rest must not be asked of an empty log. */
+uint64_t edn_devlog_count(const edn_devlog *log);
+edn_account_id edn_devlog_account(const edn_devlog *log);
+edn_hash edn_devlog_head(const edn_devlog *log);
+/* The hash of link `seq`; false past the end. */
+bool edn_devlog_hash_at(const edn_devlog *log, uint64_t seq, edn_hash *out);
+uint32_t edn_devlog_epoch(const edn_devlog *log);
+edn_sign_pk edn_devlog_aik(const edn_devlog *log);
+edn_dh_pk edn_devlog_aek(const edn_devlog *log);
+/* From the last SET_KDF; false when there was none. */
+bool edn_devlog_kdf(const edn_devlog *log, edn_hash *kdf_hash, edn_hash *root_box_hash, edn_sign_pk *login);
+/* From the last GENESIS, ADD_DEVICE or REVOKE_ROTATE. */
+edn_hash edn_devlog_grants_hash(const edn_devlog *log);
+uint16_t edn_devlog_suite_min(const edn_devlog *log);
+uint8_t edn_devlog_kdf_floor(const edn_devlog *log);
+
+/* Every device ever added, in the order of the log; borrowed until the next append. NULL past the end. */
+const edn_device *edn_devlog_device(const edn_devlog *log, size_t i);
+const edn_device *edn_devlog_device_find(const edn_devlog *log, const edn_device_id *id);
+/* Whether the device was active after link `seq`. */
+bool edn_device_active_at(const edn_device *d, uint64_t seq);
+static inline bool edn_device_active(const edn_device *d) { return d->revoked_seq == UINT64_MAX; }
+/* The last batch of a revoked device that counts in a space: {dseq 0} when none does. False: the device is active. */
+bool edn_devlog_cut(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space, uint64_t *dseq, edn_hash *hash);
+/* The pins of the last CHECKPOINT; borrowed until the next append. */
+size_t edn_devlog_checkpoint(const edn_devlog *log, const edn_pin **pins);
+
+/* ---- links as bytes ------------------------------------------------------------------------------------------------ */
+
+edn_hash edn_link_hash(edn_bytes link);
+/* Only the fixed part, checked for form; for listing and for the server's index. */
+typedef struct edn_link_info {
+    edn_link_type type;
+    uint64_t seq, time_ms;
+    edn_hash prev;
+    edn_account_id account;
+    edn_device_id signer; /* zero: the AIK */
+    edn_bytes body;       /* borrowed from the link */
+} edn_link_info;
+EDN_MUST_USE edn_status edn_link_peek(edn_bytes link, edn_link_info *out);
+
+/* Building: what follows `log` (an empty log for genesis). Each appends one signed link to `out` and takes nothing into
+ * the log. `signer` NULL means that `sk` is the AIK. */
+typedef struct edn_link_signer {
+    const edn_device_id *device; /* NULL: the AIK */
+    const edn_sign_sk *sk;
+    uint64_t time_ms;
+} edn_link_signer;
+
+/* pop by the new device's key for the link that would come next. */
+void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
+                  const edn_cert *cert, const edn_sign_sk *device_sk);
+EDN_MUST_USE edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
+                                         const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
+                                         const edn_sign_sk *device_sk);
+EDN_MUST_USE edn_status edn_link_add_device(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                            const edn_cert *cert, const edn_hash *grants_hash, const edn_signature *pop);
+EDN_MUST_USE edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                         const edn_hash *kdf_hash, const edn_hash *root_box_hash, const edn_sign_pk *login);
+EDN_MUST_USE edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                            const edn_pin *pins, size_t n);
+/* Types that have no builder of their own (3, 5, 7, 8): the body as bytes. */
+EDN_MUST_USE edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
+                                       edn_bytes body);
+void edn_cert_put(edn_buf *out, const edn_cert *cert);
+
+#endif

@@ -1,0 +1,258 @@
+/* wire: what travels. Batches (the public half: their sealed inside is src/keys' business), and the requests and answers of
+ * the sync protocol, encoded and decoded by the same code on both sides. Pure; bytes may be hostile. */
+#ifndef EDN_WIRE_H
+#define EDN_WIRE_H
+
+#include "crypto/verify.h"
+
+/* ---- padding (SECURITY 4) ------------------------------------------------------------------------------------------ */
+
+typedef enum edn_padding { EDN_PADDING_P1 = 1, EDN_PADDING_P2 = 2 } edn_padding;
+/* The bucket for a length: P1 = Padmé with floor 1 KiB (Nikitin et al., PURBs, PETS 2019), P2 = power of two, floor 4 KiB. */
+uint32_t edn_padded_size(edn_padding p, uint32_t n);
+/* Whether some length falls in exactly this bucket under P1 or P2. */
+bool edn_padded_size_legal(uint32_t n);
+
+/* ---- batches (SECURITY 2.8) ------------------------------------------------------------------------------------------ */
+
+#define EDN_BATCH_HEADER_SIZE 176u
+#define EDN_BATCH_SIZE_MAX (4u << 20)
+#define EDN_BATCH_OVERHEAD (EDN_BATCH_HEADER_SIZE + 24u + 32u + 16u + 64u) /* all but the padded plaintext */
+#define EDN_RECORD_SIZE_MAX (1u << 20)  /* a record's box */
+#define EDN_RECORDS_MAX 65536u          /* in one batch */
+#define EDN_HEADS_MAX 1024u             /* devices that ever wrote to one space */
+#define EDN_HEAD_SIZE 56u
+
+typedef enum edn_batch_kind {
+    EDN_BATCH_OPS = 1,
+    EDN_BATCH_SNAPSHOT = 2,
+    EDN_BATCH_MANIFEST = 3,
+    EDN_BATCH_INDEX = 4,
+    EDN_BATCH_KEYBOX = 5,
+} edn_batch_kind;
+
+/* 176 bytes: "EDNB" ‖ u8 1 ‖ u8 kind ‖ u16 suite ‖ space 32 ‖ device 16 ‖ u64 dseq ‖ prev 32 ‖ u32 epoch ‖ u64 log seq ‖
+ * log head 32 ‖ heads_hash 32 ‖ u32 padded length */
+typedef struct edn_batch_header {
+    edn_batch_kind kind;
+    uint16_t suite;
+    edn_space_id space;
+    edn_device_id device;
+    uint64_t dseq;       /* 1, 2, 3… for each space and device */
+    edn_hash prev;       /* of the device's batch before, zero for the first */
+    uint32_t epoch;      /* of the space key */
+    uint64_t log_seq;    /* the last link of the device log that the author knew, and its hash */
+    edn_hash log_head;
+    edn_hash heads_hash;
+    uint32_t padded_size;
+} edn_batch_header;
+
+/* A decoded batch borrows the bytes it was decoded from. */
+typedef struct edn_batch {
+    edn_bytes bytes;        /* the whole */
+    edn_bytes header_bytes; /* the first 176 */
+    edn_batch_header header;
+    edn_bytes box;          /* nonce ‖ commitment ‖ ciphertext ‖ tag */
+    edn_signature signature;
+} edn_batch;
+
+void edn_batch_header_put(edn_buf *out, const edn_batch_header *h);
+/* Sizes, version, kind, suite, legal padding bucket, length: EDN_E_FORMAT, EDN_E_SUITE. Nothing is authentic yet. */
+EDN_MUST_USE edn_status edn_batch_decode(edn_bytes in, edn_batch *out);
+/* H32(T("EDNv1/hash/batch"; header, N, com, H32(C), signature)); the digest of C is computed once for both calls when
+ * `c_hash` is kept. */
+edn_hash edn_batch_c_hash(const edn_batch *b);
+edn_hash edn_batch_hash(const edn_batch *b, const edn_hash *c_hash);
+/* Signature over T("EDNv1/sig/batch"; header, N, com, H32(C)). `pk` was checked when its device was added. */
+EDN_MUST_USE bool edn_batch_verify(const edn_batch *b, const edn_hash *c_hash, const edn_sign_pk *pk);
+void edn_batch_sign(edn_signature *out, edn_bytes header, edn_bytes nonce, edn_bytes commitment, const edn_hash *c_hash,
+                    const edn_sign_sk *sk);
+
+/* A device's newest batch in a space. Maps of heads are strictly ascending by device id everywhere. */
+typedef struct edn_head {
+    edn_device_id device;
+    uint64_t dseq;
+    edn_hash hash;
+} edn_head;
+
+/* H32(T("EDNv1/heads"; each 56-byte element)) */
+edn_hash edn_heads_hash(const edn_head *heads, size_t n);
+/* u32 n ‖ n × (device 16 ‖ u64 dseq ‖ hash 32). Decoding: EDN_E_FORMAT when not ascending or dseq is 0. */
+void edn_heads_put(edn_buf *out, const edn_head *heads, size_t n);
+EDN_MUST_USE bool edn_heads_read(edn_reader *r, edn_arena *a, edn_head **heads, size_t *n);
+const edn_head *edn_heads_find(const edn_head *heads, size_t n, const edn_device_id *device);
+
+/* One record of a batch's inside: still sealed in its second layer. */
+typedef struct edn_record {
+    edn_journal_id journal;
+    edn_entry_id entry;
+    uint32_t journal_epoch, key_version;
+    uint8_t type;
+    edn_bytes box; /* borrowed */
+} edn_record;
+
+/* The inside of a batch: LP(heads) ‖ LP(u32 n ‖ n × (journal 16 ‖ entry 16 ‖ u32 journal epoch ‖ u32 key version ‖ u8 type ‖
+ * LP(box))). Decoding checks limits before it allocates. */
+EDN_MUST_USE edn_status edn_body_encode(edn_buf *out, const edn_head *heads, size_t heads_n, const edn_record *records, size_t n);
+typedef struct edn_body {
+    edn_head *heads;
+    size_t heads_n;
+    edn_record *records;
+    size_t records_n;
+} edn_body;
+EDN_MUST_USE edn_status edn_body_decode(edn_arena *a, edn_bytes in, edn_body *out);
+
+/* ---- login message (SECURITY 2.10) -------------------------------------------------------------------------------------- */
+
+typedef struct edn_login_message {
+    edn_bytes origin;
+    edn_account_id account;
+    edn_device_id device; /* zero: by passphrase */
+    uint8_t client_nonce[32], server_nonce[32], channel_binding[32];
+    uint64_t server_time; /* seconds */
+    uint64_t log_seq;
+    edn_hash log_head;
+} edn_login_message;
+void edn_login_sign(edn_signature *out, const edn_login_message *m, const edn_sign_sk *sk);
+EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_message *m, const edn_sign_pk *pk);
+
+/* ---- requests and answers --------------------------------------------------------------------------------------------------
+ *
+ * Every body begins with u8 version 1; integers are little-endian; lists are u32 n ‖ items; nothing may trail. `struct`s
+ * borrow from the decoded bytes and, for lists, from the arena. A put appends; a decode gives EDN_E_FORMAT for any other
+ * bytes than the put makes.
+ *
+ *   GET  /v1/server                         -> server info; needs no token
+ *   GET  /v1/probe/{probe}/{etag}           -> 204 nothing new, 200 something is, 404 unknown; base64url; needs no token
+ *   POST /v1/challenge      challenge ask   -> challenge
+ *   POST /v1/login          login           -> token
+ *   POST /v1/accounts       account         -> 201 (log state), 409 taken or known already
+ *   POST /v1/log            log append      -> log state; 409 with the log state when it does not continue the log
+ *   POST /v1/box            box ask         -> boxes
+ *   POST /v1/pull           pull            -> pulled
+ *   POST /v1/push           push            -> pushed; 409 when a batch does not continue its chain
+ *   GET  /v1/events                         -> text/event-stream, "data: {etag}" whenever the personal space or the log moved
+ *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
+ *
+ * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. */
+
+#define EDN_PROTOCOL_VERSION 1u
+#define EDN_ORIGIN_SIZE_MAX 256u
+#define EDN_TOKEN_SIZE_MAX 2048u
+#define EDN_BOX_SIZE_MAX (1u << 20)
+#define EDN_BOXES_MAX 256u
+#define EDN_PROBE_SIZE 16u
+#define EDN_ETAG_SIZE 16u
+#define EDN_PULL_SIZE_MAX (8u << 20)  /* an answer is cut after the batch that passes 4 MiB */
+#define EDN_PUSH_SIZE_MAX (EDN_BATCH_SIZE_MAX + 4096u)
+
+typedef struct edn_etag { uint8_t b[EDN_ETAG_SIZE]; } edn_etag;
+/* A space's state in 16 bytes: of H32(T("EDNv1/etag"; space, u64 log count, log head, heads_hash)). */
+edn_etag edn_etag_of(const edn_space_id *space, uint64_t log_count, const edn_hash *log_head, const edn_hash *heads_hash);
+
+/* A server's signed statement that it durably holds exactly this state. */
+typedef struct edn_receipt {
+    uint64_t time_ms;
+    edn_signature sig; /* T("EDNv1/sig/receipt"; space, u64 log count, log head, heads_hash, u64 time ms) */
+} edn_receipt;
+void edn_receipt_sign(edn_receipt *r, const edn_space_id *space, uint64_t log_count, const edn_hash *log_head,
+                      const edn_hash *heads_hash, const edn_sign_sk *sk);
+EDN_MUST_USE bool edn_receipt_verify(const edn_receipt *r, const edn_space_id *space, uint64_t log_count,
+                                     const edn_hash *log_head, const edn_hash *heads_hash, const edn_sign_pk *pk);
+
+/* H32(T("EDNv1/account-name"; name)): what a server knows of the name an account is found by. `name` is already NFKC case
+ * folded and trimmed. */
+edn_hash edn_account_name_hash(edn_bytes name);
+
+typedef struct edn_msg_server_info { edn_sign_pk receipt_pk; uint64_t time; edn_bytes origin; } edn_msg_server_info;
+
+enum { EDN_LOGIN_DEVICE = 1, EDN_LOGIN_PASSPHRASE = 2 };
+/* By device: account and device. By passphrase: name_hash alone; the account comes with the answer. The rest is zero. */
+typedef struct edn_msg_challenge_ask {
+    uint8_t kind;
+    edn_account_id account;
+    edn_device_id device;
+    edn_hash name_hash;
+    uint8_t client_nonce[32];
+} edn_msg_challenge_ask;
+typedef struct edn_msg_challenge {
+    uint8_t server_nonce[32];
+    uint64_t server_time;
+    edn_bytes origin;
+    edn_account_id account;
+    uint8_t kdf_record[32]; /* zero for a device */
+} edn_msg_challenge;
+typedef struct edn_msg_login {
+    uint8_t kind;
+    edn_account_id account;
+    edn_device_id device;
+    uint8_t client_nonce[32], server_nonce[32], channel_binding[32];
+    uint64_t server_time, log_seq;
+    edn_hash log_head;
+    edn_signature sig;
+} edn_msg_login;
+typedef struct edn_msg_token { uint64_t expires; edn_bytes token; } edn_msg_token; /* seconds */
+
+/* Links and the boxes whose hashes they name: kdf record, root box, grants, boxes of earlier epochs. */
+typedef struct edn_msg_account {
+    edn_hash name_hash;
+    edn_bytes *links;
+    size_t links_n;
+    edn_bytes *boxes;
+    size_t boxes_n;
+} edn_msg_account;
+typedef struct edn_msg_log_append {
+    edn_bytes *links;
+    size_t links_n;
+    edn_bytes *boxes;
+    size_t boxes_n;
+} edn_msg_log_append;
+typedef struct edn_msg_log_state { uint64_t count; edn_hash head; } edn_msg_log_state;
+
+typedef struct edn_msg_box_ask { edn_hash *hashes; size_t n; } edn_msg_box_ask;
+typedef struct edn_msg_boxes { edn_bytes *boxes; size_t n; } edn_msg_boxes; /* in the order asked; empty: not there */
+
+typedef struct edn_msg_pull {
+    edn_space_id space;
+    uint64_t log_count; /* links after these are wanted */
+    uint8_t probe[EDN_PROBE_SIZE];
+    edn_head *heads; /* batches after these are wanted */
+    size_t heads_n;
+} edn_msg_pull;
+enum { EDN_PULLED_MORE = 1 };
+typedef struct edn_msg_pulled {
+    uint8_t flags;
+    uint64_t log_count; /* the server's */
+    edn_hash log_head;
+    edn_receipt receipt;
+    edn_head *heads; /* the server's */
+    size_t heads_n;
+    edn_bytes *links;
+    size_t links_n;
+    edn_bytes *batches; /* each device's in order */
+    size_t batches_n;
+} edn_msg_pulled;
+
+/* Batches of one space, each continuing its device's chain: any active device may bring any device's. */
+typedef struct edn_msg_push {
+    edn_etag before; /* the state that the sender believes the server to be in */
+    edn_bytes *batches;
+    size_t batches_n;
+} edn_msg_push;
+enum { EDN_PUSHED_EXPECTED = 1 }; /* the sender's belief was right: nothing to pull */
+typedef struct edn_msg_pushed {
+    uint8_t flags;
+    edn_receipt receipt; /* of the state after the push */
+} edn_msg_pushed;
+
+#define EDN_MESSAGES(X) \
+    X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
+    X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed)
+/* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */
+#define EDN_MESSAGE_DECLARE(name) \
+    void edn_##name##_put(edn_buf *out, const edn_msg_##name *m); \
+    EDN_MUST_USE edn_status edn_##name##_decode(edn_arena *a, edn_bytes in, edn_msg_##name *out);
+EDN_MESSAGES(EDN_MESSAGE_DECLARE)
+#undef EDN_MESSAGE_DECLARE
+
+#endif
