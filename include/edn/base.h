@@ -38,17 +38,17 @@ static inline bool edn_bytes_equal(edn_bytes a, edn_bytes b)
 typedef enum edn_status {
     EDN_OK = 0,
     /* this machine */
-    EDN_E_NOMEM,    /* out of memory */
-    EDN_E_IO,       /* the operating system or the disk refused */
-    EDN_E_FULL,     /* no space left, or a quota is used up */
-    EDN_E_BUSY,     /* somebody else holds it; try again */
-    EDN_E_LIMIT,    /* larger than a documented limit */
-    EDN_E_INVALID,  /* an argument that a person can mend */
-    EDN_E_UTF8,     /* text that is not UTF-8 */
-    EDN_E_MISSING,  /* not there */
-    EDN_E_EXISTS,   /* there already */
-    EDN_E_AMBIGUOUS,/* more than one fits */
-    EDN_E_LOCKED,   /* needs unlock first */
+    EDN_E_NOMEM,      /* out of memory */
+    EDN_E_IO,         /* the operating system or the disk refused */
+    EDN_E_FULL,       /* no space left, or a quota is used up */
+    EDN_E_BUSY,       /* somebody else holds it; try again */
+    EDN_E_LIMIT,      /* larger than a documented limit */
+    EDN_E_INVALID,    /* an argument that a person can mend */
+    EDN_E_UTF8,       /* text that is not UTF-8 */
+    EDN_E_MISSING,    /* not there */
+    EDN_E_EXISTS,     /* there already */
+    EDN_E_AMBIGUOUS,  /* more than one fits */
+    EDN_E_LOCKED,     /* needs unlock first */
     EDN_E_PASSPHRASE, /* a passphrase or account key does not open it */
     EDN_E_CANCELLED,
     /* the other side of a wire */
@@ -102,11 +102,21 @@ typedef struct edn_err {
 edn_status edn_fail(edn_err *err, edn_status st, const char *fmt, ...) EDN_PRINTF(3, 4);
 
 /* Ids are types of their own, so that swapping two does not compile. */
-typedef struct edn_account_id { uint8_t b[32]; } edn_account_id; /* hash of the device log's first link */
-typedef struct edn_device_id { uint8_t b[16]; } edn_device_id;   /* hash of the device's public keys, cut */
-typedef struct edn_space_id { uint8_t b[32]; } edn_space_id;     /* one sync log */
-typedef struct edn_journal_id { uint8_t b[16]; } edn_journal_id; /* random */
-typedef struct edn_entry_id { uint8_t b[16]; } edn_entry_id;     /* random */
+typedef struct edn_account_id {
+    uint8_t b[32];
+} edn_account_id; /* hash of the device log's first link */
+typedef struct edn_device_id {
+    uint8_t b[16];
+} edn_device_id; /* hash of the device's public keys, cut */
+typedef struct edn_space_id {
+    uint8_t b[32];
+} edn_space_id; /* one sync log */
+typedef struct edn_journal_id {
+    uint8_t b[16];
+} edn_journal_id; /* random */
+typedef struct edn_entry_id {
+    uint8_t b[16];
+} edn_entry_id; /* random */
 
 /* Time as an argument: milliseconds since 1970 UTC, whatever the machine believes. */
 typedef struct edn_clock {
@@ -120,7 +130,7 @@ typedef struct edn_random {
     void *ctx;
 } edn_random;
 
-/* ---- buffer: growing bytes with a limit told when it is made --------------------------------------------------- */
+/* ---- buffer: growing bytes with a limit told when it is made ----------------------------------------------------- */
 
 /* The first failure (memory, limit) sticks: later puts do nothing, and edn_buf_status tells. Wipes nothing: secrets
  * have buffers of their own. */
@@ -133,9 +143,9 @@ typedef struct edn_buf {
 #define EDN_BUF_INIT(max) ((edn_buf){NULL, 0, 0, (max), EDN_OK})
 #define EDN_BUF_UNLIMITED ((size_t)1 << 40)
 
-void edn_buf_dispose(edn_buf *b);                /* frees, and leaves an empty buffer with the same limit */
-void edn_buf_wipe(edn_buf *b);                   /* the same, after overwriting what was held */
-void edn_buf_reset(edn_buf *b);                  /* keeps the memory, forgets the bytes and the failure */
+void edn_buf_dispose(edn_buf *b); /* frees, and leaves an empty buffer with the same limit */
+void edn_buf_wipe(edn_buf *b);    /* the same, after overwriting what was held */
+void edn_buf_reset(edn_buf *b);   /* keeps the memory, forgets the bytes and the failure */
 EDN_MUST_USE edn_status edn_buf_status(const edn_buf *b);
 edn_bytes edn_buf_view(const edn_buf *b);        /* borrowed until the next put */
 EDN_MUST_USE edn_bytes edn_buf_take(edn_buf *b); /* ownership moves: free() its `p` (NULL after a failure) */

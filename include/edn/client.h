@@ -3,8 +3,8 @@
  * A client is a folder (its home) in which everything is sealed. Handles of several processes may share a home: every
  * call that writes is one transaction. A handle belongs to one thread at a time.
  *
- * Strings and bytes handed to callbacks are borrowed for the call. Functions that take `edn_err *` fill it with one sentence for a
- * person; NULL is allowed. A failed call changes nothing unless its contract says otherwise. */
+ * Strings and bytes handed to callbacks are borrowed for the call. Functions that take `edn_err *` fill it with one
+ * sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says otherwise. */
 #ifndef EDN_CLIENT_H
 #define EDN_CLIENT_H
 
@@ -21,12 +21,12 @@ struct edn_transport; /* src/remote; NULL in the options means HTTP */
 typedef enum edn_strength { EDN_STRENGTH_FLOOR = 1, EDN_STRENGTH_DEFAULT = 2, EDN_STRENGTH_HIGH = 3 } edn_strength;
 
 typedef struct edn_client_options {
-    const char *home;            /* the device's folder */
-    edn_clock clock;             /* NULL function: the system's */
-    edn_random random;           /* NULL function: the system's */
+    const char *home;                      /* the device's folder */
+    edn_clock clock;                       /* NULL function: the system's */
+    edn_random random;                     /* NULL function: the system's */
     const struct edn_transport *transport; /* NULL: HTTP to the server that the home names */
-    const char *vfs;             /* NULL: the system's disk */
-    const char *ca_file, *proxy; /* for HTTP; NULL: the system's, none */
+    const char *vfs;                       /* NULL: the system's disk */
+    const char *ca_file, *proxy;           /* for HTTP; NULL: the system's, none */
 } edn_client_options;
 
 /* Long work tells how far it is; false asks it to stop (EDN_E_CANCELLED, nothing half done). `total` 0: not known. */
@@ -35,7 +35,7 @@ typedef struct edn_progress {
     void *ctx;
 } edn_progress;
 
-/* ---- making, opening, locking ------------------------------------------------------------------------------------------ */
+/* ---- making, opening, locking ------------------------------------------------------------------------------------ */
 
 #define EDN_ACCOUNT_KEY_TEXT_MAX 48u
 
@@ -47,22 +47,25 @@ typedef struct edn_init_options {
     bool no_account_key;     /* weaker: the passphrase alone opens the account */
 } edn_init_options;
 
-/* Makes a new account and this device in an empty or missing home; unlocked afterwards. With a server the account is made there first:
- * when that fails, nothing is left behind. `account_key` receives the text to print on the emergency sheet (empty with
- * no_account_key): wipe it. EDN_E_EXISTS: the home is in use already; EDN_E_INVALID, EDN_E_UTF8, EDN_E_LIMIT: the passphrase. */
-EDN_MUST_USE edn_status edn_client_init(const edn_client_options *options, const edn_init_options *init, edn_bytes passphrase,
-                                        char account_key[EDN_ACCOUNT_KEY_TEXT_MAX], edn_client **out, edn_err *err);
+/* Makes a new account and this device in an empty or missing home; unlocked afterwards. With a server the account is
+ * made there first: when that fails, nothing is left behind. `account_key` receives the text to print on the emergency
+ * sheet (empty with no_account_key): wipe it. EDN_E_EXISTS: the home is in use already; EDN_E_INVALID, EDN_E_UTF8,
+ * EDN_E_LIMIT: the passphrase. */
+EDN_MUST_USE edn_status edn_client_init(const edn_client_options *options, const edn_init_options *init,
+                                        edn_bytes passphrase, char account_key[EDN_ACCOUNT_KEY_TEXT_MAX],
+                                        edn_client **out, edn_err *err);
 
 typedef struct edn_login_options {
     const char *server, *name, *device_name;
-    edn_strength strength;   /* for this device's own lock */
-    edn_bytes account_key;   /* as text; empty: the account has none */
+    edn_strength strength; /* for this device's own lock */
+    edn_bytes account_key; /* as text; empty: the account has none */
 } edn_login_options;
 
-/* Adds this machine to an account as a new device, by passphrase and account key; unlocked afterwards, nothing synced yet. EDN_E_PASSPHRASE: one
- * of the two, or the name, is wrong (the server does not tell which); EDN_E_KDF: the server offered parameters that are too weak. */
-EDN_MUST_USE edn_status edn_client_login(const edn_client_options *options, const edn_login_options *login, edn_bytes passphrase,
-                                         edn_client **out, edn_err *err);
+/* Adds this machine to an account as a new device, by passphrase and account key; unlocked afterwards, nothing synced
+ * yet. EDN_E_PASSPHRASE: one of the two, or the name, is wrong (the server does not tell which); EDN_E_KDF: the server
+ * offered parameters that are too weak. */
+EDN_MUST_USE edn_status edn_client_login(const edn_client_options *options, const edn_login_options *login,
+                                         edn_bytes passphrase, edn_client **out, edn_err *err);
 
 /* Opens a home, locked. EDN_E_MISSING: there is no diary there. */
 EDN_MUST_USE edn_status edn_client_open(const edn_client_options *options, edn_client **out, edn_err *err);
@@ -70,7 +73,8 @@ void edn_client_close(edn_client *c); /* wipes */
 
 /* EDN_E_PASSPHRASE: wrong. */
 EDN_MUST_USE edn_status edn_client_unlock(edn_client *c, edn_bytes passphrase, edn_err *err);
-/* The unlocked key, for a front end that keeps it for some minutes where no disk is (a kernel keyring): wipe it after use. */
+/* The unlocked key, for a front end that keeps it for some minutes where no disk is (a kernel keyring): wipe it after
+ * use. */
 #define EDN_SESSION_KEY_SIZE 32u
 EDN_MUST_USE edn_status edn_client_session_key(const edn_client *c, uint8_t key[EDN_SESSION_KEY_SIZE]);
 EDN_MUST_USE edn_status edn_client_unlock_session(edn_client *c, const uint8_t key[EDN_SESSION_KEY_SIZE], edn_err *err);
@@ -79,8 +83,8 @@ bool edn_client_unlocked(const edn_client *c);
 /* The device's id even when locked, as 32 hex digits: names the session key in a keyring. */
 void edn_client_device_id(const edn_client *c, char out[33]);
 
-/* Changes the passphrase everywhere: this device's lock and the account's root box, each swapped in one step. With a server it must be
- * reachable. `strength` 0 keeps it. */
+/* Changes the passphrase everywhere: this device's lock and the account's root box, each swapped in one step. With a
+ * server it must be reachable. `strength` 0 keeps it. */
 EDN_MUST_USE edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
                                                      edn_strength strength, edn_err *err);
 /* Gives a diary that was made without one a server. */
@@ -94,9 +98,11 @@ typedef struct edn_account_info {
 } edn_account_info;
 EDN_MUST_USE edn_status edn_client_account(edn_client *c, edn_account_info *out, edn_err *err);
 
-/* ---- entries ----------------------------------------------------------------------------------------------------------------- */
+/* ---- entries ----------------------------------------------------------------------------------------------------- */
 
-typedef struct edn_field { edn_bytes name, value; } edn_field;
+typedef struct edn_field {
+    edn_bytes name, value;
+} edn_field;
 
 /* An entry as it is shown. `date` is "YYYY-MM-DD". */
 typedef struct edn_entry {
@@ -107,13 +113,13 @@ typedef struct edn_entry {
     size_t tags_n;
     const edn_field *fields; /* others: mood, place, …, in byte order of names */
     size_t fields_n;
-    bool deleted, conflict;  /* conflict: deleted on one device while edited on another; shown until looked at */
+    bool deleted, conflict; /* conflict: deleted on one device while edited on another; shown until looked at */
     uint64_t created_ms, changed_ms; /* what the devices believed */
-    size_t text_size;        /* bytes; in lists `text` is only the beginning */
+    size_t text_size;                /* bytes; in lists `text` is only the beginning */
 } edn_entry;
 
 typedef struct edn_draft {
-    edn_bytes date;          /* empty: today by the clock, in UTC */
+    edn_bytes date; /* empty: today by the clock, in UTC */
     edn_bytes title, text;
     const edn_bytes *tags;
     size_t tags_n;
@@ -124,11 +130,14 @@ typedef struct edn_draft {
 
 /* All text must be UTF-8: EDN_E_UTF8 says at which byte it is not. */
 EDN_MUST_USE edn_status edn_client_add(edn_client *c, const edn_draft *draft, edn_entry_id *out, edn_err *err);
-/* Brings the entry's text from what it is now to `text`, as the smallest edits, so that edits made elsewhere meanwhile merge. `base` is the text
- * that the person began from (edits since then are kept); empty with NULL `p`: the current one. */
-EDN_MUST_USE edn_status edn_client_edit(edn_client *c, const edn_entry_id *id, edn_bytes base, edn_bytes text, edn_err *err);
+/* Brings the entry's text from what it is now to `text`, as the smallest edits, so that edits made elsewhere meanwhile
+ * merge. `base` is the text that the person began from (edits since then are kept); empty with NULL `p`: the current
+ * one. */
+EDN_MUST_USE edn_status edn_client_edit(edn_client *c, const edn_entry_id *id, edn_bytes base, edn_bytes text,
+                                        edn_err *err);
 /* Names: "title", "date", or any other field; an empty value takes it away (not the date). */
-EDN_MUST_USE edn_status edn_client_set(edn_client *c, const edn_entry_id *id, edn_bytes name, edn_bytes value, edn_err *err);
+EDN_MUST_USE edn_status edn_client_set(edn_client *c, const edn_entry_id *id, edn_bytes name, edn_bytes value,
+                                       edn_err *err);
 EDN_MUST_USE edn_status edn_client_tag(edn_client *c, const edn_entry_id *id, edn_bytes tag, bool add, edn_err *err);
 EDN_MUST_USE edn_status edn_client_move(edn_client *c, const edn_entry_id *id, const edn_journal_id *to, edn_err *err);
 EDN_MUST_USE edn_status edn_client_remove(edn_client *c, const edn_entry_id *id, edn_err *err);
@@ -137,7 +146,8 @@ EDN_MUST_USE edn_status edn_client_undelete(edn_client *c, const edn_entry_id *i
 typedef edn_status edn_entry_fn(void *ctx, const edn_entry *entry);
 
 /* The whole entry, deleted ones too. EDN_E_MISSING. */
-EDN_MUST_USE edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx,
+                                        edn_err *err);
 
 typedef struct edn_filter {
     edn_bytes from, to;            /* dates, inclusive; empty: open */
@@ -149,34 +159,39 @@ typedef struct edn_filter {
 } edn_filter;
 /* `text` is the first line or so (EDN_PREVIEW_SIZE bytes at most), from the table of contents: no entry is opened. */
 #define EDN_PREVIEW_SIZE 96u
-EDN_MUST_USE edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx,
+                                        edn_err *err);
 
-/* What a person calls an entry: "last" (the newest by date), a date, or a prefix of an id (4 hex digits or more). EDN_E_MISSING; EDN_E_AMBIGUOUS:
- * several, named in `err`; EDN_E_INVALID: none of these forms. */
+/* What a person calls an entry: "last" (the newest by date), a date, or a prefix of an id (4 hex digits or more).
+ * EDN_E_MISSING; EDN_E_AMBIGUOUS: several, named in `err`; EDN_E_INVALID: none of these forms. */
 EDN_MUST_USE edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, edn_err *err);
 
-/* Every entry in which all the words occur (case folded), newest first. A scan over all entries that the filter leaves. */
+/* Every entry in which all the words occur (case folded), newest first. A scan over all entries that the filter
+ * leaves. */
 typedef edn_status edn_hit_fn(void *ctx, const edn_entry *entry, edn_bytes snippet);
-EDN_MUST_USE edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *filter, edn_hit_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *filter, edn_hit_fn *fn,
+                                          void *ctx, edn_err *err);
 
-/* ---- history -------------------------------------------------------------------------------------------------------------------- */
+/* ---- history ----------------------------------------------------------------------------------------------------- */
 
 typedef struct edn_history_item {
-    uint32_t version;      /* 1, 2, 3…: names it in "ENTRY@VERSION"; the same on devices that hold the same events */
-    uint64_t time_ms;      /* what its device believed */
+    uint32_t version; /* 1, 2, 3…: names it in "ENTRY@VERSION"; the same on devices that hold the same events */
+    uint64_t time_ms; /* what its device believed */
     char device[33];
-    edn_bytes device_name; /* empty: not known here */
+    edn_bytes device_name;      /* empty: not known here */
     uint64_t inserted, deleted; /* scalars */
-    edn_bytes what;        /* "text", "title", "tag +sea", "deleted", … */
+    edn_bytes what;             /* "text", "title", "tag +sea", "deleted", … */
 } edn_history_item;
 typedef edn_status edn_history_fn(void *ctx, const edn_history_item *item);
-EDN_MUST_USE edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history_fn *fn, void *ctx,
+                                           edn_err *err);
 /* The entry as it was. */
-EDN_MUST_USE edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version,
+                                                edn_entry_fn *fn, void *ctx, edn_err *err);
 /* Makes the entry what it was, as a new change. */
 EDN_MUST_USE edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t version, edn_err *err);
 
-/* ---- journals -------------------------------------------------------------------------------------------------------------------- */
+/* ---- journals ---------------------------------------------------------------------------------------------------- */
 
 typedef struct edn_journal {
     edn_journal_id id;
@@ -185,31 +200,39 @@ typedef struct edn_journal {
 } edn_journal;
 typedef edn_status edn_journal_fn(void *ctx, const edn_journal *journal);
 EDN_MUST_USE edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err);
-EDN_MUST_USE edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, edn_bytes name, edn_err *err);
+EDN_MUST_USE edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, edn_bytes name,
+                                                  edn_err *err);
 EDN_MUST_USE edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn_err *err);
 /* By name (exact, then case folded) or prefix of the id in hex. */
 EDN_MUST_USE edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_id *out, edn_err *err);
 
-/* ---- bringing in and taking out ----------------------------------------------------------------------------------------------------- */
+/* ---- bringing in and taking out ---------------------------------------------------------------------------------- */
 
-/* One transaction: all drafts that `next` gives (until it sets *done), or none. A draft whose id is given and known already is left out and
- * counted, so that an import can be repeated. */
-typedef struct edn_import_item { edn_draft draft; bool has_id; edn_entry_id id; uint64_t created_ms; } edn_import_item;
+/* One transaction: all drafts that `next` gives (until it sets *done), or none. A draft whose id is given and known
+ * already is left out and counted, so that an import can be repeated. */
+typedef struct edn_import_item {
+    edn_draft draft;
+    bool has_id;
+    edn_entry_id id;
+    uint64_t created_ms;
+} edn_import_item;
 typedef edn_status edn_import_fn(void *ctx, edn_import_item *item, bool *done);
-typedef struct edn_import_result { uint64_t added, known; } edn_import_result;
+typedef struct edn_import_result {
+    uint64_t added, known;
+} edn_import_result;
 EDN_MUST_USE edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, const edn_progress *progress,
                                           edn_import_result *out, edn_err *err);
 /* Every entry that is not deleted, whole, ordered by (date, id): the same on devices that hold the same events. */
 EDN_MUST_USE edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx,
                                           const edn_progress *progress, edn_err *err);
 
-/* ---- sync --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- sync -------------------------------------------------------------------------------------------------------- */
 
 /* Something that the other side, or a peer, did wrong, or that needs a look. The diary is safe in all cases. */
 typedef struct edn_finding {
-    edn_status status;   /* E_FORK, E_ROLLBACK, E_WITHHELD, E_AUTH, … */
+    edn_status status; /* E_FORK, E_ROLLBACK, E_WITHHELD, E_AUTH, … */
     uint64_t time_ms;
-    char text[400];      /* what, with which thing, and what to do */
+    char text[400]; /* what, with which thing, and what to do */
 } edn_finding;
 typedef void edn_finding_fn(void *ctx, const edn_finding *finding);
 
@@ -217,11 +240,11 @@ typedef struct edn_sync_result {
     uint32_t round_trips;
     uint64_t bytes_sent, bytes_received; /* on the wire above TLS */
     uint64_t batches_sent, batches_received, records_received;
-    uint64_t refilled;   /* batches that the server had lost, or never had, of any device */
+    uint64_t refilled; /* batches that the server had lost, or never had, of any device */
     uint64_t entries_changed, conflicts;
-    uint64_t set_aside;  /* objects waiting or refused, in all */
+    uint64_t set_aside; /* objects waiting or refused, in all */
     uint32_t findings;
-    bool synced;         /* the server signed that it holds exactly what is here */
+    bool synced; /* the server signed that it holds exactly what is here */
 } edn_sync_result;
 
 typedef struct edn_sync_options {
@@ -230,13 +253,16 @@ typedef struct edn_sync_options {
     const edn_progress *progress;
 } edn_sync_options;
 
-/* Sends what is new here, takes in what is new there, in any number of round trips (one when there is nothing). Resumes where an earlier one
- * was cut off. Findings do not fail it unless nothing safe was left to do (EDN_E_FORK, EDN_E_CLONE of this account). */
-EDN_MUST_USE edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out, edn_err *err);
-/* Syncs, then waits for word from the server or for local changes of other processes and syncs again, until `go_on` says no (asked about
- * every second and after each sync). */
+/* Sends what is new here, takes in what is new there, in any number of round trips (one when there is nothing). Resumes
+ * where an earlier one was cut off. Findings do not fail it unless nothing safe was left to do (EDN_E_FORK, EDN_E_CLONE
+ * of this account). */
+EDN_MUST_USE edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out,
+                                        edn_err *err);
+/* Syncs, then waits for word from the server or for local changes of other processes and syncs again, until `go_on`
+ * says no (asked about every second and after each sync). */
 EDN_MUST_USE edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
-                                         bool (*go_on)(void *ctx, const edn_sync_result *last), void *ctx, edn_err *err);
+                                         bool (*go_on)(void *ctx, const edn_sync_result *last), void *ctx,
+                                         edn_err *err);
 
 /* One device's newest batch, and where it is known to be. */
 typedef struct edn_head_status {
@@ -248,11 +274,11 @@ typedef struct edn_head_status {
 typedef struct edn_client_status {
     bool unlocked;
     uint64_t entries, deleted, journals;
-    uint64_t unsent;             /* entries with changes that are in no batch yet */
+    uint64_t unsent; /* entries with changes that are in no batch yet */
     uint64_t set_aside;
-    bool synced;                 /* a receipt signed by the server covers exactly the present state */
-    uint64_t receipt_ms;         /* the newest receipt's time (the server's); 0: none */
-    uint64_t receipt_local_ms;   /* when it came, by this clock */
+    bool synced;               /* a receipt signed by the server covers exactly the present state */
+    uint64_t receipt_ms;       /* the newest receipt's time (the server's); 0: none */
+    uint64_t receipt_local_ms; /* when it came, by this clock */
     char server[257];
     const edn_head_status *heads; /* borrowed until the next call */
     size_t heads_n;
@@ -262,7 +288,9 @@ typedef struct edn_client_status {
 EDN_MUST_USE edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err *err);
 
 /* Checks every signature, chain, seal and document in the local store. */
-typedef struct edn_verify_result { uint64_t links, batches, records, entries, damaged; } edn_verify_result;
+typedef struct edn_verify_result {
+    uint64_t links, batches, records, entries, damaged;
+} edn_verify_result;
 EDN_MUST_USE edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const edn_progress *progress,
                                           edn_verify_result *out, edn_err *err);
 

@@ -21,7 +21,9 @@ extern "C" {
 #endif
 
 /* Who made an event. In EDN this is the device's id. */
-typedef struct edn_agent_id { uint8_t b[16]; } edn_agent_id;
+typedef struct edn_agent_id {
+    uint8_t b[16];
+} edn_agent_id;
 
 /* An event's name, the same everywhere: the agent's own count, from 0, without gaps. */
 typedef struct edn_event_id {
@@ -85,12 +87,13 @@ edn_version edn_doc_frontier(const edn_doc *doc);
 uint64_t edn_doc_event_count(const edn_doc *doc);
 uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent);
 
-/* ---- sending and merging ------------------------------------------------------------------------------------------ */
+/* ---- sending and merging ----------------------------------------------------------------------------------------- */
 
 /* Appends one agent's events from `seq_from` on as one message of at most about `size_max` bytes (one event at least),
- * and tells where the next message has to begin. With nothing to send, *seq_next is seq_from and nothing is appended. */
-EDN_MUST_USE edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, size_t size_max,
-                                              edn_buf *out, uint64_t *seq_next);
+ * and tells where the next message has to begin. With nothing to send, *seq_next is seq_from and nothing is
+ * appended. */
+EDN_MUST_USE edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from,
+                                              size_t size_max, edn_buf *out, uint64_t *seq_next);
 
 /* One change of the shown text, to be applied to an open editor in order: `deleted` scalars at `pos` go, `inserted`
  * comes. Borrowed for the call. */
@@ -105,7 +108,7 @@ typedef void edn_doc_patch_fn(void *ctx, const edn_doc_patch *patch);
  * A refused message changes nothing. */
 EDN_MUST_USE edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patch, void *ctx);
 
-/* ---- keeping ------------------------------------------------------------------------------------------------------- */
+/* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 /* Appends the whole document: canonical, one document has one encoding. */
 EDN_MUST_USE edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out);
@@ -116,7 +119,7 @@ EDN_MUST_USE edn_status edn_doc_decode(edn_bytes in, edn_doc **out);
  * else EDN_E_INVALID. For a device that must give up its name (see docs: clones). */
 EDN_MUST_USE edn_status edn_doc_without(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, edn_doc **out);
 
-/* ---- history --------------------------------------------------------------------------------------------------------- */
+/* ---- history ----------------------------------------------------------------------------------------------------- */
 
 typedef enum edn_change_kind {
     EDN_CHANGE_INSERT,
@@ -134,10 +137,11 @@ typedef struct edn_change {
     uint64_t count;
     uint64_t time_ms;
     edn_change_kind kind;
-    size_t size;      /* bytes of text that an insertion brought */
-    edn_bytes name;   /* the field's name, or the tag */
+    size_t size;    /* bytes of text that an insertion brought */
+    edn_bytes name; /* the field's name, or the tag */
 } edn_change;
-/* In causal order, the same on every device. Borrowed for the call; a status other than EDN_OK stops and is returned. */
+/* In causal order, the same on every device. Borrowed for the call; a status other than EDN_OK stops and is
+ * returned. */
 typedef edn_status edn_change_fn(void *ctx, const edn_change *change);
 EDN_MUST_USE edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx);
 

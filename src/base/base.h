@@ -20,10 +20,17 @@ EDN_MUST_USE bool edn_add_size(size_t a, size_t b, size_t *out);
 void edn_wipe(void *p, size_t n);
 
 /* Little-endian integers at an address. */
-static inline void edn_store_u16(uint8_t *p, uint16_t v) { p[0] = (uint8_t)v; p[1] = (uint8_t)(v >> 8); }
+static inline void edn_store_u16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
 static inline void edn_store_u32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)v; p[1] = (uint8_t)(v >> 8); p[2] = (uint8_t)(v >> 16); p[3] = (uint8_t)(v >> 24);
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
 }
 static inline void edn_store_u64(uint8_t *p, uint64_t v)
 {
@@ -40,19 +47,19 @@ static inline uint64_t edn_load_u64(const uint8_t *p)
     return (uint64_t)edn_load_u32(p) | (uint64_t)edn_load_u32(p + 4) << 32;
 }
 
-/* ---- writing into an edn_buf ------------------------------------------------------------------------------------ */
+/* ---- writing into an edn_buf ------------------------------------------------------------------------------------- */
 
 void edn_put_bytes(edn_buf *b, const void *p, size_t n);
 void edn_put_u8(edn_buf *b, uint8_t v);
 void edn_put_u16(edn_buf *b, uint16_t v);
 void edn_put_u32(edn_buf *b, uint32_t v);
 void edn_put_u64(edn_buf *b, uint64_t v);
-void edn_put_varint(edn_buf *b, uint64_t v);     /* LEB128, 1 to 10 bytes, canonical */
-void edn_put_lp(edn_buf *b, edn_bytes v);        /* LP(x) = u32 length ‖ x */
-void edn_put_str(edn_buf *b, const char *s);     /* the characters alone, no length */
+void edn_put_varint(edn_buf *b, uint64_t v); /* LEB128, 1 to 10 bytes, canonical */
+void edn_put_lp(edn_buf *b, edn_bytes v);    /* LP(x) = u32 length ‖ x */
+void edn_put_str(edn_buf *b, const char *s); /* the characters alone, no length */
 void edn_put_zeros(edn_buf *b, size_t n);
 
-/* ---- reader: the only way in for bytes from outside ------------------------------------------------------------- */
+/* ---- reader: the only way in for bytes from outside -------------------------------------------------------------- */
 
 /* Remembers the first failure with its offset and the field's name; after it every read gives zero or empty. */
 typedef struct edn_reader {
@@ -75,7 +82,7 @@ uint8_t edn_read_u8(edn_reader *r, const char *field);
 uint16_t edn_read_u16(edn_reader *r, const char *field);
 uint32_t edn_read_u32(edn_reader *r, const char *field);
 uint64_t edn_read_u64(edn_reader *r, const char *field);
-uint64_t edn_read_varint(edn_reader *r, const char *field);         /* refuses every non-canonical form */
+uint64_t edn_read_varint(edn_reader *r, const char *field);           /* refuses every non-canonical form */
 edn_bytes edn_read_bytes(edn_reader *r, size_t n, const char *field); /* borrowed from the input */
 edn_bytes edn_read_lp(edn_reader *r, size_t size_max, const char *field);
 void edn_read_into(edn_reader *r, void *to, size_t n, const char *field); /* zeros on failure */
@@ -91,13 +98,13 @@ typedef struct edn_arena {
 
 edn_arena edn_arena_init(size_t size_max);
 void edn_arena_dispose(edn_arena *a);
-void edn_arena_reset(edn_arena *a);                /* keeps one chunk */
-void *edn_arena_alloc(edn_arena *a, size_t n);     /* aligned to 16, not initialised; NULL: memory or limit */
+void edn_arena_reset(edn_arena *a);            /* keeps one chunk */
+void *edn_arena_alloc(edn_arena *a, size_t n); /* aligned to 16, not initialised; NULL: memory or limit */
 void *edn_arena_calloc(edn_arena *a, size_t count, size_t size);
-char *edn_arena_str(edn_arena *a, edn_bytes s);    /* a copy with a zero behind it */
+char *edn_arena_str(edn_arena *a, edn_bytes s); /* a copy with a zero behind it */
 EDN_MUST_USE bool edn_arena_copy(edn_arena *a, edn_bytes s, edn_bytes *out);
 
-/* ---- text ----------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 /* Strict UTF-8 (no surrogates, no overlong forms, up to U+10FFFF). Returns the offset of the first byte that is
  * wrong, or `s.n` when all is well; the number of scalars up to there goes to *count (NULL is allowed). */

@@ -230,7 +230,7 @@ uint64_t edn_table_hash(const void *p, size_t n, uint64_t seed)
     uint64_t h = seed ^ 0x9e3779b97f4a7c15u ^ n;
 
     /* Multiply and fold, eight bytes at a time. */
-    for (; n; ) {
+    for (; n;) {
         uint64_t v = 0;
         size_t take = EDN_MIN(n, (size_t)8);
         memcpy(&v, b, take);

@@ -8,37 +8,44 @@
 
 /* A secret is declared EDN_SECRET(type) name = EDN_KEY_EMPTY, and wipes itself on every way out of its block. */
 #define EDN_SECRET(type) __attribute__((cleanup(edn_wipe_##type))) type
-#define EDN_KEY_EMPTY {{0}}
+#define EDN_KEY_EMPTY                                                                                                  \
+    {                                                                                                                  \
+        {                                                                                                              \
+            0                                                                                                          \
+        }                                                                                                              \
+    }
 #define EDN_SECRET_TYPE(type)                                                                                          \
     static inline void edn_wipe_##type(type *secret) { edn_wipe(secret, sizeof *secret); }
 
 #define EDN_KEY_TYPE(name)                                                                                             \
-    typedef struct name { uint8_t b[32]; } name;                                                                       \
+    typedef struct name {                                                                                              \
+        uint8_t b[32];                                                                                                 \
+    } name;                                                                                                            \
     EDN_SECRET_TYPE(name)
 
-EDN_KEY_TYPE(edn_root_key)         /* RK_e */
-EDN_KEY_TYPE(edn_wrap_key)         /* K_wrap, from passphrase and account key */
-EDN_KEY_TYPE(edn_meta_key)         /* K_meta: device names, settings */
+EDN_KEY_TYPE(edn_root_key) /* RK_e */
+EDN_KEY_TYPE(edn_wrap_key) /* K_wrap, from passphrase and account key */
+EDN_KEY_TYPE(edn_meta_key) /* K_meta: device names, settings */
 EDN_KEY_TYPE(edn_index_key)
 EDN_KEY_TYPE(edn_sse_key)
 EDN_KEY_TYPE(edn_dedup_key)
 EDN_KEY_TYPE(edn_push_key)
-EDN_KEY_TYPE(edn_space_key)        /* K_space: outer layer of batches */
+EDN_KEY_TYPE(edn_space_key) /* K_space: outer layer of batches */
 EDN_KEY_TYPE(edn_journal_wrap_key)
-EDN_KEY_TYPE(edn_prev_key)         /* seals the epoch before */
-EDN_KEY_TYPE(edn_journal_key)      /* JK_(j,f) */
-EDN_KEY_TYPE(edn_entry_key)        /* EK: inner layer of records */
-EDN_KEY_TYPE(edn_local_key)        /* LDK: everything on this device's disk */
+EDN_KEY_TYPE(edn_prev_key)    /* seals the epoch before */
+EDN_KEY_TYPE(edn_journal_key) /* JK_(j,f) */
+EDN_KEY_TYPE(edn_entry_key)   /* EK: inner layer of records */
+EDN_KEY_TYPE(edn_local_key)   /* LDK: everything on this device's disk */
 EDN_KEY_TYPE(edn_slot_key)
-EDN_KEY_TYPE(edn_store_key)        /* values of the local store */
-EDN_KEY_TYPE(edn_name_key)         /* keyed hashes that name rows of the local store */
+EDN_KEY_TYPE(edn_store_key) /* values of the local store */
+EDN_KEY_TYPE(edn_name_key)  /* keyed hashes that name rows of the local store */
 EDN_KEY_TYPE(edn_psk)
-EDN_KEY_TYPE(edn_seed)             /* an Ed25519 seed */
-EDN_KEY_TYPE(edn_dh_sk)            /* X25519 scalar */
+EDN_KEY_TYPE(edn_seed)  /* an Ed25519 seed */
+EDN_KEY_TYPE(edn_dh_sk) /* X25519 scalar */
 EDN_SECRET_TYPE(edn_sign_sk)
 
 #define EDN_SUITE_1 0x0001u
-#define EDN_SEAL_OVERHEAD 72u      /* nonce 24 ‖ commitment 32 ‖ … ‖ tag 16 */
+#define EDN_SEAL_OVERHEAD 72u /* nonce 24 ‖ commitment 32 ‖ … ‖ tag 16 */
 #define EDN_SEAL_NONCE_SIZE 24u
 #define EDN_SEAL_COMMITMENT_SIZE 32u
 

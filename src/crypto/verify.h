@@ -15,11 +15,21 @@ EDN_MUST_USE edn_status edn_crypto_init(void);
 /* The operating system's randomness. */
 edn_random edn_random_system(void);
 
-typedef struct edn_hash { uint8_t b[32]; } edn_hash;
-typedef struct edn_sign_pk { uint8_t b[32]; } edn_sign_pk; /* Ed25519, RFC 8032 */
-typedef struct edn_sign_sk { uint8_t b[64]; } edn_sign_sk; /* seed ‖ public key; a secret: wipe it */
-typedef struct edn_signature { uint8_t b[64]; } edn_signature;
-typedef struct edn_dh_pk { uint8_t b[32]; } edn_dh_pk;     /* X25519, RFC 7748 */
+typedef struct edn_hash {
+    uint8_t b[32];
+} edn_hash;
+typedef struct edn_sign_pk {
+    uint8_t b[32];
+} edn_sign_pk; /* Ed25519, RFC 8032 */
+typedef struct edn_sign_sk {
+    uint8_t b[64];
+} edn_sign_sk; /* seed ‖ public key; a secret: wipe it */
+typedef struct edn_signature {
+    uint8_t b[64];
+} edn_signature;
+typedef struct edn_dh_pk {
+    uint8_t b[32];
+} edn_dh_pk; /* X25519, RFC 7748 */
 
 /* Fields of T as borrowed bytes. The integers live as long as the enclosing block. */
 #define EDN_F(x) edn_bytes_of((x).b, sizeof(x).b)
@@ -31,7 +41,8 @@ typedef struct edn_dh_pk { uint8_t b[32]; } edn_dh_pk;     /* X25519, RFC 7748 *
     edn_bytes_of((const uint8_t[8]){(uint8_t)(v), (uint8_t)((uint64_t)(v) >> 8), (uint8_t)((uint64_t)(v) >> 16),       \
                                     (uint8_t)((uint64_t)(v) >> 24), (uint8_t)((uint64_t)(v) >> 32),                    \
                                     (uint8_t)((uint64_t)(v) >> 40), (uint8_t)((uint64_t)(v) >> 48),                    \
-                                    (uint8_t)((uint64_t)(v) >> 56)}, 8)
+                                    (uint8_t)((uint64_t)(v) >> 56)},                                                   \
+                 8)
 #define EDN_FIELDS_(...) (const edn_bytes[]){__VA_ARGS__}, sizeof((const edn_bytes[]){__VA_ARGS__}) / sizeof(edn_bytes)
 
 /* Appends T(label; fields). */
@@ -44,13 +55,17 @@ edn_hash edn_h32_fields(const char *label, const edn_bytes *fields, size_t n);
 #define edn_h32_t(label, ...) edn_h32_fields((label), EDN_FIELDS_(__VA_ARGS__))
 
 /* KDF(K, label, L; fields): BLAKE2b of length out_n (16 to 64), keyed with 32 bytes, over T(label; fields). */
-void edn_kdf_fields(void *out, size_t out_n, const uint8_t key[32], const char *label, const edn_bytes *fields, size_t n);
+void edn_kdf_fields(void *out, size_t out_n, const uint8_t key[32], const char *label, const edn_bytes *fields,
+                    size_t n);
 #define edn_kdf_t(out, out_n, key, label, ...) edn_kdf_fields((out), (out_n), (key), (label), EDN_FIELDS_(__VA_ARGS__))
 /* KDF with no fields. */
 void edn_kdf(void *out, size_t out_n, const uint8_t key[32], const char *label);
 
 /* A T over a list that is not known as an array: begin with the number of fields, then give each. */
-typedef struct edn_t_hash { _Alignas(64) uint8_t state[384]; uint32_t left; } edn_t_hash;
+typedef struct edn_t_hash {
+    _Alignas(64) uint8_t state[384];
+    uint32_t left;
+} edn_t_hash;
 void edn_t_hash_begin(edn_t_hash *h, const char *label, uint32_t fields);
 void edn_t_hash_field(edn_t_hash *h, edn_bytes field);
 edn_hash edn_t_hash_end(edn_t_hash *h); /* asserts that all fields were given */
@@ -68,7 +83,8 @@ EDN_MUST_USE bool edn_verify_raw(const edn_signature *sig, const edn_sign_pk *pk
  * (edn_sign_pk_valid): a device's key is checked once when its link is. */
 EDN_MUST_USE bool edn_verify_checked_fields(const edn_signature *sig, const edn_sign_pk *pk, const char *label,
                                             const edn_bytes *fields, size_t n);
-#define edn_verify_checked_t(sig, pk, label, ...) edn_verify_checked_fields((sig), (pk), (label), EDN_FIELDS_(__VA_ARGS__))
+#define edn_verify_checked_t(sig, pk, label, ...)                                                                      \
+    edn_verify_checked_fields((sig), (pk), (label), EDN_FIELDS_(__VA_ARGS__))
 
 void edn_sign_keypair(const uint8_t seed[32], edn_sign_pk *pk, edn_sign_sk *sk);
 /* A canonical point of prime order. */

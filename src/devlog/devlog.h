@@ -6,7 +6,7 @@
 #include "crypto/verify.h"
 
 #define EDN_LINK_SIZE_MAX 65536u
-#define EDN_DEVICES_MAX 32u       /* active at one time */
+#define EDN_DEVICES_MAX 32u /* active at one time */
 #define EDN_LINKS_MAX 100000u
 
 enum { EDN_CAP_READ = 1, EDN_CAP_WRITE = 2, EDN_CAP_ADMIN = 4 };
@@ -42,7 +42,7 @@ typedef struct edn_pin {
 typedef struct edn_device {
     edn_device_id id;
     edn_cert cert;
-    uint64_t added_seq;   /* the link that added it */
+    uint64_t added_seq; /* the link that added it */
     uint64_t added_time_ms;
     uint64_t revoked_seq; /* the link that revoked it; UINT64_MAX while active */
 } edn_device;
@@ -84,11 +84,12 @@ const edn_device *edn_devlog_device_find(const edn_devlog *log, const edn_device
 bool edn_device_active_at(const edn_device *d, uint64_t seq);
 static inline bool edn_device_active(const edn_device *d) { return d->revoked_seq == UINT64_MAX; }
 /* The last batch of a revoked device that counts in a space: {dseq 0} when none does. False: the device is active. */
-bool edn_devlog_cut(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space, uint64_t *dseq, edn_hash *hash);
+bool edn_devlog_cut(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space, uint64_t *dseq,
+                    edn_hash *hash);
 /* The pins of the last CHECKPOINT; borrowed until the next append. */
 size_t edn_devlog_checkpoint(const edn_devlog *log, const edn_pin **pins);
 
-/* ---- links as bytes ------------------------------------------------------------------------------------------------ */
+/* ---- links as bytes ---------------------------------------------------------------------------------------------- */
 
 edn_hash edn_link_hash(edn_bytes link);
 /* Only the fixed part, checked for form; for listing and for the server's index. */
@@ -113,18 +114,20 @@ typedef struct edn_link_signer {
 /* pop by the new device's key for the link that would come next. */
 void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
                   const edn_cert *cert, const edn_sign_sk *device_sk);
-EDN_MUST_USE edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
-                                         const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
-                                         const edn_sign_sk *device_sk);
+EDN_MUST_USE edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk,
+                                         uint64_t time_ms, const edn_cert *cert, const edn_dh_pk *aek,
+                                         const edn_hash *grants_hash, const edn_sign_sk *device_sk);
 EDN_MUST_USE edn_status edn_link_add_device(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
-                                            const edn_cert *cert, const edn_hash *grants_hash, const edn_signature *pop);
+                                            const edn_cert *cert, const edn_hash *grants_hash,
+                                            const edn_signature *pop);
 EDN_MUST_USE edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
-                                         const edn_hash *kdf_hash, const edn_hash *root_box_hash, const edn_sign_pk *login);
+                                         const edn_hash *kdf_hash, const edn_hash *root_box_hash,
+                                         const edn_sign_pk *login);
 EDN_MUST_USE edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                             const edn_pin *pins, size_t n);
 /* Types that have no builder of their own (3, 5, 7, 8): the body as bytes. */
-EDN_MUST_USE edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
-                                       edn_bytes body);
+EDN_MUST_USE edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                       edn_link_type type, edn_bytes body);
 void edn_cert_put(edn_buf *out, const edn_cert *cert);
 
 #endif

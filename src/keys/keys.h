@@ -8,18 +8,20 @@
 #include "devlog/devlog.h"
 #include "wire/wire.h"
 
-/* ---- passphrase and account key (SECURITY 2.3) ---------------------------------------------------------------- */
+/* ---- passphrase and account key (SECURITY 2.3) ------------------------------------------------------------------- */
 
 #define EDN_PASSPHRASE_SIZE_MAX 1024u
 #define EDN_PASSPHRASE_COUNT_MIN 8u
 #define EDN_KDF_RECORD_SIZE 32u
 #define EDN_ACCOUNT_KEY_TEXT_SIZE 40u /* text with groups, and a zero behind it */
 
-/* Strips White_Space at both ends, NFKC, UTF-8. `out` holds a secret: edn_buf_wipe it. EDN_E_UTF8; EDN_E_INVALID: shorter
- * than 8 scalars, or an unassigned code point; EDN_E_LIMIT: longer than 1,024 bytes. `err` says which. */
+/* Strips White_Space at both ends, NFKC, UTF-8. `out` holds a secret: edn_buf_wipe it. EDN_E_UTF8; EDN_E_INVALID:
+ * shorter than 8 scalars, or an unassigned code point; EDN_E_LIMIT: longer than 1,024 bytes. `err` says which. */
 EDN_MUST_USE edn_status edn_passphrase_prepare(edn_bytes passphrase, edn_buf *out, edn_err *err);
 
-typedef struct edn_account_key { uint8_t b[16]; } edn_account_key;
+typedef struct edn_account_key {
+    uint8_t b[16];
+} edn_account_key;
 EDN_SECRET_TYPE(edn_account_key)
 
 /* Crockford base32 of 16 bytes and a 20-bit check (first 20 bits of their H32), in groups of five with dashes. */
@@ -29,7 +31,8 @@ EDN_MUST_USE edn_status edn_account_key_parse(edn_bytes text, edn_account_key *o
 
 typedef enum edn_kdf_profile { EDN_KDF_FLOOR = 1, EDN_KDF_DEFAULT = 2, EDN_KDF_HIGH = 3 } edn_kdf_profile;
 
-/* `EDNK` ‖ u8 version 1 ‖ u8 alg 1 ‖ u8 lanes 1 ‖ u8 flags (bit 0: account key used) ‖ u32 ops ‖ u32 mem KiB ‖ salt 16 */
+/* `EDNK` ‖ u8 version 1 ‖ u8 alg 1 ‖ u8 lanes 1 ‖ u8 flags (bit 0: account key used) ‖ u32 ops ‖ u32 mem KiB ‖ salt
+ * 16 */
 typedef struct edn_kdf_record {
     uint8_t b[EDN_KDF_RECORD_SIZE];
 } edn_kdf_record;
@@ -40,25 +43,26 @@ void edn_kdf_record_make(edn_kdf_record *out, edn_kdf_profile profile, bool acco
 EDN_MUST_USE edn_status edn_kdf_record_check(const edn_kdf_record *r, edn_kdf_profile floor);
 bool edn_kdf_record_uses_account_key(const edn_kdf_record *r);
 
-/* Argon2id, then M = KDF(A, "EDNv1/muk", 64; S, account_id, record): the wrap key and the login seed. `prepared` is from
- * edn_passphrase_prepare; `s` NULL when the record's flag says so. Takes the record's time and memory. */
+/* Argon2id, then M = KDF(A, "EDNv1/muk", 64; S, account_id, record): the wrap key and the login seed. `prepared` is
+ * from edn_passphrase_prepare; `s` NULL when the record's flag says so. Takes the record's time and memory. */
 EDN_MUST_USE edn_status edn_unlock_keys(edn_bytes prepared, const edn_account_key *s, const edn_account_id *account,
                                         const edn_kdf_record *record, edn_wrap_key *wrap, edn_seed *login_seed);
 
-/* ---- the root box (SECURITY 2.3) ------------------------------------------------------------------------------- */
+/* ---- the root box (SECURITY 2.3) --------------------------------------------------------------------------------- */
 
 typedef struct edn_root_secret {
     edn_seed aik_seed;
     edn_root_key root;
-    uint64_t sc_seq;   /* the last link that its writer knew */
+    uint64_t sc_seq; /* the last link that its writer knew */
     edn_hash sc_head;
     edn_hash pins_hash; /* H32(T("EDNv1/pins"; the pins of the last checkpoint)) */
 } edn_root_secret;
 EDN_SECRET_TYPE(edn_root_secret)
 
 edn_hash edn_pins_hash(const edn_pin *pins, size_t n);
-EDN_MUST_USE edn_status edn_root_box_seal(edn_buf *out, const edn_wrap_key *k, const edn_account_id *account, uint32_t epoch,
-                                          const edn_kdf_record *record, const edn_root_secret *secret, const edn_random *rng);
+EDN_MUST_USE edn_status edn_root_box_seal(edn_buf *out, const edn_wrap_key *k, const edn_account_id *account,
+                                          uint32_t epoch, const edn_kdf_record *record, const edn_root_secret *secret,
+                                          const edn_random *rng);
 EDN_MUST_USE edn_status edn_root_box_open(const edn_wrap_key *k, const edn_account_id *account, uint32_t epoch,
                                           const edn_kdf_record *record, edn_bytes box, edn_root_secret *out);
 
@@ -69,32 +73,38 @@ void edn_index_key_of(edn_index_key *out, const edn_root_key *rk, const edn_acco
 void edn_sse_key_of(edn_sse_key *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch);
 void edn_dedup_key_of(edn_dedup_key *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch);
 void edn_push_key_of(edn_push_key *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch);
-void edn_space_key_of(edn_space_key *out, const edn_root_key *rk, const edn_account_id *a, const edn_space_id *s, uint32_t epoch);
+void edn_space_key_of(edn_space_key *out, const edn_root_key *rk, const edn_account_id *a, const edn_space_id *s,
+                      uint32_t epoch);
 void edn_aek_of(edn_dh_sk *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch);
 /* The psk of the grant for `epoch`, from the root key of the epoch before. */
-void edn_grant_psk_of(edn_psk *out, const edn_root_key *rk_before, const edn_account_id *a, const edn_device_id *d, uint32_t epoch);
+void edn_grant_psk_of(edn_psk *out, const edn_root_key *rk_before, const edn_account_id *a, const edn_device_id *d,
+                      uint32_t epoch);
 void edn_prev_key_of(edn_prev_key *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch);
-void edn_journal_wrap_key_of(edn_journal_wrap_key *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch);
-void edn_entry_key_of(edn_entry_key *out, const edn_journal_key *jk, const edn_journal_id *j, const edn_entry_id *e, uint32_t key_version);
-/* What lets a device ask "is there something new" without a token: KDF(RK, "EDNv1/rk/probe", 16; account, space, epoch). */
-void edn_probe_of(uint8_t out[16], const edn_root_key *rk, const edn_account_id *a, const edn_space_id *s, uint32_t epoch);
+void edn_journal_wrap_key_of(edn_journal_wrap_key *out, const edn_root_key *rk, const edn_account_id *a,
+                             uint32_t epoch);
+void edn_entry_key_of(edn_entry_key *out, const edn_journal_key *jk, const edn_journal_id *j, const edn_entry_id *e,
+                      uint32_t key_version);
+/* What lets a device ask "is there something new" without a token: KDF(RK, "EDNv1/rk/probe", 16; account, space,
+ * epoch). */
+void edn_probe_of(uint8_t out[16], const edn_root_key *rk, const edn_account_id *a, const edn_space_id *s,
+                  uint32_t epoch);
 /* The personal space of an account: H32(T("EDNv1/space/personal"; account_id)). */
 edn_space_id edn_space_personal(const edn_account_id *a);
 
 EDN_MUST_USE edn_status edn_prev_box_seal(edn_buf *out, const edn_root_key *rk, const edn_account_id *a, uint32_t epoch,
                                           const edn_root_key *before, const edn_random *rng);
-EDN_MUST_USE edn_status edn_prev_box_open(const edn_root_key *rk, const edn_account_id *a, uint32_t epoch, edn_bytes box,
-                                          edn_root_key *before);
+EDN_MUST_USE edn_status edn_prev_box_open(const edn_root_key *rk, const edn_account_id *a, uint32_t epoch,
+                                          edn_bytes box, edn_root_key *before);
 EDN_MUST_USE edn_status edn_journal_key_seal(edn_buf *out, const edn_root_key *rk, const edn_account_id *a,
-                                             const edn_space_id *s, const edn_journal_id *j, uint32_t epoch, uint32_t journal_epoch,
-                                             const edn_journal_key *jk, const edn_random *rng);
+                                             const edn_space_id *s, const edn_journal_id *j, uint32_t epoch,
+                                             uint32_t journal_epoch, const edn_journal_key *jk, const edn_random *rng);
 EDN_MUST_USE edn_status edn_journal_key_open(const edn_root_key *rk, const edn_account_id *a, const edn_space_id *s,
-                                             const edn_journal_id *j, uint32_t epoch, uint32_t journal_epoch, edn_bytes box,
-                                             edn_journal_key *jk);
+                                             const edn_journal_id *j, uint32_t epoch, uint32_t journal_epoch,
+                                             edn_bytes box, edn_journal_key *jk);
 
-/* ---- grants (SECURITY 2.7) ------------------------------------------------------------------------------------------ */
+/* ---- grants (SECURITY 2.7) --------------------------------------------------------------------------------------- */
 
-#define EDN_GRANT_SIZE 81u /* u8 mode ‖ enc 32 ‖ ciphertext 48 */
+#define EDN_GRANT_SIZE 81u                        /* u8 mode ‖ enc 32 ‖ ciphertext 48 */
 enum { EDN_GRANT_ROOT = 1, EDN_GRANT_SPACE = 2 }; /* purpose */
 
 /* Where a grant stands and for whom: bound into it. */
@@ -108,23 +118,28 @@ typedef struct edn_grant_context {
 } edn_grant_context;
 
 EDN_MUST_USE edn_status edn_grant_seal(uint8_t out[EDN_GRANT_SIZE], const edn_grant_context *cx, const edn_dh_pk *to,
-                                       const edn_root_key *secret, const edn_psk *psk, edn_bytes psk_id, const edn_random *rng);
-EDN_MUST_USE edn_status edn_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_bytes grant, const edn_psk *psk,
-                                       edn_bytes psk_id, edn_root_key *secret);
-/* Grants blob: u32 n ‖ n × (recipient 16 ‖ grant 81), strictly ascending by recipient. `grants` may come in any order. */
-typedef struct edn_grant { edn_device_id recipient; uint8_t b[EDN_GRANT_SIZE]; } edn_grant;
+                                       const edn_root_key *secret, const edn_psk *psk, edn_bytes psk_id,
+                                       const edn_random *rng);
+EDN_MUST_USE edn_status edn_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_bytes grant,
+                                       const edn_psk *psk, edn_bytes psk_id, edn_root_key *secret);
+/* Grants blob: u32 n ‖ n × (recipient 16 ‖ grant 81), strictly ascending by recipient. `grants` may come in any
+ * order. */
+typedef struct edn_grant {
+    edn_device_id recipient;
+    uint8_t b[EDN_GRANT_SIZE];
+} edn_grant;
 EDN_MUST_USE edn_status edn_grants_encode(edn_buf *out, const edn_grant *grants, size_t n);
 /* EDN_E_FORMAT; EDN_E_MISSING: none for this recipient. */
 EDN_MUST_USE edn_status edn_grants_find(edn_bytes blob, const edn_device_id *recipient, edn_bytes *grant);
 
-/* ---- batches and records (SECURITY 2.8): the one place where they are sealed and opened ------------------------------ */
+/* ---- batches and records (SECURITY 2.8): the one place where they are sealed and opened -------------------------- */
 
 /* Seals a whole batch: header (its padded length, suite and heads_hash are set here), outer box, signature. `body` is
  * LP(heads) ‖ LP(records) from src/wire. Padding P1 (Padmé, floor 1 KiB) or P2 (powers of two, floor 4 KiB). */
 EDN_MUST_USE edn_status edn_batch_seal(edn_buf *out, edn_batch_header *h, edn_padding padding, const edn_space_key *k,
                                        const edn_sign_sk *sk, edn_bytes body, const edn_random *rng);
-/* Opens the outer layer of a batch whose signature was checked: EDN_E_AUTH, EDN_E_FORMAT (padding not zero, not the exact
- * bucket, heads_hash). `body` is appended to `out`. */
+/* Opens the outer layer of a batch whose signature was checked: EDN_E_AUTH, EDN_E_FORMAT (padding not zero, not the
+ * exact bucket, heads_hash). `body` is appended to `out`. */
 EDN_MUST_USE edn_status edn_batch_open(edn_buf *out, const edn_batch *b, const edn_space_key *k);
 
 /* Where a record stands: its associated data. */
@@ -140,17 +155,19 @@ typedef struct edn_record_place {
 } edn_record_place;
 EDN_MUST_USE edn_status edn_record_seal(edn_buf *out, const edn_entry_key *k, const edn_record_place *at, edn_bytes ops,
                                         const edn_random *rng);
-EDN_MUST_USE edn_status edn_record_open(edn_buf *out, const edn_entry_key *k, const edn_record_place *at, edn_bytes box);
+EDN_MUST_USE edn_status edn_record_open(edn_buf *out, const edn_entry_key *k, const edn_record_place *at,
+                                        edn_bytes box);
 
-/* ---- the device's own disk (SECURITY 2.9) ------------------------------------------------------------------------------ */
+/* ---- the device's own disk (SECURITY 2.9) ------------------------------------------------------------------------ */
 
 void edn_store_keys_of(const edn_local_key *ldk, edn_store_key *values, edn_name_key *names);
-/* A passphrase slot: slot_id 16 ‖ kdf_record 32 ‖ seal(slot key, aad = T("EDNv1/aad/slot"; slot_id, kdf_record, device_id), LDK).
- * The slot key is KDF(A, "EDNv1/slot/passphrase", 32; slot_id, salt, device_id), A from Argon2id. */
+/* A passphrase slot: slot_id 16 ‖ kdf_record 32 ‖ seal(slot key, aad = T("EDNv1/aad/slot"; slot_id, kdf_record,
+ * device_id), LDK). The slot key is KDF(A, "EDNv1/slot/passphrase", 32; slot_id, salt, device_id), A from Argon2id. */
 #define EDN_SLOT_SIZE (16u + EDN_KDF_RECORD_SIZE + 32u + EDN_SEAL_OVERHEAD)
-EDN_MUST_USE edn_status edn_slot_seal(edn_buf *out, edn_bytes prepared, edn_kdf_profile profile, const edn_device_id *device,
-                                      const edn_local_key *ldk, const edn_random *rng);
+EDN_MUST_USE edn_status edn_slot_seal(edn_buf *out, edn_bytes prepared, edn_kdf_profile profile,
+                                      const edn_device_id *device, const edn_local_key *ldk, const edn_random *rng);
 /* EDN_E_PASSPHRASE: does not open; EDN_E_KDF; EDN_E_FORMAT. */
-EDN_MUST_USE edn_status edn_slot_open(edn_bytes slot, edn_bytes prepared, const edn_device_id *device, edn_local_key *ldk);
+EDN_MUST_USE edn_status edn_slot_open(edn_bytes slot, edn_bytes prepared, const edn_device_id *device,
+                                      edn_local_key *ldk);
 
 #endif

@@ -1,9 +1,9 @@
 /* store: the device's own disk: an ordered key-value table in which every value is sealed (SECURITY 2.9).
  *
- * SQLite behind it (WAL, synchronous FULL). Values are sealed under a key derived from the local key, with the table and the
- * key as associated data; keys are opaque: random ids, or keyed hashes of names (edn_store_name). So neither the file nor
- * SQLite's journal ever holds plaintext. Safe for several processes: a transaction that writes excludes other
- * writers and waits for them. A handle belongs to one thread. */
+ * SQLite behind it (WAL, synchronous FULL). Values are sealed under a key derived from the local key, with the table
+ * and the key as associated data; keys are opaque: random ids, or keyed hashes of names (edn_store_name). So neither
+ * the file nor SQLite's journal ever holds plaintext. Safe for several processes: a transaction that writes excludes
+ * other writers and waits for them. A handle belongs to one thread. */
 #ifndef EDN_STORE_H
 #define EDN_STORE_H
 
@@ -13,35 +13,37 @@
 #define EDN_STORE_VALUE_SIZE_MAX ((size_t)512 << 20)
 
 typedef enum edn_table {
-    EDN_TABLE_OPEN = 0,      /* not sealed by the store: what is needed before the local key is there (slots); public data only */
-    EDN_TABLE_META = 1,      /* named rows: keys, pins, settings */
-    EDN_TABLE_LINK = 2,      /* u64 seq (big-endian) -> device log link */
-    EDN_TABLE_BATCH = 3,     /* space tag 8 ‖ device 16 ‖ u64 dseq (big-endian) -> batch */
-    EDN_TABLE_ENTRY = 4,     /* entry id 16 -> head and document, or document tail pieces */
-    EDN_TABLE_CATALOG = 5,   /* named pages of the table of contents */
-    EDN_TABLE_DIRTY = 6,     /* entry id 16 -> what is not in a batch yet */
-    EDN_TABLE_ASIDE = 7,     /* objects set aside: not authentic, or waiting for others */
-    EDN_TABLE_BOX = 8,       /* hash 32 -> box named by a link */
-    EDN_TABLE_REMOTE = 9,    /* named rows about remotes: receipts, tokens */
-    EDN_TABLE_INDEX = 10,    /* search */
+    EDN_TABLE_OPEN = 0,    /* not sealed by the store: public data needed before the local key is there (slots) */
+    EDN_TABLE_META = 1,    /* named rows: keys, pins, settings */
+    EDN_TABLE_LINK = 2,    /* u64 seq (big-endian) -> device log link */
+    EDN_TABLE_BATCH = 3,   /* space tag 8 ‖ device 16 ‖ u64 dseq (big-endian) -> batch */
+    EDN_TABLE_ENTRY = 4,   /* entry id 16 -> head and document, or document tail pieces */
+    EDN_TABLE_CATALOG = 5, /* named pages of the table of contents */
+    EDN_TABLE_DIRTY = 6,   /* entry id 16 -> what is not in a batch yet */
+    EDN_TABLE_ASIDE = 7,   /* objects set aside: not authentic, or waiting for others */
+    EDN_TABLE_BOX = 8,     /* hash 32 -> box named by a link */
+    EDN_TABLE_REMOTE = 9,  /* named rows about remotes: receipts, tokens */
+    EDN_TABLE_INDEX = 10,  /* search */
     EDN_TABLE_COUNT
 } edn_table;
 
 typedef struct edn_store edn_store;
 
-/* What the store needs from an operating system, so that a simulator can put its own disk under SQLite: the name of a registered
- * SQLite VFS, or NULL for the system's. */
+/* What the store needs from an operating system, so that a simulator can put its own disk under SQLite: the name of a
+ * registered SQLite VFS, or NULL for the system's. */
 typedef struct edn_store_options {
     const char *vfs;
     bool read_only;
-    bool create;         /* EDN_E_MISSING when it is not there and this is false */
-    uint32_t busy_ms;    /* how long to wait for another process (0: 10 s) */
+    bool create;      /* EDN_E_MISSING when it is not there and this is false */
+    uint32_t busy_ms; /* how long to wait for another process (0: 10 s) */
 } edn_store_options;
 
-/* Opens DIR/diary.edn, mode 0600 in a folder of mode 0700 (made when `create`). Locked at first: only EDN_TABLE_OPEN can be used until
- * edn_store_unlock. EDN_E_MISSING; EDN_E_IO with a text in `err` that names the path and what to do; EDN_E_FULL; EDN_E_BUSY;
- * EDN_E_DAMAGED: not a store, or torn beyond SQLite's recovery; EDN_E_FORMAT: made by a newer version. */
-EDN_MUST_USE edn_status edn_store_open(const char *dir, const edn_store_options *options, edn_store **out, edn_err *err);
+/* Opens DIR/diary.edn, mode 0600 in a folder of mode 0700 (made when `create`). Locked at first: only EDN_TABLE_OPEN
+ * can be used until edn_store_unlock. EDN_E_MISSING; EDN_E_IO with a text in `err` that names the path and what to do;
+ * EDN_E_FULL; EDN_E_BUSY; EDN_E_DAMAGED: not a store, or torn beyond SQLite's recovery; EDN_E_FORMAT: made by a newer
+ * version. */
+EDN_MUST_USE edn_status edn_store_open(const char *dir, const edn_store_options *options, edn_store **out,
+                                       edn_err *err);
 /* Wipes the keys. An open transaction is rolled back. */
 void edn_store_close(edn_store *s);
 /* The keys are derived from `ldk`. EDN_E_AUTH when the store was sealed under another (a check row tells). */
@@ -51,7 +53,7 @@ void edn_store_lock(edn_store *s);
 /* The last failure of SQLite in words, without any data. */
 const char *edn_store_error(const edn_store *s);
 
-/* ---- transactions: all or nothing, durable when commit returns EDN_OK ------------------------------------------------ */
+/* ---- transactions: all or nothing, durable when commit returns EDN_OK -------------------------------------------- */
 
 /* EDN_E_BUSY after the wait. Do not nest. */
 EDN_MUST_USE edn_status edn_store_begin_write(edn_store *s);
@@ -62,10 +64,12 @@ void edn_store_rollback(edn_store *s);
 /* Changes whenever another handle or process has committed since. */
 uint64_t edn_store_version(edn_store *s);
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* A row's key for a name: keyed hash, 16 bytes, different in each table. `salt` may be empty. */
-typedef struct edn_store_key_name { uint8_t b[16]; } edn_store_key_name;
+typedef struct edn_store_key_name {
+    uint8_t b[16];
+} edn_store_key_name;
 edn_store_key_name edn_store_name(const edn_store *s, edn_table t, const char *name, edn_bytes salt);
 
 /* Appends the value. EDN_E_MISSING; EDN_E_DAMAGED: the row does not open (it is left as it is); EDN_E_LOCKED. */
@@ -74,8 +78,9 @@ EDN_MUST_USE edn_status edn_store_put(edn_store *s, edn_table t, edn_bytes key, 
 /* Deleting what is not there is EDN_OK. */
 EDN_MUST_USE edn_status edn_store_del(edn_store *s, edn_table t, edn_bytes key);
 
-/* Visits rows with keys >= `from` that begin with `prefix`, in order of keys. `value` is empty when `keys_only`. A row that does not open is
- * visited with status EDN_E_DAMAGED. The callback may not write; a status other than EDN_OK stops and is returned. */
+/* Visits rows with keys >= `from` that begin with `prefix`, in order of keys. `value` is empty when `keys_only`. A row
+ * that does not open is visited with status EDN_E_DAMAGED. The callback may not write; a status other than EDN_OK stops
+ * and is returned. */
 typedef edn_status edn_store_row_fn(void *ctx, edn_bytes key, edn_status st, edn_bytes value);
 EDN_MUST_USE edn_status edn_store_scan(edn_store *s, edn_table t, edn_bytes prefix, edn_bytes from, bool keys_only,
                                        edn_store_row_fn *fn, void *ctx);

@@ -1,26 +1,28 @@
-/* wire: what travels. Batches (the public half: their sealed inside is src/keys' business), and the requests and answers of
- * the sync protocol, encoded and decoded by the same code on both sides. Pure; bytes may be hostile. */
+/* wire: what travels. Batches (the public half: their sealed inside is src/keys' business), and the requests and
+ * answers of the sync protocol, encoded and decoded by the same code on both sides. Pure; bytes may be hostile. */
 #ifndef EDN_WIRE_H
 #define EDN_WIRE_H
 
 #include "crypto/verify.h"
 
-/* ---- padding (SECURITY 4) ------------------------------------------------------------------------------------------ */
+/* ---- padding (SECURITY 4) ---------------------------------------------------------------------------------------- */
 
 typedef enum edn_padding { EDN_PADDING_P1 = 1, EDN_PADDING_P2 = 2 } edn_padding;
-/* The bucket for a length: P1 = Padmé with floor 1 KiB (Nikitin et al., PURBs, PETS 2019), P2 = power of two, floor 4 KiB. */
+/* The bucket for a length: P1 = Padmé with floor 1 KiB (Nikitin et al., PURBs, PETS 2019), P2 = power of two, floor 4
+ * KiB. */
 uint32_t edn_padded_size(edn_padding p, uint32_t n);
 /* Whether some length falls in exactly this bucket under P1 or P2. */
 bool edn_padded_size_legal(uint32_t n);
 
-/* ---- batches (SECURITY 2.8) ------------------------------------------------------------------------------------------ */
+/* ---- batches (SECURITY 2.8) -------------------------------------------------------------------------------------- */
 
 #define EDN_BATCH_HEADER_SIZE 176u
 #define EDN_BATCH_SIZE_MAX (4u << 20)
 #define EDN_BATCH_OVERHEAD (EDN_BATCH_HEADER_SIZE + 24u + 32u + 16u + 64u) /* all but the padded plaintext */
-#define EDN_RECORD_SIZE_MAX (1u << 20)  /* a record's box */
-#define EDN_RECORDS_MAX 65536u          /* in one batch */
-#define EDN_HEADS_MAX 1024u             /* devices that ever wrote to one space */
+
+#define EDN_RECORD_SIZE_MAX (1u << 20) /* a record's box */
+#define EDN_RECORDS_MAX 65536u         /* in one batch */
+#define EDN_HEADS_MAX 1024u            /* devices that ever wrote to one space */
 #define EDN_HEAD_SIZE 56u
 
 typedef enum edn_batch_kind {
@@ -31,17 +33,17 @@ typedef enum edn_batch_kind {
     EDN_BATCH_KEYBOX = 5,
 } edn_batch_kind;
 
-/* 176 bytes: "EDNB" ‖ u8 1 ‖ u8 kind ‖ u16 suite ‖ space 32 ‖ device 16 ‖ u64 dseq ‖ prev 32 ‖ u32 epoch ‖ u64 log seq ‖
- * log head 32 ‖ heads_hash 32 ‖ u32 padded length */
+/* 176 bytes: "EDNB" ‖ u8 1 ‖ u8 kind ‖ u16 suite ‖ space 32 ‖ device 16 ‖ u64 dseq ‖ prev 32 ‖ u32 epoch ‖ u64 log seq
+ * ‖ log head 32 ‖ heads_hash 32 ‖ u32 padded length */
 typedef struct edn_batch_header {
     edn_batch_kind kind;
     uint16_t suite;
     edn_space_id space;
     edn_device_id device;
-    uint64_t dseq;       /* 1, 2, 3… for each space and device */
-    edn_hash prev;       /* of the device's batch before, zero for the first */
-    uint32_t epoch;      /* of the space key */
-    uint64_t log_seq;    /* the last link of the device log that the author knew, and its hash */
+    uint64_t dseq;    /* 1, 2, 3… for each space and device */
+    edn_hash prev;    /* of the device's batch before, zero for the first */
+    uint32_t epoch;   /* of the space key */
+    uint64_t log_seq; /* the last link of the device log that the author knew, and its hash */
     edn_hash log_head;
     edn_hash heads_hash;
     uint32_t padded_size;
@@ -52,7 +54,7 @@ typedef struct edn_batch {
     edn_bytes bytes;        /* the whole */
     edn_bytes header_bytes; /* the first 176 */
     edn_batch_header header;
-    edn_bytes box;          /* nonce ‖ commitment ‖ ciphertext ‖ tag */
+    edn_bytes box; /* nonce ‖ commitment ‖ ciphertext ‖ tag */
     edn_signature signature;
 } edn_batch;
 
@@ -91,9 +93,10 @@ typedef struct edn_record {
     edn_bytes box; /* borrowed */
 } edn_record;
 
-/* The inside of a batch: LP(heads) ‖ LP(u32 n ‖ n × (journal 16 ‖ entry 16 ‖ u32 journal epoch ‖ u32 key version ‖ u8 type ‖
- * LP(box))). Decoding checks limits before it allocates. */
-EDN_MUST_USE edn_status edn_body_encode(edn_buf *out, const edn_head *heads, size_t heads_n, const edn_record *records, size_t n);
+/* The inside of a batch: LP(heads) ‖ LP(u32 n ‖ n × (journal 16 ‖ entry 16 ‖ u32 journal epoch ‖ u32 key version ‖ u8
+ * type ‖ LP(box))). Decoding checks limits before it allocates. */
+EDN_MUST_USE edn_status edn_body_encode(edn_buf *out, const edn_head *heads, size_t heads_n, const edn_record *records,
+                                        size_t n);
 typedef struct edn_body {
     edn_head *heads;
     size_t heads_n;
@@ -102,7 +105,7 @@ typedef struct edn_body {
 } edn_body;
 EDN_MUST_USE edn_status edn_body_decode(edn_arena *a, edn_bytes in, edn_body *out);
 
-/* ---- login message (SECURITY 2.10) -------------------------------------------------------------------------------------- */
+/* ---- login message (SECURITY 2.10) ------------------------------------------------------------------------------- */
 
 typedef struct edn_login_message {
     edn_bytes origin;
@@ -116,14 +119,14 @@ typedef struct edn_login_message {
 void edn_login_sign(edn_signature *out, const edn_login_message *m, const edn_sign_sk *sk);
 EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_message *m, const edn_sign_pk *pk);
 
-/* ---- requests and answers --------------------------------------------------------------------------------------------------
+/* ---- requests and answers ---------------------------------------------------------------------------------------------
  *
- * Every body begins with u8 version 1; integers are little-endian; lists are u32 n ‖ items; nothing may trail. `struct`s
- * borrow from the decoded bytes and, for lists, from the arena. A put appends; a decode gives EDN_E_FORMAT for any other
- * bytes than the put makes.
+ * Every body begins with u8 version 1; integers are little-endian; lists are u32 n ‖ items; nothing may trail.
+ * `struct`s borrow from the decoded bytes and, for lists, from the arena. A put appends; a decode gives EDN_E_FORMAT
+ * for any other bytes than the put makes.
  *
  *   GET  /v1/server                         -> server info; needs no token
- *   GET  /v1/probe/{probe}/{etag}           -> 204 nothing new, 200 something is, 404 unknown; base64url; needs no token
+ *   GET  /v1/probe/{probe}/{etag}           -> 204 nothing new, 200 something is, 404 unknown; base64url; no token
  *   POST /v1/challenge      challenge ask   -> challenge
  *   POST /v1/login          login           -> token
  *   POST /v1/accounts       account         -> 201 (log state), 409 taken or known already
@@ -131,7 +134,7 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   POST /v1/box            box ask         -> boxes
  *   POST /v1/pull           pull            -> pulled
  *   POST /v1/push           push            -> pushed; 409 when a batch does not continue its chain
- *   GET  /v1/events                         -> text/event-stream, "data: {etag}" whenever the personal space or the log moved
+ *   GET  /v1/events                         -> text/event-stream: "data: {etag}" whenever the space or the log moved
  *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
  *
  * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. */
@@ -143,12 +146,15 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
 #define EDN_BOXES_MAX 256u
 #define EDN_PROBE_SIZE 16u
 #define EDN_ETAG_SIZE 16u
-#define EDN_PULL_SIZE_MAX (8u << 20)  /* an answer is cut after the batch that passes 4 MiB */
+#define EDN_PULL_SIZE_MAX (8u << 20) /* an answer is cut after the batch that passes 4 MiB */
 #define EDN_PUSH_SIZE_MAX (EDN_BATCH_SIZE_MAX + 4096u)
 
-typedef struct edn_etag { uint8_t b[EDN_ETAG_SIZE]; } edn_etag;
+typedef struct edn_etag {
+    uint8_t b[EDN_ETAG_SIZE];
+} edn_etag;
 /* A space's state in 16 bytes: of H32(T("EDNv1/etag"; space, u64 log count, log head, heads_hash)). */
-edn_etag edn_etag_of(const edn_space_id *space, uint64_t log_count, const edn_hash *log_head, const edn_hash *heads_hash);
+edn_etag edn_etag_of(const edn_space_id *space, uint64_t log_count, const edn_hash *log_head,
+                     const edn_hash *heads_hash);
 
 /* A server's signed statement that it durably holds exactly this state. */
 typedef struct edn_receipt {
@@ -160,14 +166,19 @@ void edn_receipt_sign(edn_receipt *r, const edn_space_id *space, uint64_t log_co
 EDN_MUST_USE bool edn_receipt_verify(const edn_receipt *r, const edn_space_id *space, uint64_t log_count,
                                      const edn_hash *log_head, const edn_hash *heads_hash, const edn_sign_pk *pk);
 
-/* H32(T("EDNv1/account-name"; name)): what a server knows of the name an account is found by. `name` is already NFKC case
- * folded and trimmed. */
+/* H32(T("EDNv1/account-name"; name)): what a server knows of the name an account is found by. `name` is already NFKC
+ * case folded and trimmed. */
 edn_hash edn_account_name_hash(edn_bytes name);
 
-typedef struct edn_msg_server_info { edn_sign_pk receipt_pk; uint64_t time; edn_bytes origin; } edn_msg_server_info;
+typedef struct edn_msg_server_info {
+    edn_sign_pk receipt_pk;
+    uint64_t time;
+    edn_bytes origin;
+} edn_msg_server_info;
 
 enum { EDN_LOGIN_DEVICE = 1, EDN_LOGIN_PASSPHRASE = 2 };
-/* By device: account and device. By passphrase: name_hash alone; the account comes with the answer. The rest is zero. */
+/* By device: account and device. By passphrase: name_hash alone; the account comes with the answer. The rest is
+ * zero. */
 typedef struct edn_msg_challenge_ask {
     uint8_t kind;
     edn_account_id account;
@@ -191,7 +202,10 @@ typedef struct edn_msg_login {
     edn_hash log_head;
     edn_signature sig;
 } edn_msg_login;
-typedef struct edn_msg_token { uint64_t expires; edn_bytes token; } edn_msg_token; /* seconds */
+typedef struct edn_msg_token {
+    uint64_t expires;
+    edn_bytes token;
+} edn_msg_token; /* seconds */
 
 /* Links and the boxes whose hashes they name: kdf record, root box, grants, boxes of earlier epochs. */
 typedef struct edn_msg_account {
@@ -207,10 +221,19 @@ typedef struct edn_msg_log_append {
     edn_bytes *boxes;
     size_t boxes_n;
 } edn_msg_log_append;
-typedef struct edn_msg_log_state { uint64_t count; edn_hash head; } edn_msg_log_state;
+typedef struct edn_msg_log_state {
+    uint64_t count;
+    edn_hash head;
+} edn_msg_log_state;
 
-typedef struct edn_msg_box_ask { edn_hash *hashes; size_t n; } edn_msg_box_ask;
-typedef struct edn_msg_boxes { edn_bytes *boxes; size_t n; } edn_msg_boxes; /* in the order asked; empty: not there */
+typedef struct edn_msg_box_ask {
+    edn_hash *hashes;
+    size_t n;
+} edn_msg_box_ask;
+typedef struct edn_msg_boxes {
+    edn_bytes *boxes;
+    size_t n;
+} edn_msg_boxes; /* in the order asked; empty: not there */
 
 typedef struct edn_msg_pull {
     edn_space_id space;
@@ -245,12 +268,15 @@ typedef struct edn_msg_pushed {
     edn_receipt receipt; /* of the state after the push */
 } edn_msg_pushed;
 
+/* clang-format off */
 #define EDN_MESSAGES(X) \
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
     X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed)
+/* clang-format on */
+
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */
-#define EDN_MESSAGE_DECLARE(name) \
-    void edn_##name##_put(edn_buf *out, const edn_msg_##name *m); \
+#define EDN_MESSAGE_DECLARE(name)                                                                                      \
+    void edn_##name##_put(edn_buf *out, const edn_msg_##name *m);                                                      \
     EDN_MUST_USE edn_status edn_##name##_decode(edn_arena *a, edn_bytes in, edn_msg_##name *out);
 EDN_MESSAGES(EDN_MESSAGE_DECLARE)
 #undef EDN_MESSAGE_DECLARE

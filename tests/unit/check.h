@@ -48,7 +48,9 @@ static inline void check_bytes(edn_bytes got, edn_bytes want, const char *file, 
 
 /* A small random source for property tests (xorshift64*). The seed comes from EDN_SEED or is 1, and a failing test
  * prints it. */
-typedef struct check_rng { uint64_t s; } check_rng;
+typedef struct check_rng {
+    uint64_t s;
+} check_rng;
 
 static inline uint64_t check_seed(void)
 {

@@ -12,9 +12,16 @@ static void varints_round_trip_and_refuse_longer_forms(void **state)
         CHECK_OK(edn_reader_end(&r));
         edn_buf_dispose(&b);
     }
-    static const struct { const char *bytes; size_t n; } bad[] = {
-        {"\x80\x00", 2}, {"\x80", 1}, {"", 0}, {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10},
-        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, {"\x81\x80\x00", 3},
+    static const struct {
+        const char *bytes;
+        size_t n;
+    } bad[] = {
+        {"\x80\x00", 2},
+        {"\x80", 1},
+        {"", 0},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11},
+        {"\x81\x80\x00", 3},
     };
     for (size_t i = 0; i < EDN_COUNT(bad); i++) {
         edn_reader r = edn_reader_init(edn_bytes_of(bad[i].bytes, bad[i].n));
@@ -55,10 +62,13 @@ static void buffer_stops_at_its_limit(void **state)
 static void utf8_refuses_what_unicode_refuses(void **state)
 {
     (void)state;
-    static const struct { const char *s; size_t n, at; } cases[] = {
-        {"plain text here", 15, 15}, {"caf\xc3\xa9", 5, 5}, {"\xf0\x9f\x98\x80", 4, 4}, {"a\xc0\xaf", 3, 1},
-        {"\xed\xa0\x80", 3, 0}, {"\xf4\x90\x80\x80", 4, 0}, {"ab\x80", 3, 2}, {"abc\xe2\x82", 5, 3},
-        {"\xe0\x9f\xbf", 3, 0}, {"\xf0\x8f\xbf\xbf", 4, 0}, {"12345678\xff", 9, 8}, {"\xf4\x8f\xbf\xbf", 4, 4},
+    static const struct {
+        const char *s;
+        size_t n, at;
+    } cases[] = {
+        {"plain text here", 15, 15}, {"caf\xc3\xa9", 5, 5},      {"\xf0\x9f\x98\x80", 4, 4}, {"a\xc0\xaf", 3, 1},
+        {"\xed\xa0\x80", 3, 0},      {"\xf4\x90\x80\x80", 4, 0}, {"ab\x80", 3, 2},           {"abc\xe2\x82", 5, 3},
+        {"\xe0\x9f\xbf", 3, 0},      {"\xf0\x8f\xbf\xbf", 4, 0}, {"12345678\xff", 9, 8},     {"\xf4\x8f\xbf\xbf", 4, 4},
     };
     for (size_t i = 0; i < EDN_COUNT(cases); i++)
         CHECK_INT(edn_utf8_check(edn_bytes_of(cases[i].s, cases[i].n), NULL), cases[i].at);
