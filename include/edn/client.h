@@ -209,9 +209,12 @@ EDN_MUST_USE edn_status edn_client_journal_find(edn_client *c, const char *what,
 /* ---- bringing in and taking out ---------------------------------------------------------------------------------- */
 
 /* One transaction: all drafts that `next` gives (until it sets *done), or none. A draft whose id is given and known
- * already is left out and counted, so that an import can be repeated. */
+ * already is left out and counted, so that an import can be repeated. `journal_name`, when not empty, wins over
+ * draft.journal: the journal of exactly that name, made in the same transaction when there is none. `created_ms` 0: now.
+ * What `next` hands out is borrowed until it is called again. */
 typedef struct edn_import_item {
     edn_draft draft;
+    edn_bytes journal_name;
     bool has_id;
     edn_entry_id id;
     uint64_t created_ms;
@@ -259,7 +262,8 @@ typedef struct edn_sync_options {
 EDN_MUST_USE edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out,
                                         edn_err *err);
 /* Syncs, then waits for word from the server or for local changes of other processes and syncs again, until `go_on`
- * says no (asked about every second and after each sync). */
+ * says no (asked about every second and after each sync; `last` is NULL when there was no sync since it was asked
+ * before). */
 EDN_MUST_USE edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
                                          bool (*go_on)(void *ctx, const edn_sync_result *last), void *ctx,
                                          edn_err *err);
