@@ -70,7 +70,9 @@ void edn_t_hash_begin(edn_t_hash *h, const char *label, uint32_t fields);
 void edn_t_hash_field(edn_t_hash *h, edn_bytes field);
 edn_hash edn_t_hash_end(edn_t_hash *h); /* asserts that all fields were given */
 
-/* Ed25519 over T(label; fields). Keys that are not of prime order, points not canonical and S >= L are refused. */
+/* Ed25519 over T(label; fields). Keys that are not of prime order, points not canonical and S >= L are refused. T is at
+ * most EDN_SIGNED_SIZE_MAX (a link and a little): signing asserts it, verifying refuses more. Never allocates. */
+#define EDN_SIGNED_SIZE_MAX (65536u + 1024u)
 void edn_sign_fields(edn_signature *out, const edn_sign_sk *sk, const char *label, const edn_bytes *fields, size_t n);
 #define edn_sign_t(out, sk, label, ...) edn_sign_fields((out), (sk), (label), EDN_FIELDS_(__VA_ARGS__))
 EDN_MUST_USE bool edn_verify_fields(const edn_signature *sig, const edn_sign_pk *pk, const char *label,
