@@ -88,10 +88,7 @@ static void labeled_expand(uint8_t *out, size_t out_n, edn_bytes suite, const ui
 
 /* ---- X25519 and the KEM --------------------------------------------------------------------------------------------- */
 
-void edn_dh_keypair(const edn_dh_sk *sk, edn_dh_pk *pk)
-{
-    (void)crypto_scalarmult_base(pk->b, sk->b); /* always 0 */
-}
+void edn_dh_keypair(const edn_dh_sk *sk, edn_dh_pk *pk) { (void)crypto_scalarmult_base(pk->b, sk->b); /* always 0 */ }
 
 bool edn_dh(uint8_t out[32], const edn_dh_sk *sk, const edn_dh_pk *pk)
 {

@@ -16,13 +16,16 @@
 
 _Static_assert(EDN_SEAL_NONCE_SIZE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce");
 _Static_assert(EDN_SEAL_OVERHEAD ==
-                  EDN_SEAL_NONCE_SIZE + EDN_SEAL_COMMITMENT_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES,
-              "overhead");
+                   EDN_SEAL_NONCE_SIZE + EDN_SEAL_COMMITMENT_SIZE + crypto_aead_xchacha20poly1305_ietf_ABYTES,
+               "overhead");
 
-typedef struct seal_split { uint8_t key[32], com[32]; } seal_split;
+typedef struct seal_split {
+    uint8_t key[32], com[32];
+} seal_split;
 EDN_SECRET_TYPE(seal_split)
 
-static void split(seal_split *out, const uint8_t key[32], uint16_t suite, const uint8_t *nonce, const edn_hash *aad_hash)
+static void split(seal_split *out, const uint8_t key[32], uint16_t suite, const uint8_t *nonce,
+                  const edn_hash *aad_hash)
 {
     edn_kdf_t(out, sizeof *out, key, EDN_LABEL_SEAL, EDN_F_U16(suite), edn_bytes_of(nonce, EDN_SEAL_NONCE_SIZE),
               EDN_F(*aad_hash));

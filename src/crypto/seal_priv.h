@@ -15,7 +15,9 @@ void edn_hkdf_expand(uint8_t *out, size_t out_n, const uint8_t prk[32], const ed
 EDN_MUST_USE bool edn_dh(uint8_t out[32], const edn_dh_sk *sk, const edn_dh_pk *pk);
 
 /* HPKE's key schedule (RFC 9180 section 5.1) from the KEM's shared secret: key and nonce of message 0. */
-typedef struct edn_hpke_context { uint8_t key[32], nonce[12]; } edn_hpke_context;
+typedef struct edn_hpke_context {
+    uint8_t key[32], nonce[12];
+} edn_hpke_context;
 EDN_SECRET_TYPE(edn_hpke_context)
 void edn_hpke_schedule(edn_hpke_context *out, const uint8_t shared[32], edn_bytes info, const edn_psk *psk,
                        edn_bytes psk_id);

@@ -11,7 +11,7 @@ edn_status edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t sal
     if (mem > SIZE_MAX)
         return EDN_E_NOMEM; /* 32-bit machines */
     errno = 0;
-    if (crypto_pwhash(out, 32, (const char *)passphrase.p, passphrase.n, salt, ops, (size_t)mem,
+    if (crypto_pwhash(out, 32, passphrase.n ? (const char *)passphrase.p : "", passphrase.n, salt, ops, (size_t)mem,
                       crypto_pwhash_ALG_ARGON2ID13) == 0)
         return EDN_OK;
     edn_wipe(out, 32);

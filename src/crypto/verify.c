@@ -15,8 +15,8 @@ _Static_assert(sizeof(crypto_generichash_state) <= sizeof((edn_t_hash *)0)->stat
 _Static_assert(_Alignof(crypto_generichash_state) <= _Alignof(edn_t_hash), "and may lie there");
 _Static_assert(sizeof(edn_hash) == crypto_generichash_BYTES, "H32");
 _Static_assert(sizeof(edn_sign_pk) == crypto_sign_PUBLICKEYBYTES && sizeof(edn_sign_sk) == crypto_sign_SECRETKEYBYTES &&
-                  sizeof(edn_signature) == crypto_sign_BYTES,
-              "Ed25519");
+                   sizeof(edn_signature) == crypto_sign_BYTES,
+               "Ed25519");
 
 enum { SMALL_MESSAGE = 1024 };
 
@@ -123,7 +123,8 @@ edn_hash edn_h32_fields(const char *label, const edn_bytes *fields, size_t n)
     return h;
 }
 
-void edn_kdf_fields(void *out, size_t out_n, const uint8_t key[32], const char *label, const edn_bytes *fields, size_t n)
+void edn_kdf_fields(void *out, size_t out_n, const uint8_t key[32], const char *label, const edn_bytes *fields,
+                    size_t n)
 {
     crypto_generichash_state st;
 

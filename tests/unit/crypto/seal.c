@@ -25,7 +25,8 @@ static void seal_vectors(void **state)
     json_t *c;
     size_t i;
 
-    json_array_foreach(json_object_get(v.root, "cases"), i, c) {
+    json_array_foreach(json_object_get(v.root, "cases"), i, c)
+    {
         const uint8_t *key = vector_fixed(&v, c, "K", 32);
         uint16_t suite = (uint16_t)vector_int(c, "suite");
         edn_bytes aad = vector_hex(&v, c, "aad"), box = vector_hex(&v, c, "box");
@@ -53,7 +54,9 @@ static void seal_vectors(void **state)
     vectors_close(&v);
 }
 
-typedef struct sample { uint8_t key[32], rnd[32], aad[40], pt[300]; } sample;
+typedef struct sample {
+    uint8_t key[32], rnd[32], aad[40], pt[300];
+} sample;
 
 static sample sample_make(uint64_t seed)
 {
@@ -177,7 +180,8 @@ static void argon2id_published(void **state)
     size_t i;
     uint8_t out[32];
 
-    json_array_foreach(json_object_get(v.root, "p1_salt16"), i, c) {
+    json_array_foreach(json_object_get(v.root, "p1_salt16"), i, c)
+    {
         edn_bytes salt = edn_bytes_str(vector_str(c, "salt_ascii"));
 
         CHECK_INT(salt.n, 16);
@@ -187,7 +191,8 @@ static void argon2id_published(void **state)
     }
     CHECK(i > 0);
     /* Eight-byte salts and several lanes: only the library's own verifier takes them. */
-    json_array_foreach(json_object_get(v.root, "reference_tests"), i, c) {
+    json_array_foreach(json_object_get(v.root, "reference_tests"), i, c)
+    {
         const char *password = vector_str(c, "password"), *encoded = vector_str(c, "encoded");
 
         CHECK_INT(crypto_pwhash_str_verify(encoded, password, strlen(password)), 0);
@@ -262,7 +267,8 @@ static void x25519_rfc7748(void **state)
     edn_dh_pk u;
     size_t i;
 
-    json_array_foreach(json_object_get(v.root, "section_5_2"), i, c) {
+    json_array_foreach(json_object_get(v.root, "section_5_2"), i, c)
+    {
         uint8_t out[32];
 
         VECTOR_INTO(k, &v, c, "scalar");
@@ -295,8 +301,10 @@ static void x25519_wycheproof(void **state)
     size_t i, k, cases = 0, refused = 0;
     static const uint8_t zero[32];
 
-    json_array_foreach(json_object_get(v.root, "testGroups"), i, g) {
-        json_array_foreach(json_object_get(g, "tests"), k, c) {
+    json_array_foreach(json_object_get(v.root, "testGroups"), i, g)
+    {
+        json_array_foreach(json_object_get(g, "tests"), k, c)
+        {
             edn_bytes want = vector_hex(&v, c, "shared");
             edn_dh_sk sk;
             edn_dh_pk pk;
@@ -327,7 +335,8 @@ static void hkdf_rfc5869(void **state)
     json_t *c;
     size_t i;
 
-    json_array_foreach(v.root, i, c) {
+    json_array_foreach(v.root, i, c)
+    {
         edn_bytes ikm = vector_hex(&v, c, "ikm"), info = vector_hex(&v, c, "info");
         uint8_t prk[32], okm[64];
         size_t n = vector_int(c, "L");
@@ -349,8 +358,10 @@ static void hkdf_wycheproof(void **state)
     json_t *g, *c;
     size_t i, k, cases = 0;
 
-    json_array_foreach(json_object_get(v.root, "testGroups"), i, g) {
-        json_array_foreach(json_object_get(g, "tests"), k, c) {
+    json_array_foreach(json_object_get(v.root, "testGroups"), i, g)
+    {
+        json_array_foreach(json_object_get(g, "tests"), k, c)
+        {
             edn_bytes ikm = vector_hex(&v, c, "ikm"), info = vector_hex(&v, c, "info");
             size_t n = vector_int(c, "size");
             uint8_t prk[32], *okm = malloc(n + 1);
@@ -407,7 +418,8 @@ static void hpke_rfc9180(void **state)
     json_t *c, *m;
     size_t i, k, applies = 0;
 
-    json_array_foreach(v.root, i, c) {
+    json_array_foreach(v.root, i, c)
+    {
         const char *mode = vector_str(c, "mode");
         bool ours = strcmp(vector_str(c, "kem_id"), "32") == 0 && strcmp(vector_str(c, "kdf_id"), "1") == 0 &&
                     strcmp(vector_str(c, "aead_id"), "3") == 0 && (*mode == '0' || *mode == '1');
@@ -430,7 +442,8 @@ static void hpke_rfc9180(void **state)
         edn_hpke_schedule(&cx, shared, h.info, psk, h.psk_id);
         CHECK_BYTES(edn_bytes_of(cx.key, 32), vector_hex(&v, c, "key"));
         CHECK_BYTES(edn_bytes_of(cx.nonce, 12), vector_hex(&v, c, "base_nonce"));
-        json_array_foreach(json_object_get(c, "encryptions"), k, m) {
+        json_array_foreach(json_object_get(c, "encryptions"), k, m)
+        {
             uint64_t seq = vector_int(m, "seq");
             uint8_t nonce[12];
 
@@ -473,7 +486,7 @@ static void hpke_refuses_everything_that_is_not_the_same(void **state)
     edn_dh_keypair(&sk, &pk);
     CHECK_OK(edn_hpke_seal(&ct, enc, &pk, info, aad, &psk, id, pt, s.rnd));
     CHECK_INT(ct.n, 48);
-#define OPEN(enc_, sk_, info_, aad_, psk_, id_) \
+#define OPEN(enc_, sk_, info_, aad_, psk_, id_)                                                                        \
     edn_hpke_open(&out, (enc_), (sk_), (info_), (aad_), (psk_), (id_), edn_buf_view(&ct))
     CHECK_STATUS(OPEN(enc, &other, info, aad, &psk, id), EDN_E_AUTH);
     CHECK_STATUS(OPEN(enc, &sk, aad, aad, &psk, id), EDN_E_AUTH);
@@ -522,8 +535,10 @@ static void aead_wycheproof(const char *name, size_t nonce_size, aead_encrypt *e
     json_t *g, *c;
     size_t i, k, cases = 0, valid = 0;
 
-    json_array_foreach(json_object_get(v.root, "testGroups"), i, g) {
-        json_array_foreach(json_object_get(g, "tests"), k, c) {
+    json_array_foreach(json_object_get(v.root, "testGroups"), i, g)
+    {
+        json_array_foreach(json_object_get(g, "tests"), k, c)
+        {
             edn_bytes key = vector_hex(&v, c, "key"), iv = vector_hex(&v, c, "iv"), aad = vector_hex(&v, c, "aad");
             edn_bytes msg = vector_hex(&v, c, "msg"), ct = vector_hex(&v, c, "ct"), tag = vector_hex(&v, c, "tag");
             bool want = strcmp(vector_str(c, "result"), "valid") == 0;
@@ -571,7 +586,9 @@ static void chacha20_poly1305_wycheproof(void **state)
 /* ---- secrets ------------------------------------------------------------------------------------------------------------ */
 
 /* A type whose wiping can be watched. */
-typedef struct watched { uint8_t b[32]; } watched;
+typedef struct watched {
+    uint8_t b[32];
+} watched;
 static unsigned watched_wipes;
 static void edn_wipe_watched(watched *w)
 {

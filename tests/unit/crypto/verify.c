@@ -9,7 +9,8 @@ static void encoding_vectors(void **state)
     json_t *c;
     size_t i;
 
-    json_array_foreach(json_object_get(v.root, "cases"), i, c) {
+    json_array_foreach(json_object_get(v.root, "cases"), i, c)
+    {
         json_t *list = json_object_get(c, "fields");
         const char *label = vector_str(c, "label");
         const uint8_t *key = vector_fixed(&v, c, "kdf_key", 32);
@@ -50,7 +51,8 @@ static void ed25519_rfc8032(void **state)
     json_t *c;
     size_t i;
 
-    json_array_foreach(v.root, i, c) {
+    json_array_foreach(v.root, i, c)
+    {
         edn_bytes message = vector_hex(&v, c, "message");
         edn_sign_pk pk;
         edn_sign_sk sk;
@@ -74,7 +76,8 @@ static void ed25519_speccheck_refuses_every_case(void **state)
     json_t *c;
     size_t i, valid_points = 0;
 
-    json_array_foreach(v.root, i, c) {
+    json_array_foreach(v.root, i, c)
+    {
         edn_sign_pk pk;
         edn_signature sig;
 
@@ -97,7 +100,8 @@ static void ed25519_cctv_refuses_every_strange_point(void **state)
     json_t *c;
     size_t i, accepted = 0;
 
-    json_array_foreach(v.root, i, c) {
+    json_array_foreach(v.root, i, c)
+    {
         json_t *flags = json_object_get(c, "flags");
         edn_sign_pk pk;
         edn_signature sig;
@@ -121,12 +125,14 @@ static void ed25519_wycheproof(void **state)
     json_t *g, *c;
     size_t i, k, cases = 0, valid = 0;
 
-    json_array_foreach(json_object_get(v.root, "testGroups"), i, g) {
+    json_array_foreach(json_object_get(v.root, "testGroups"), i, g)
+    {
         edn_sign_pk pk;
 
         VECTOR_INTO(pk, &v, json_object_get(g, "publicKey"), "pk");
         CHECK(edn_sign_pk_valid(&pk));
-        json_array_foreach(json_object_get(g, "tests"), k, c) {
+        json_array_foreach(json_object_get(g, "tests"), k, c)
+        {
             edn_bytes sig = vector_hex(&v, c, "sig");
             bool want = strcmp(vector_str(c, "result"), "valid") == 0, got = false;
 
@@ -153,7 +159,8 @@ static void blake2b_published(void **state)
 
     /* The set is of 64-byte digests keyed with 64 bytes, which EDN never makes: so it is the library that is checked,
      * through the one door that src/crypto has. */
-    json_array_foreach(v.root, i, c) {
+    json_array_foreach(v.root, i, c)
+    {
         edn_bytes in = vector_hex(&v, c, "in"), key = vector_hex(&v, c, "key");
         uint8_t out[64];
 
