@@ -1,5 +1,5 @@
-/* Every allocation fails once. A program that links oom_dep has malloc, calloc, realloc, strdup and free of its own code
- * and of EDN's libraries go through oom.c (the linker's --wrap); those of shared libraries are left alone. */
+/* Every allocation fails once. A program that links oom_dep has malloc, calloc, realloc, strdup and free of its own
+ * code and of EDN's libraries go through oom.c (the linker's --wrap); those of shared libraries are left alone. */
 #ifndef EDN_TESTS_OOM_H
 #define EDN_TESTS_OOM_H
 
@@ -8,8 +8,8 @@
 /* One piece of work, from nothing to nothing: it makes what it needs, and frees all of it on every way out. */
 typedef edn_status oom_fn(void *ctx);
 
-/* Runs `fn` over and over: the first allocation fails, then the second…, until a run needs no more. Each run in which one
- * failed must give EDN_E_NOMEM and leave no allocation behind; the last must give EDN_OK. Fails the cmocka test
+/* Runs `fn` over and over: the first allocation fails, then the second…, until a run needs no more. Each run in which
+ * one failed must give EDN_E_NOMEM and leave no allocation behind; the last must give EDN_OK. Fails the cmocka test
  * otherwise, and says at which allocation. Returns how many allocations `fn` makes. */
 size_t oom_each(oom_fn *fn, void *ctx);
 

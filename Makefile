@@ -1,0 +1,47 @@
+# A front: every target forwards to a script or to meson. `make help` lists them.
+#   T=  names of tests, or --suite and a suite      B=  a bench
+
+T ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all run test asan tsan valgrind oom cover tidy format packages clean help
+
+all: packages ## build build/edn and build/ednd
+	@bash -c '. scripts/lib.sh; configure build'
+	@ninja -C build
+
+run: ## build and start the server on loopback
+	@scripts/run
+
+test: ## every test, as CI runs them; T='base/base' or T='--suite unit' runs some
+	@scripts/test $(T)
+
+asan: ## tests under AddressSanitizer and UBSan; T=
+	@scripts/test --in asan $(T)
+
+tsan: ## tests under ThreadSanitizer; T=
+	@scripts/test --in tsan $(T)
+
+valgrind: ## unit tests under valgrind's memcheck; T=
+	@scripts/test --in valgrind $(T)
+
+oom: ## every allocation fails once, in each module
+	@scripts/test --suite oom
+
+cover: ## coverage by the tests: build-cover/coverage.html; T=
+	@scripts/test --in cover $(T)
+
+tidy: all ## layout, include arrows, words, symbols, clang-tidy, gcc -fanalyzer; T=arrows runs one
+	@scripts/tidy $(T)
+
+format: ## lay the C files out
+	@scripts/tidy apply
+
+packages: ## install the Debian packages that a build needs
+	@scripts/packages build
+
+clean: ## remove all build folders
+	@rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
