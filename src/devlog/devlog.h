@@ -56,9 +56,11 @@ EDN_MUST_USE edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out)
 
 /* Checks the next link in full and takes it in. The first failure decides, in the order of SECURITY 2.6: EDN_E_FORMAT,
  * _SUITE, _TYPE, _SEQ, _PREV, _ACCOUNT, _SIGNER_REVOKED, _SIGNER_UNKNOWN, _SIG, _CAP, _FORMAT (body), _KEY_INVALID,
- * _DUP_DEVICE, _POP, _DEVICE_UNKNOWN, _EPOCH, _POLICY. A refused link changes nothing. `link` may be hostile. */
+ * _DUP_DEVICE, _POP, _DEVICE_UNKNOWN, _EPOCH, _POLICY; then EDN_E_LIMIT (devices, links), EDN_E_NOMEM. A refused link
+ * changes nothing. `link` may be hostile. docs/spec/devlog.md says what each means. */
 EDN_MUST_USE edn_status edn_devlog_append(edn_devlog *log, edn_bytes link);
-/* The same without signature checks, for links that this device verified before and kept sealed. */
+/* The same without signature and key checks (nothing on curves), for links that this device verified before and kept
+ * sealed. */
 EDN_MUST_USE edn_status edn_devlog_append_trusted(edn_devlog *log, edn_bytes link);
 
 /* How many links; seq of the last is one less. The rest must not be asked of an empty log. */
@@ -101,7 +103,12 @@ typedef struct edn_link_info {
     edn_device_id signer; /* zero: the AIK */
     edn_bytes body;       /* borrowed from the link */
 } edn_link_info;
+/* EDN_E_FORMAT, EDN_E_TYPE. */
 EDN_MUST_USE edn_status edn_link_peek(edn_bytes link, edn_link_info *out);
+/* The hashes (H32 of the bytes) of the boxes that a link names, in the order of its body: grants, kdf record and root box,
+ * grants and the box of the epoch before, or the recovery box. A server keeps no others. EDN_E_FORMAT, EDN_E_TYPE. */
+#define EDN_LINK_BOXES_MAX 2u
+EDN_MUST_USE edn_status edn_link_boxes(edn_bytes link, edn_hash out[EDN_LINK_BOXES_MAX], size_t *n);
 
 /* Building: what follows `log` (an empty log for genesis). Each appends one signed link to `out` and takes nothing into
  * the log. `signer` NULL means that `sk` is the AIK. */

@@ -19,6 +19,7 @@ bool edn_padded_size_legal(uint32_t n);
 #define EDN_BATCH_HEADER_SIZE 176u
 #define EDN_BATCH_SIZE_MAX (4u << 20)
 #define EDN_BATCH_OVERHEAD (EDN_BATCH_HEADER_SIZE + 24u + 32u + 16u + 64u) /* all but the padded plaintext */
+#define EDN_BATCH_SIZE_MIN (EDN_BATCH_OVERHEAD + 1024u)
 
 #define EDN_RECORD_SIZE_MAX (1u << 20) /* a record's box */
 #define EDN_RECORDS_MAX 65536u         /* in one batch */
@@ -148,6 +149,10 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
 #define EDN_ETAG_SIZE 16u
 #define EDN_PULL_SIZE_MAX (8u << 20) /* an answer is cut after the batch that passes 4 MiB */
 #define EDN_PUSH_SIZE_MAX (EDN_BATCH_SIZE_MAX + 4096u)
+#define EDN_MSG_SIZE_MAX 65536u      /* every body that carries no links, boxes or batches */
+#define EDN_MSG_LIST_MAX 65536u      /* links or batches in one body */
+#define EDN_MSG_LINK_SIZE_MIN 172u   /* an empty body */
+#define EDN_MSG_LINK_SIZE_MAX 65536u /* EDN_LINK_SIZE_MAX of src/devlog, which this module does not include */
 
 typedef struct edn_etag {
     uint8_t b[EDN_ETAG_SIZE];

@@ -1,0 +1,145 @@
+/* Links as their author makes them. What a builder makes is checked like any other link when it is appended. */
+#include "devlog_priv.h"
+
+static const edn_device_id aik_signer; /* zero: the AIK */
+
+/* Where the next link stands. */
+typedef struct place {
+    uint64_t seq;
+    edn_hash prev;
+    edn_account_id account;
+} place;
+
+static place place_after(const edn_devlog *log)
+{
+    place p;
+
+    memset(&p, 0, sizeof p);
+    if (log && edn_devlog_count(log) > 0) {
+        p.seq = edn_devlog_count(log);
+        p.prev = edn_devlog_head(log);
+        p.account = edn_devlog_account(log);
+    }
+    return p;
+}
+
+static const edn_device_id *signer_of(const edn_link_signer *by) { return by->device ? by->device : &aik_signer; }
+
+bool edn_link_pop_verify(const edn_signature *pop, const edn_hash *prev, uint64_t seq, const edn_device_id *signer,
+                         const edn_sign_pk *aik, edn_bytes cert, const edn_sign_pk *pk)
+{
+    return edn_verify_checked_t(pop, pk, EDN_LABEL_SIG_POP, EDN_F(*prev), EDN_F_U64(seq), EDN_F(*signer), EDN_F(*aik),
+                                cert);
+}
+
+void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
+                  const edn_cert *cert, const edn_sign_sk *device_sk)
+{
+    place at = place_after(log);
+    uint8_t c[CERT_SIZE];
+
+    memcpy(c, cert->sign.b, 32);
+    memcpy(c + 32, cert->enc.b, 32);
+    edn_store_u32(c + 64, cert->caps);
+    memcpy(c + 68, cert->name_hash.b, 32);
+    edn_sign_t(out, device_sk, EDN_LABEL_SIG_POP, EDN_F(at.prev), EDN_F_U64(at.seq), EDN_F(*signer_of(by)), EDN_F(*aik),
+               edn_bytes_of(c, sizeof c));
+}
+
+edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
+                          edn_bytes body)
+{
+    place at = place_after(log);
+    size_t before = out->n;
+    edn_signature sig;
+
+    if (body.n > LINK_BODY_SIZE_MAX)
+        return EDN_E_LIMIT;
+    edn_buf_reserve(out, LINK_SIZE_MIN + body.n);
+    edn_put_str(out, "EDNL");
+    edn_put_u8(out, LINK_VERSION);
+    edn_put_u8(out, (uint8_t)type);
+    edn_put_u16(out, LINK_SUITE_1);
+    edn_put_u64(out, at.seq);
+    edn_put_bytes(out, at.prev.b, sizeof at.prev.b);
+    edn_put_bytes(out, at.account.b, sizeof at.account.b);
+    edn_put_bytes(out, signer_of(by)->b, sizeof signer_of(by)->b);
+    edn_put_u64(out, by->time_ms);
+    edn_put_lp(out, body);
+    if (edn_buf_status(out) != EDN_OK)
+        return edn_buf_status(out);
+    edn_sign_t(&sig, by->sk, EDN_LABEL_SIG_LINK, edn_bytes_of(out->p + before, out->n - before));
+    edn_put_bytes(out, sig.b, sizeof sig.b);
+    return edn_buf_status(out);
+}
+
+/* Bodies of a known length are put together here; none passes this. */
+#define SMALL_BODY_SIZE_MAX 512u
+
+static edn_status build_and_drop(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
+                                 edn_buf *body)
+{
+    edn_status st = edn_buf_status(body);
+
+    if (st == EDN_OK)
+        st = edn_link_build(out, log, by, type, edn_buf_view(body));
+    edn_buf_dispose(body);
+    return st;
+}
+
+edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
+                            const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
+                            const edn_sign_sk *device_sk)
+{
+    edn_link_signer by = {NULL, aik_sk, time_ms};
+    edn_buf body = EDN_BUF_INIT(SMALL_BODY_SIZE_MAX);
+    edn_signature pop;
+
+    edn_link_pop(&pop, NULL, &by, aik, cert, device_sk);
+    edn_put_bytes(&body, aik->b, sizeof aik->b);
+    edn_cert_put(&body, cert);
+    edn_put_bytes(&body, aek->b, sizeof aek->b);
+    edn_put_bytes(&body, grants_hash->b, sizeof grants_hash->b);
+    edn_put_bytes(&body, pop.b, sizeof pop.b);
+    return build_and_drop(out, NULL, &by, EDN_LINK_GENESIS, &body);
+}
+
+edn_status edn_link_add_device(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_cert *cert,
+                               const edn_hash *grants_hash, const edn_signature *pop)
+{
+    edn_buf body = EDN_BUF_INIT(SMALL_BODY_SIZE_MAX);
+
+    edn_cert_put(&body, cert);
+    edn_put_bytes(&body, grants_hash->b, sizeof grants_hash->b);
+    edn_put_bytes(&body, pop->b, sizeof pop->b);
+    return build_and_drop(out, log, by, EDN_LINK_ADD_DEVICE, &body);
+}
+
+edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_hash *kdf_hash,
+                            const edn_hash *root_box_hash, const edn_sign_pk *login)
+{
+    edn_buf body = EDN_BUF_INIT(SMALL_BODY_SIZE_MAX);
+
+    edn_put_bytes(&body, kdf_hash->b, sizeof kdf_hash->b);
+    edn_put_bytes(&body, root_box_hash->b, sizeof root_box_hash->b);
+    edn_put_bytes(&body, login->b, sizeof login->b);
+    return build_and_drop(out, log, by, EDN_LINK_SET_KDF, &body);
+}
+
+edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_pin *pins,
+                               size_t n)
+{
+    edn_buf body = EDN_BUF_INIT(LINK_BODY_SIZE_MAX);
+
+    if (n > (LINK_BODY_SIZE_MAX - 4) / PIN_SIZE)
+        return EDN_E_LIMIT;
+    edn_buf_reserve(&body, 4 + n * PIN_SIZE);
+    edn_put_u32(&body, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        edn_put_bytes(&body, pins[i].space.b, sizeof pins[i].space.b);
+        edn_put_bytes(&body, pins[i].device.b, sizeof pins[i].device.b);
+        edn_put_u64(&body, pins[i].dseq);
+        edn_put_bytes(&body, pins[i].hash.b, sizeof pins[i].hash.b);
+    }
+    return build_and_drop(out, log, by, EDN_LINK_CHECKPOINT, &body);
+}

@@ -1,0 +1,357 @@
+/* Requests and answers. Each message is a table of its fields in the order of the wire; one put and one decode walk it,
+ * so that the two cannot drift apart.
+ *
+ * What holds of every decode:
+ *   1. a count is believed only when that many smallest items can still follow, and memory is taken after that;
+ *   2. every byte is used, and every field is in its range, so decode(x) = m implies put(m) = x;
+ *   3. on failure the message is all zero, and what the arena gave is the caller's to reset. */
+#include "wire_priv.h"
+
+typedef enum field_type {
+    FIELD_KIND,  /* u8 from 1 to max */
+    FIELD_FLAGS, /* u8 with no bits but those of max */
+    FIELD_U64,
+    FIELD_RAW,    /* max bytes as they are */
+    FIELD_BYTES,  /* LP, of min to max bytes: edn_bytes */
+    FIELD_LIST,   /* u32 n ‖ n × LP, each of min to max bytes: edn_bytes *, size_t */
+    FIELD_HASHES, /* u32 n ‖ n × 32: edn_hash *, size_t */
+    FIELD_HEADS,  /* edn_heads_put: edn_head *, size_t */
+} field_type;
+
+typedef struct field {
+    field_type type;
+    size_t at, count_at; /* offsets in the struct */
+    uint32_t min, max, count_max;
+    const char *name;
+} field;
+
+typedef struct message {
+    const field *fields;
+    size_t fields_n, struct_size, size_max;
+    /* Rules between fields; NULL when there are none. */
+    bool (*sound)(const void *m);
+} message;
+
+#define AT(m, f) offsetof(edn_msg_##m, f)
+#define SIZE(m, f) sizeof(((edn_msg_##m *)0)->f)
+#define KIND(m, f, top)                                                                                                \
+    {                                                                                                                  \
+        FIELD_KIND, AT(m, f), 0, 1, (top), 0, #f                                                                       \
+    }
+#define FLAGS(m, f, mask)                                                                                              \
+    {                                                                                                                  \
+        FIELD_FLAGS, AT(m, f), 0, 0, (mask), 0, #f                                                                     \
+    }
+#define U64(m, f)                                                                                                      \
+    {                                                                                                                  \
+        FIELD_U64, AT(m, f), 0, 0, 0, 0, #f                                                                            \
+    }
+#define RAW(m, f)                                                                                                      \
+    {                                                                                                                  \
+        FIELD_RAW, AT(m, f), 0, 0, SIZE(m, f), 0, #f                                                                   \
+    }
+#define BYTES(m, f, top)                                                                                               \
+    {                                                                                                                  \
+        FIELD_BYTES, AT(m, f), 0, 1, (top), 0, #f                                                                      \
+    }
+#define HEADS(m, f)                                                                                                    \
+    {                                                                                                                  \
+        FIELD_HEADS, AT(m, f), AT(m, f##_n), 0, 0, EDN_HEADS_MAX, #f                                                   \
+    }
+#define LINKS(m, f)                                                                                                    \
+    {                                                                                                                  \
+        FIELD_LIST, AT(m, f), AT(m, f##_n), EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MAX, EDN_MSG_LIST_MAX, #f         \
+    }
+#define BATCHES(m, f)                                                                                                  \
+    {                                                                                                                  \
+        FIELD_LIST, AT(m, f), AT(m, f##_n), EDN_BATCH_SIZE_MIN, EDN_BATCH_SIZE_MAX, EDN_MSG_LIST_MAX, #f               \
+    }
+#define BOXES(m, f, n, bottom)                                                                                         \
+    {                                                                                                                  \
+        FIELD_LIST, AT(m, f), AT(m, n), (bottom), EDN_BOX_SIZE_MAX, EDN_BOXES_MAX, #f                                  \
+    }
+
+static const field server_info_fields[] = {
+    RAW(server_info, receipt_pk),
+    U64(server_info, time),
+    BYTES(server_info, origin, EDN_ORIGIN_SIZE_MAX),
+};
+static const field challenge_ask_fields[] = {
+    KIND(challenge_ask, kind, EDN_LOGIN_PASSPHRASE),
+    RAW(challenge_ask, account),
+    RAW(challenge_ask, device),
+    RAW(challenge_ask, name_hash),
+    RAW(challenge_ask, client_nonce),
+};
+static const field challenge_fields[] = {
+    RAW(challenge, server_nonce), U64(challenge, server_time), BYTES(challenge, origin, EDN_ORIGIN_SIZE_MAX),
+    RAW(challenge, account),      RAW(challenge, kdf_record),
+};
+static const field login_fields[] = {
+    KIND(login, kind, EDN_LOGIN_PASSPHRASE),
+    RAW(login, account),
+    RAW(login, device),
+    RAW(login, client_nonce),
+    RAW(login, server_nonce),
+    RAW(login, channel_binding),
+    U64(login, server_time),
+    U64(login, log_seq),
+    RAW(login, log_head),
+    RAW(login, sig),
+};
+static const field token_fields[] = {
+    U64(token, expires),
+    BYTES(token, token, EDN_TOKEN_SIZE_MAX),
+};
+static const field account_fields[] = {
+    RAW(account, name_hash),
+    LINKS(account, links),
+    BOXES(account, boxes, boxes_n, 1),
+};
+static const field log_append_fields[] = {
+    LINKS(log_append, links),
+    BOXES(log_append, boxes, boxes_n, 1),
+};
+static const field log_state_fields[] = {
+    U64(log_state, count),
+    RAW(log_state, head),
+};
+static const field box_ask_fields[] = {
+    {FIELD_HASHES, AT(box_ask, hashes), AT(box_ask, n), 0, 0, EDN_BOXES_MAX, "hashes"},
+};
+static const field boxes_fields[] = {
+    BOXES(boxes, boxes, n, 0),
+};
+static const field pull_fields[] = {
+    RAW(pull, space),
+    U64(pull, log_count),
+    RAW(pull, probe),
+    HEADS(pull, heads),
+};
+static const field pulled_fields[] = {
+    FLAGS(pulled, flags, EDN_PULLED_MORE),
+    U64(pulled, log_count),
+    RAW(pulled, log_head),
+    U64(pulled, receipt.time_ms),
+    RAW(pulled, receipt.sig),
+    HEADS(pulled, heads),
+    LINKS(pulled, links),
+    BATCHES(pulled, batches),
+};
+static const field push_fields[] = {
+    RAW(push, before),
+    BATCHES(push, batches),
+};
+static const field pushed_fields[] = {
+    FLAGS(pushed, flags, EDN_PUSHED_EXPECTED),
+    U64(pushed, receipt.time_ms),
+    RAW(pushed, receipt.sig),
+};
+
+static bool is_zero(const uint8_t *p, size_t n)
+{
+    uint8_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum |= p[i];
+    return sum == 0;
+}
+
+static bool challenge_ask_sound(const void *p)
+{
+    const edn_msg_challenge_ask *m = p;
+
+    if (m->kind == EDN_LOGIN_DEVICE)
+        return is_zero(m->name_hash.b, 32);
+    return is_zero(m->account.b, 32) && is_zero(m->device.b, 16);
+}
+
+static bool login_sound(const void *p)
+{
+    const edn_msg_login *m = p;
+
+    return m->kind == EDN_LOGIN_DEVICE || is_zero(m->device.b, 16);
+}
+
+/* ---- one put and one decode ------------------------------------------------------------------------------------------ */
+
+static void put_fail(edn_buf *out, edn_status st)
+{
+    if (out->st == EDN_OK)
+        out->st = st;
+}
+
+static void put_item(edn_buf *out, const field *f, edn_bytes item)
+{
+    if (item.n < f->min || item.n > f->max)
+        put_fail(out, EDN_E_LIMIT);
+    else
+        edn_put_lp(out, item);
+}
+
+static void put_field(edn_buf *out, const field *f, const uint8_t *m)
+{
+    const uint8_t *p = m + f->at;
+    size_t n = f->count_max ? *(const size_t *)(const void *)(m + f->count_at) : 0;
+
+    if (n > f->count_max) {
+        put_fail(out, EDN_E_LIMIT);
+        return;
+    }
+    switch (f->type) {
+    case FIELD_KIND:
+        EDN_ASSERT(*p >= f->min && *p <= f->max);
+        edn_put_u8(out, *p);
+        break;
+    case FIELD_FLAGS:
+        EDN_ASSERT((*p & ~f->max) == 0);
+        edn_put_u8(out, *p);
+        break;
+    case FIELD_U64:
+        edn_put_u64(out, *(const uint64_t *)(const void *)p);
+        break;
+    case FIELD_RAW:
+        edn_put_bytes(out, p, f->max);
+        break;
+    case FIELD_BYTES:
+        put_item(out, f, *(const edn_bytes *)(const void *)p);
+        break;
+    case FIELD_LIST:
+        edn_put_u32(out, (uint32_t)n);
+        for (size_t i = 0; i < n; i++)
+            put_item(out, f, (*(edn_bytes *const *)(const void *)p)[i]);
+        break;
+    case FIELD_HASHES:
+        edn_put_u32(out, (uint32_t)n);
+        for (size_t i = 0; i < n; i++)
+            edn_put_bytes(out, (*(edn_hash *const *)(const void *)p)[i].b, sizeof(edn_hash));
+        break;
+    case FIELD_HEADS:
+        edn_heads_put(out, *(edn_head *const *)(const void *)p, n);
+        break;
+    }
+}
+
+static void message_put(edn_buf *out, const message *d, const void *m)
+{
+    size_t before = out->n;
+
+    EDN_ASSERT(!d->sound || d->sound(m));
+    edn_put_u8(out, EDN_PROTOCOL_VERSION);
+    for (size_t i = 0; i < d->fields_n; i++)
+        put_field(out, &d->fields[i], m);
+    if (out->n - before > d->size_max)
+        put_fail(out, EDN_E_LIMIT);
+}
+
+static edn_bytes read_item(edn_reader *r, const field *f)
+{
+    edn_bytes item = edn_read_lp(r, f->max, f->name);
+
+    if (item.n < f->min)
+        edn_reader_fail(r, EDN_E_FORMAT, f->name);
+    return item;
+}
+
+static void read_list(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
+{
+    uint32_t n = edn_read_u32(r, f->name);
+    size_t wire_min = f->type == FIELD_HASHES ? sizeof(edn_hash) : (size_t)4 + f->min;
+    size_t size = f->type == FIELD_HASHES ? sizeof(edn_hash) : sizeof(edn_bytes);
+    void *list = NULL;
+
+    if (n > f->count_max)
+        edn_reader_fail(r, EDN_E_FORMAT, f->name);
+    if (!edn_reader_has(r, n, wire_min) || n == 0 || !(list = edn_wire_alloc(r, a, n, size)))
+        return;
+    if (f->type == FIELD_HASHES) {
+        edn_read_into(r, list, n * sizeof(edn_hash), f->name);
+        *(edn_hash **)(void *)(m + f->at) = list;
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            ((edn_bytes *)list)[i] = read_item(r, f);
+        *(edn_bytes **)(void *)(m + f->at) = list;
+    }
+    *(size_t *)(void *)(m + f->count_at) = n;
+}
+
+static void read_field(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
+{
+    uint8_t *p = m + f->at;
+
+    switch (f->type) {
+    case FIELD_KIND:
+        *p = edn_read_u8(r, f->name);
+        if (*p < f->min || *p > f->max)
+            edn_reader_fail(r, EDN_E_FORMAT, f->name);
+        break;
+    case FIELD_FLAGS:
+        *p = edn_read_u8(r, f->name);
+        if (*p & ~f->max)
+            edn_reader_fail(r, EDN_E_FORMAT, f->name);
+        break;
+    case FIELD_U64:
+        *(uint64_t *)(void *)p = edn_read_u64(r, f->name);
+        break;
+    case FIELD_RAW:
+        edn_read_into(r, p, f->max, f->name);
+        break;
+    case FIELD_BYTES:
+        *(edn_bytes *)(void *)p = read_item(r, f);
+        break;
+    case FIELD_LIST:
+    case FIELD_HASHES:
+        read_list(r, a, f, m);
+        break;
+    case FIELD_HEADS:
+        if (!edn_heads_read(r, a, (edn_head **)(void *)p, (size_t *)(void *)(m + f->count_at)))
+            return; /* the reader remembers why */
+        break;
+    }
+}
+
+static edn_status message_decode(edn_arena *a, edn_bytes in, const message *d, void *out)
+{
+    edn_reader r = edn_reader_init(in);
+    edn_status st;
+
+    memset(out, 0, d->struct_size);
+    if (in.n > d->size_max)
+        return EDN_E_FORMAT;
+    if (edn_read_u8(&r, "version") != EDN_PROTOCOL_VERSION)
+        edn_reader_fail(&r, EDN_E_FORMAT, "version");
+    for (size_t i = 0; i < d->fields_n && edn_reader_status(&r) == EDN_OK; i++)
+        read_field(&r, a, &d->fields[i], out);
+    st = edn_reader_end(&r);
+    if (st == EDN_OK && d->sound && !d->sound(out))
+        st = EDN_E_FORMAT;
+    if (st != EDN_OK)
+        memset(out, 0, d->struct_size);
+    return st;
+}
+
+#define MESSAGE(name, size_max, sound)                                                                                 \
+    static const message name##_message = {name##_fields, EDN_COUNT(name##_fields), sizeof(edn_msg_##name),            \
+                                           (size_max), (sound)};
+MESSAGE(server_info, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(challenge_ask, EDN_MSG_SIZE_MAX, challenge_ask_sound)
+MESSAGE(challenge, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(login, EDN_MSG_SIZE_MAX, login_sound)
+MESSAGE(token, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(account, EDN_PUSH_SIZE_MAX, NULL)
+MESSAGE(log_append, EDN_PUSH_SIZE_MAX, NULL)
+MESSAGE(log_state, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(box_ask, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(boxes, EDN_PULL_SIZE_MAX, NULL)
+MESSAGE(pull, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(pulled, EDN_PULL_SIZE_MAX, NULL)
+MESSAGE(push, EDN_PUSH_SIZE_MAX, NULL)
+MESSAGE(pushed, EDN_MSG_SIZE_MAX, NULL)
+
+#define EDN_MESSAGE_DEFINE(name)                                                                                       \
+    void edn_##name##_put(edn_buf *out, const edn_msg_##name *m) { message_put(out, &name##_message, m); }             \
+    edn_status edn_##name##_decode(edn_arena *a, edn_bytes in, edn_msg_##name *out)                                    \
+    {                                                                                                                  \
+        return message_decode(a, in, &name##_message, out);                                                            \
+    }
+EDN_MESSAGES(EDN_MESSAGE_DEFINE)
