@@ -4,7 +4,7 @@
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test asan tsan valgrind oom cover tidy format packages clean help
+.PHONY: all run test asan tsan valgrind oom wasm cover tidy format packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -27,6 +27,9 @@ valgrind: ## unit tests under valgrind's memcheck; T=
 
 oom: ## every allocation fails once, in each module
 	@scripts/test --suite oom
+
+wasm: ## the pure modules for wasm32, their unit tests under node; T=
+	@scripts/wasm $(T)
 
 cover: ## coverage by the tests: build-cover/coverage.html; T=
 	@scripts/test --in cover $(T)

@@ -141,7 +141,7 @@ typedef struct edn_buf {
 } edn_buf;
 
 #define EDN_BUF_INIT(max) ((edn_buf){NULL, 0, 0, (max), EDN_OK})
-#define EDN_BUF_UNLIMITED ((size_t)1 << 40)
+#define EDN_BUF_UNLIMITED (SIZE_MAX / 2)
 
 void edn_buf_dispose(edn_buf *b); /* frees, and leaves an empty buffer with the same limit */
 void edn_buf_wipe(edn_buf *b);    /* the same, after overwriting what was held */
