@@ -43,11 +43,22 @@ void edn_seal_nonce(uint8_t nonce[24], const uint8_t key[32], const uint8_t rnd[
     edn_wipe(&pt_hash, sizeof pt_hash);
 }
 
+void edn_seal_in_place(uint8_t *box, size_t pt_n, const uint8_t key[32], uint16_t suite, edn_bytes aad,
+                       const uint8_t rnd[32])
+{
+    EDN_SECRET(seal_split) d = EDN_KEY_EMPTY;
+    edn_hash aad_hash = edn_h32(aad);
+    uint8_t *pt = box + EDN_SEAL_HEAD_SIZE;
+
+    edn_seal_nonce(box, key, rnd, &aad_hash, edn_bytes_of(pt, pt_n));
+    split(&d, key, suite, box, &aad_hash);
+    memcpy(box + EDN_SEAL_NONCE_SIZE, d.com, sizeof d.com);
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(pt, NULL, pt, pt_n, aad.p, aad.n, NULL, box, d.key); /* always 0 */
+}
+
 edn_status edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes pt,
                     const uint8_t rnd[32])
 {
-    EDN_SECRET(seal_split) d = EDN_KEY_EMPTY;
-    edn_hash aad_hash;
     uint8_t *box;
 
     if (pt.n > SIZE_MAX - EDN_SEAL_OVERHEAD)
@@ -55,12 +66,9 @@ edn_status edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_byt
     box = edn_buf_grow(out, pt.n + EDN_SEAL_OVERHEAD);
     if (!box)
         return edn_buf_status(out);
-    aad_hash = edn_h32(aad);
-    edn_seal_nonce(box, key, rnd, &aad_hash, pt);
-    split(&d, key, suite, box, &aad_hash);
-    memcpy(box + EDN_SEAL_NONCE_SIZE, d.com, sizeof d.com);
-    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(box + EDN_SEAL_NONCE_SIZE + EDN_SEAL_COMMITMENT_SIZE, NULL, pt.p,
-                                                     pt.n, aad.p, aad.n, NULL, box, d.key); /* always 0 */
+    if (pt.n)
+        memcpy(box + EDN_SEAL_HEAD_SIZE, pt.p, pt.n);
+    edn_seal_in_place(box, pt.n, key, suite, aad, rnd);
     return EDN_OK;
 }
 
@@ -68,7 +76,6 @@ edn_status edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_b
 {
     EDN_SECRET(seal_split) d = EDN_KEY_EMPTY;
     edn_hash aad_hash;
-    const uint8_t *c = box.p + EDN_SEAL_NONCE_SIZE + EDN_SEAL_COMMITMENT_SIZE;
     uint8_t *pt;
 
     if (box.n < EDN_SEAL_OVERHEAD)
@@ -80,9 +87,8 @@ edn_status edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_b
     pt = edn_buf_grow(out, box.n - EDN_SEAL_OVERHEAD);
     if (!pt)
         return edn_buf_status(out);
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(pt, NULL, NULL, c,
-                                                   box.n - EDN_SEAL_NONCE_SIZE - EDN_SEAL_COMMITMENT_SIZE, aad.p, aad.n,
-                                                   box.p, d.key) != 0) {
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(pt, NULL, NULL, box.p + EDN_SEAL_HEAD_SIZE,
+                                                   box.n - EDN_SEAL_HEAD_SIZE, aad.p, aad.n, box.p, d.key) != 0) {
         out->n -= box.n - EDN_SEAL_OVERHEAD;
         return EDN_E_AUTH;
     }

@@ -48,12 +48,17 @@ EDN_SECRET_TYPE(edn_sign_sk)
 #define EDN_SEAL_OVERHEAD 72u /* nonce 24 ‖ commitment 32 ‖ … ‖ tag 16 */
 #define EDN_SEAL_NONCE_SIZE 24u
 #define EDN_SEAL_COMMITMENT_SIZE 32u
+#define EDN_SEAL_HEAD_SIZE (EDN_SEAL_NONCE_SIZE + EDN_SEAL_COMMITMENT_SIZE)
 
 /* seal(K, suite, aad, pt), SECURITY 2.4: appends nonce ‖ commitment ‖ ciphertext ‖ tag (pt.n + EDN_SEAL_OVERHEAD). The
  * nonce is hedged: hashed from `rnd` (32 random bytes), aad and plaintext, so that a broken random source repeats
  * a nonce only for equal content. `pt` must not lie in `out`. EDN_E_LIMIT, EDN_E_NOMEM. */
 EDN_MUST_USE edn_status edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes pt,
                                  const uint8_t rnd[32]);
+/* The same where the plaintext stands already, at box + EDN_SEAL_HEAD_SIZE: no copy, and it cannot fail. `box` holds
+ * pt_n + EDN_SEAL_OVERHEAD bytes. */
+void edn_seal_in_place(uint8_t *box, size_t pt_n, const uint8_t key[32], uint16_t suite, edn_bytes aad,
+                       const uint8_t rnd[32]);
 /* Appends the plaintext. The commitment is compared first, in constant time. EDN_E_FORMAT: shorter than 72;
  * EDN_E_COMMIT: other key, nonce or aad; EDN_E_AUTH: altered. Callers outside src/crypto and src/keys pass the last
  * two on as EDN_E_AUTH. On failure nothing is appended. */

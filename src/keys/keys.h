@@ -29,7 +29,13 @@ void edn_account_key_text(char out[EDN_ACCOUNT_KEY_TEXT_SIZE], const edn_account
 /* Takes either case, spaces and dashes anywhere, O for 0, I and L for 1. EDN_E_INVALID: not one, or a typing error. */
 EDN_MUST_USE edn_status edn_account_key_parse(edn_bytes text, edn_account_key *out);
 
-typedef enum edn_kdf_profile { EDN_KDF_FLOOR = 1, EDN_KDF_DEFAULT = 2, EDN_KDF_HIGH = 3 } edn_kdf_profile;
+/* EDN_KDF_TEST (ops 1, 8 KiB) is refused everywhere but in the library that only tests link (keys_test_dep). */
+typedef enum edn_kdf_profile {
+    EDN_KDF_TEST = 0,
+    EDN_KDF_FLOOR = 1,
+    EDN_KDF_DEFAULT = 2,
+    EDN_KDF_HIGH = 3
+} edn_kdf_profile;
 
 /* `EDNK` ‖ u8 version 1 ‖ u8 alg 1 ‖ u8 lanes 1 ‖ u8 flags (bit 0: account key used) ‖ u32 ops ‖ u32 mem KiB ‖ salt
  * 16 */
@@ -122,6 +128,7 @@ EDN_MUST_USE edn_status edn_grant_seal(uint8_t out[EDN_GRANT_SIZE], const edn_gr
                                        const edn_random *rng);
 EDN_MUST_USE edn_status edn_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_bytes grant,
                                        const edn_psk *psk, edn_bytes psk_id, edn_root_key *secret);
+#define EDN_GRANTS_MAX 64u
 /* Grants blob: u32 n ‖ n × (recipient 16 ‖ grant 81), strictly ascending by recipient. `grants` may come in any
  * order. */
 typedef struct edn_grant {
@@ -135,7 +142,9 @@ EDN_MUST_USE edn_status edn_grants_find(edn_bytes blob, const edn_device_id *rec
 /* ---- batches and records (SECURITY 2.8): the one place where they are sealed and opened -------------------------- */
 
 /* Seals a whole batch: header (its padded length, suite and heads_hash are set here), outer box, signature. `body` is
- * LP(heads) ‖ LP(records) from src/wire. Padding P1 (Padmé, floor 1 KiB) or P2 (powers of two, floor 4 KiB). */
+ * LP(heads) ‖ LP(records) from src/wire, and does not lie in `out`. Padding P1 (Padmé, floor 1 KiB) or P2 (powers of two,
+ * floor 4 KiB). EDN_E_LIMIT: larger than EDN_BATCH_SIZE_MAX; EDN_E_FORMAT: no heads in front; EDN_E_NOMEM. A failure
+ * appends nothing and leaves `h` as it was. */
 EDN_MUST_USE edn_status edn_batch_seal(edn_buf *out, edn_batch_header *h, edn_padding padding, const edn_space_key *k,
                                        const edn_sign_sk *sk, edn_bytes body, const edn_random *rng);
 /* Opens the outer layer of a batch whose signature was checked: EDN_E_AUTH, EDN_E_FORMAT (padding not zero, not the

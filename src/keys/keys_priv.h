@@ -1,0 +1,24 @@
+#ifndef EDN_KEYS_PRIV_H
+#define EDN_KEYS_PRIV_H
+
+#include "keys/keys.h"
+
+/* A buffer over an array that the caller holds: it never allocates, and never is disposed of. */
+#define EDN_BUF_OVER(array) ((edn_buf){(array), 0, sizeof(array), sizeof(array), EDN_OK})
+
+EDN_KEY_TYPE(edn_stretched_key) /* A: what Argon2id makes of a passphrase */
+
+/* Secrets of a fixed size, sealed in one box: the plaintext of such a box is never on the heap. edn_box_open: EDN_E_AUTH
+ * whatever is wrong, and `secret` is zero then. */
+EDN_MUST_USE edn_status edn_box_seal(edn_buf *out, const uint8_t key[32], edn_bytes aad, const void *secret, size_t n,
+                                     const edn_random *rng);
+EDN_MUST_USE edn_status edn_box_open(const uint8_t key[32], edn_bytes aad, edn_bytes box, void *secret, size_t n);
+
+/* Everything of edn_passphrase_prepare but the smallest length. */
+EDN_MUST_USE edn_status edn_passphrase_normalize(edn_bytes passphrase, edn_buf *out, edn_err *err);
+
+/* A = Argon2id(prepared; the record's salt, ops, memory), after edn_kdf_record_check. */
+EDN_MUST_USE edn_status edn_kdf_stretch(edn_bytes prepared, const edn_kdf_record *r, edn_stretched_key *out);
+#define EDN_KDF_RECORD_SALT_AT 16u
+
+#endif
