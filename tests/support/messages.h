@@ -1,0 +1,206 @@
+/* Messages with random contents, for tests and for the seeds of fuzzing. Lists live in the arena. */
+#ifndef EDN_TESTS_MESSAGES_H
+#define EDN_TESTS_MESSAGES_H
+
+#include "check.h"
+#include "wire/wire.h"
+
+static inline void random_fill(check_rng *r, void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)p)[i] = (uint8_t)check_next(r);
+}
+
+/* Now and then a number with all bits, else a small one. */
+static inline uint64_t random_u64(check_rng *r) { return check_below(r, 4) ? check_below(r, 1000) : check_next(r); }
+
+static inline edn_bytes random_bytes(check_rng *r, edn_arena *a, size_t min, size_t max)
+{
+    size_t n = min + (size_t)check_below(r, max - min + 1);
+    uint8_t *p = edn_arena_alloc(a, n);
+
+    CHECK(p);
+    random_fill(r, p, n);
+    return edn_bytes_of(p, n);
+}
+
+static inline edn_bytes *random_list(check_rng *r, edn_arena *a, size_t n, size_t min, size_t max)
+{
+    edn_bytes *list = edn_arena_calloc(a, n, sizeof *list);
+
+    CHECK(list);
+    for (size_t i = 0; i < n; i++)
+        list[i] = random_bytes(r, a, min, max);
+    return list;
+}
+
+static inline edn_head *random_heads(check_rng *r, edn_arena *a, size_t n)
+{
+    edn_head *h = edn_arena_calloc(a, n, sizeof *h);
+
+    CHECK(h);
+    for (size_t i = 0; i < n; i++) {
+        random_fill(r, &h[i], sizeof h[i]);
+        h[i].device.b[0] = (uint8_t)(i + 1); /* ascending */
+        h[i].dseq = 1 + random_u64(r) / 2;
+    }
+    return h;
+}
+
+static inline void random_server_info(check_rng *r, edn_arena *a, edn_msg_server_info *m)
+{
+    random_fill(r, m->receipt_pk.b, 32);
+    m->time = random_u64(r);
+    m->origin = random_bytes(r, a, 1, 40);
+}
+
+static inline void random_challenge_ask(check_rng *r, edn_arena *a, edn_msg_challenge_ask *m)
+{
+    (void)a;
+    memset(m, 0, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 2));
+    if (m->kind == EDN_LOGIN_DEVICE) {
+        random_fill(r, m->account.b, 32);
+        random_fill(r, m->device.b, 16);
+    } else {
+        random_fill(r, m->name_hash.b, 32);
+    }
+    random_fill(r, m->client_nonce, 32);
+}
+
+static inline void random_challenge(check_rng *r, edn_arena *a, edn_msg_challenge *m)
+{
+    random_fill(r, m->server_nonce, 32);
+    m->server_time = random_u64(r);
+    m->origin = random_bytes(r, a, 1, 40);
+    random_fill(r, m->account.b, 32);
+    random_fill(r, m->kdf_record, 32);
+}
+
+static inline void random_login(check_rng *r, edn_arena *a, edn_msg_login *m)
+{
+    (void)a;
+    random_fill(r, m, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 2));
+    if (m->kind == EDN_LOGIN_PASSPHRASE)
+        memset(&m->device, 0, sizeof m->device);
+}
+
+static inline void random_token(check_rng *r, edn_arena *a, edn_msg_token *m)
+{
+    m->expires = random_u64(r);
+    m->token = random_bytes(r, a, 1, 60);
+}
+
+static inline void random_account(check_rng *r, edn_arena *a, edn_msg_account *m)
+{
+    random_fill(r, m->name_hash.b, 32);
+    m->links_n = check_below(r, 3);
+    m->links = random_list(r, a, m->links_n, EDN_MSG_LINK_SIZE_MIN, 200);
+    m->boxes_n = check_below(r, 3);
+    m->boxes = random_list(r, a, m->boxes_n, 1, 30);
+}
+
+static inline void random_log_append(check_rng *r, edn_arena *a, edn_msg_log_append *m)
+{
+    m->links_n = check_below(r, 3);
+    m->links = random_list(r, a, m->links_n, EDN_MSG_LINK_SIZE_MIN, 200);
+    m->boxes_n = check_below(r, 3);
+    m->boxes = random_list(r, a, m->boxes_n, 1, 30);
+}
+
+static inline void random_log_state(check_rng *r, edn_arena *a, edn_msg_log_state *m)
+{
+    (void)a;
+    m->count = random_u64(r);
+    random_fill(r, m->head.b, 32);
+}
+
+static inline void random_box_ask(check_rng *r, edn_arena *a, edn_msg_box_ask *m)
+{
+    m->n = check_below(r, 4);
+    m->hashes = edn_arena_alloc(a, m->n * sizeof *m->hashes);
+    CHECK(m->hashes);
+    random_fill(r, m->hashes, m->n * sizeof *m->hashes);
+}
+
+static inline void random_boxes(check_rng *r, edn_arena *a, edn_msg_boxes *m)
+{
+    m->n = check_below(r, 4);
+    m->boxes = random_list(r, a, m->n, 0, 30);
+}
+
+static inline void random_pull(check_rng *r, edn_arena *a, edn_msg_pull *m)
+{
+    random_fill(r, m->space.b, 32);
+    m->log_count = random_u64(r);
+    random_fill(r, m->probe, sizeof m->probe);
+    m->heads_n = check_below(r, 4);
+    m->heads = random_heads(r, a, m->heads_n);
+}
+
+static inline void random_pulled(check_rng *r, edn_arena *a, edn_msg_pulled *m)
+{
+    random_fill(r, m, sizeof *m);
+    m->flags = (uint8_t)check_below(r, 2);
+    m->heads_n = check_below(r, 4);
+    m->heads = random_heads(r, a, m->heads_n);
+    m->links_n = check_below(r, 2);
+    m->links = random_list(r, a, m->links_n, EDN_MSG_LINK_SIZE_MIN, 180);
+    m->batches_n = check_below(r, 2);
+    m->batches = random_list(r, a, m->batches_n, EDN_BATCH_SIZE_MIN, EDN_BATCH_SIZE_MIN + 64);
+}
+
+static inline void random_push(check_rng *r, edn_arena *a, edn_msg_push *m)
+{
+    random_fill(r, m->before.b, sizeof m->before.b);
+    m->batches_n = check_below(r, 2);
+    m->batches = random_list(r, a, m->batches_n, EDN_BATCH_SIZE_MIN, EDN_BATCH_SIZE_MIN + 64);
+}
+
+static inline void random_pushed(check_rng *r, edn_arena *a, edn_msg_pushed *m)
+{
+    (void)a;
+    random_fill(r, m, sizeof *m);
+    m->flags = (uint8_t)check_below(r, 2);
+}
+
+static inline void random_body(check_rng *r, edn_arena *a, edn_body *b)
+{
+    b->heads_n = check_below(r, 4);
+    b->heads = random_heads(r, a, b->heads_n);
+    b->records_n = check_below(r, 4);
+    b->records = edn_arena_calloc(a, b->records_n, sizeof *b->records);
+    CHECK(b->records);
+    for (size_t i = 0; i < b->records_n; i++) {
+        edn_record *rec = &b->records[i];
+        random_fill(r, rec, sizeof *rec);
+        rec->box = random_bytes(r, a, 0, 90);
+    }
+}
+
+/* A batch as one arrives: `box` holds random bytes in the place of the sealed ones. */
+static inline void random_batch(check_rng *r, edn_buf *out, const edn_sign_sk *sk, edn_batch_header *h)
+{
+    size_t before = out->n, box_n;
+    uint8_t *box;
+    edn_hash c_hash;
+    edn_signature sig;
+
+    random_fill(r, h, sizeof *h);
+    h->kind = (edn_batch_kind)(1 + check_below(r, 5));
+    h->suite = 1;
+    h->padded_size = edn_padded_size(EDN_PADDING_P1, (uint32_t)check_below(r, 2000));
+    box_n = 24 + 32 + (size_t)h->padded_size + 16;
+    edn_buf_reserve(out, EDN_BATCH_OVERHEAD + h->padded_size);
+    edn_batch_header_put(out, h);
+    box = edn_buf_grow(out, box_n);
+    CHECK(box);
+    random_fill(r, box, box_n);
+    c_hash = edn_h32(edn_bytes_of(box + 56, box_n - 56));
+    edn_batch_sign(&sig, edn_bytes_of(out->p + before, EDN_BATCH_HEADER_SIZE), edn_bytes_of(box, 24),
+                   edn_bytes_of(box + 24, 32), &c_hash, sk);
+    edn_put_bytes(out, sig.b, sizeof sig.b);
+}
+
+#endif

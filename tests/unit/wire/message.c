@@ -1,0 +1,331 @@
+/* Every message: what is put is decoded to the same, and any other bytes are refused or are what a put makes. */
+#include "messages.h"
+
+#include "devlog/devlog.h"
+#include "wire/wire.h"
+
+_Static_assert(EDN_MSG_LINK_SIZE_MAX == EDN_LINK_SIZE_MAX, "one limit of a link, in two modules that do not meet");
+
+typedef void random_fn(check_rng *r, edn_arena *a, void *m);
+typedef void put_fn(edn_buf *out, const void *m);
+typedef edn_status decode_fn(edn_arena *a, edn_bytes in, void *m);
+
+typedef struct kind {
+    const char *name;
+    size_t size;
+    random_fn *random;
+    put_fn *put;
+    decode_fn *decode;
+} kind;
+
+#define ERASE_TYPE(name)                                                                                               \
+    static void name##_random(check_rng *r, edn_arena *a, void *m) { random_##name(r, a, m); }                         \
+    static void name##_put(edn_buf *out, const void *m) { edn_##name##_put(out, m); }                                  \
+    static edn_status name##_decode(edn_arena *a, edn_bytes in, void *m) { return edn_##name##_decode(a, in, m); }
+EDN_MESSAGES(ERASE_TYPE)
+
+#define KIND(name) {#name, sizeof(edn_msg_##name), name##_random, name##_put, name##_decode},
+static const kind kinds[] = {EDN_MESSAGES(KIND)};
+
+typedef union any_message {
+#define MEMBER(name) edn_msg_##name name;
+    EDN_MESSAGES(MEMBER)
+} any_message;
+
+/* Decodes and puts again: EDN_OK only with the same bytes; whatever was refused has left a message of zeros. */
+static edn_status decode_and_compare(const kind *k, edn_arena *a, edn_bytes in)
+{
+    static const any_message zero;
+    any_message m;
+    edn_buf again = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st = k->decode(a, in, &m);
+
+    if (st == EDN_OK) {
+        k->put(&again, &m);
+        CHECK_OK(edn_buf_status(&again));
+        CHECK_BYTES(edn_buf_view(&again), in);
+    } else {
+        CHECK_STATUS(st, EDN_E_FORMAT);
+        CHECK(memcmp(&m, &zero, k->size) == 0);
+    }
+    edn_buf_dispose(&again);
+    edn_arena_reset(a);
+    return st;
+}
+
+typedef void case_fn(const kind *k, check_rng *r, edn_bytes bytes, edn_arena *a);
+
+static void each_message(size_t rounds, case_fn *run)
+{
+    check_rng r = {check_seed()};
+    edn_arena made = edn_arena_init(1 << 24), decoded = edn_arena_init(1 << 24);
+
+    for (size_t i = 0; i < EDN_COUNT(kinds); i++) {
+        for (size_t round = 0; round < rounds; round++) {
+            any_message m;
+            edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+            kinds[i].random(&r, &made, &m);
+            kinds[i].put(&b, &m);
+            CHECK_OK(edn_buf_status(&b));
+            run(&kinds[i], &r, edn_buf_view(&b), &decoded);
+            edn_buf_dispose(&b);
+            edn_arena_reset(&made);
+        }
+    }
+    edn_arena_dispose(&made);
+    edn_arena_dispose(&decoded);
+}
+
+static void check_round_trip(const kind *k, check_rng *r, edn_bytes bytes, edn_arena *a)
+{
+    (void)r;
+    CHECK_OK(decode_and_compare(k, a, bytes));
+}
+
+static void a_message_comes_back_as_it_went(void **state)
+{
+    (void)state;
+    each_message(200, check_round_trip);
+}
+
+static void check_truncations(const kind *k, check_rng *r, edn_bytes bytes, edn_arena *a)
+{
+    edn_buf longer = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    (void)r;
+    for (size_t n = 0; n < bytes.n; n++)
+        CHECK_STATUS(decode_and_compare(k, a, edn_bytes_of(bytes.p, n)), EDN_E_FORMAT);
+    edn_put_bytes(&longer, bytes.p, bytes.n);
+    edn_put_u8(&longer, 0);
+    CHECK_STATUS(decode_and_compare(k, a, edn_buf_view(&longer)), EDN_E_FORMAT);
+    edn_buf_dispose(&longer);
+}
+
+static void a_message_cut_or_with_a_byte_more_is_refused(void **state)
+{
+    (void)state;
+    each_message(5, check_truncations);
+}
+
+static void check_corruptions(const kind *k, check_rng *r, edn_bytes bytes, edn_arena *a)
+{
+    uint8_t *copy = malloc(bytes.n);
+
+    CHECK(copy);
+    memcpy(copy, bytes.p, bytes.n);
+    for (size_t i = 0; i < bytes.n; i++) {
+        for (unsigned bit = 0; bit < 9; bit++) {
+            /* eight flips, and one value at random */
+            uint8_t other = bit < 8 ? (uint8_t)(bytes.p[i] ^ 1u << bit) : (uint8_t)check_next(r);
+            copy[i] = other;
+            (void)decode_and_compare(k, a, edn_bytes_of(copy, bytes.n)); /* checks both outcomes itself */
+        }
+        copy[i] = bytes.p[i];
+    }
+    copy[0] ^= 3; /* another version */
+    CHECK_STATUS(decode_and_compare(k, a, edn_bytes_of(copy, bytes.n)), EDN_E_FORMAT);
+    free(copy);
+}
+
+static void a_changed_byte_is_refused_or_is_another_message(void **state)
+{
+    (void)state;
+    each_message(3, check_corruptions);
+}
+
+/* ---- rules of single messages ----------------------------------------------------------------------------------------- */
+
+static edn_status decode_patched(const kind *k, const void *m, size_t at, uint8_t byte)
+{
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_arena a = edn_arena_init(1 << 20);
+    any_message out;
+    edn_status st;
+
+    k->put(&b, m);
+    CHECK_OK(edn_buf_status(&b));
+    b.p[at] = byte;
+    st = k->decode(&a, edn_buf_view(&b), &out);
+    edn_buf_dispose(&b);
+    edn_arena_dispose(&a);
+    return st;
+}
+
+static const kind *kind_named(const char *name)
+{
+    for (size_t i = 0; i < EDN_COUNT(kinds); i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    fail();
+    return NULL;
+}
+
+static void a_passphrase_challenge_names_no_account(void **state)
+{
+    const kind *k = kind_named("challenge_ask");
+    edn_msg_challenge_ask m;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    m.kind = EDN_LOGIN_PASSPHRASE;
+    CHECK_OK(decode_patched(k, &m, 0, 1));
+    CHECK_STATUS(decode_patched(k, &m, 2, 1), EDN_E_FORMAT);  /* account */
+    CHECK_STATUS(decode_patched(k, &m, 49, 1), EDN_E_FORMAT); /* device */
+    CHECK_OK(decode_patched(k, &m, 50, 1));                   /* name hash */
+    m.kind = EDN_LOGIN_DEVICE;
+    CHECK_OK(decode_patched(k, &m, 2, 1));
+    CHECK_STATUS(decode_patched(k, &m, 50, 1), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, 0), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, 3), EDN_E_FORMAT);
+}
+
+static void a_passphrase_login_names_no_device(void **state)
+{
+    const kind *k = kind_named("login");
+    edn_msg_login m;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    m.kind = EDN_LOGIN_PASSPHRASE;
+    CHECK_STATUS(decode_patched(k, &m, 34, 1), EDN_E_FORMAT);
+    m.kind = EDN_LOGIN_DEVICE;
+    CHECK_OK(decode_patched(k, &m, 34, 1));
+}
+
+static void unknown_flags_are_refused(void **state)
+{
+    edn_msg_pushed m;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    CHECK_OK(decode_patched(kind_named("pushed"), &m, 1, EDN_PUSHED_EXPECTED));
+    CHECK_STATUS(decode_patched(kind_named("pushed"), &m, 1, 2), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(kind_named("pushed"), &m, 1, 0x80), EDN_E_FORMAT);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------------------------------- */
+
+static edn_status put_status(const kind *k, const void *m)
+{
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st;
+
+    k->put(&b, m);
+    st = edn_buf_status(&b);
+    if (st == EDN_OK) {
+        edn_arena a = edn_arena_init(1 << 26);
+        CHECK_OK(decode_and_compare(k, &a, edn_buf_view(&b)));
+        edn_arena_dispose(&a);
+    }
+    edn_buf_dispose(&b);
+    return st;
+}
+
+static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
+{
+    static uint8_t zeros[EDN_BATCH_SIZE_MAX + 1];
+    edn_bytes item = edn_bytes_of(zeros, 0);
+    edn_msg_server_info info = {.origin = item};
+    edn_msg_token token = {.token = item};
+    edn_msg_boxes boxes = {&item, 1};
+    edn_msg_push push = {.batches = &item, .batches_n = 1};
+    edn_msg_log_append append = {.links = &item, .links_n = 1};
+    struct {
+        const char *name;
+        const void *m;
+        edn_bytes *item;
+        size_t min, max;
+    } limits[] = {
+        {"server_info", &info, &info.origin, 1, EDN_ORIGIN_SIZE_MAX},
+        {"token", &token, &token.token, 1, EDN_TOKEN_SIZE_MAX},
+        {"boxes", &boxes, &item, 0, EDN_BOX_SIZE_MAX},
+        {"push", &push, &item, EDN_BATCH_SIZE_MIN, EDN_BATCH_SIZE_MAX},
+        {"log_append", &append, &item, EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MAX},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(limits); i++) {
+        const kind *k = kind_named(limits[i].name);
+        *limits[i].item = edn_bytes_of(zeros, limits[i].min);
+        CHECK_OK(put_status(k, limits[i].m));
+        limits[i].item->n = limits[i].max;
+        CHECK_OK(put_status(k, limits[i].m));
+        limits[i].item->n = limits[i].max + 1;
+        CHECK_STATUS(put_status(k, limits[i].m), EDN_E_LIMIT);
+        if (limits[i].min > 0) {
+            limits[i].item->n = limits[i].min - 1;
+            CHECK_STATUS(put_status(k, limits[i].m), EDN_E_LIMIT);
+        }
+    }
+}
+
+static void a_list_is_taken_at_its_limit_and_not_past_it(void **state)
+{
+    static edn_bytes boxes[EDN_BOXES_MAX + 1];
+    static edn_hash hashes[EDN_BOXES_MAX + 1];
+    static edn_head heads[EDN_HEADS_MAX + 1];
+    edn_msg_boxes b = {boxes, EDN_BOXES_MAX};
+    edn_msg_box_ask ask = {hashes, EDN_BOXES_MAX};
+    edn_msg_pull pull = {.heads = heads, .heads_n = EDN_HEADS_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(heads); i++) {
+        heads[i].device.b[0] = (uint8_t)(i >> 8);
+        heads[i].device.b[1] = (uint8_t)i;
+        heads[i].dseq = 1;
+    }
+    CHECK_OK(put_status(kind_named("boxes"), &b));
+    CHECK_OK(put_status(kind_named("box_ask"), &ask));
+    CHECK_OK(put_status(kind_named("pull"), &pull));
+    b.n = ask.n = EDN_BOXES_MAX + 1;
+    pull.heads_n = EDN_HEADS_MAX + 1;
+    CHECK_STATUS(put_status(kind_named("boxes"), &b), EDN_E_LIMIT);
+    CHECK_STATUS(put_status(kind_named("box_ask"), &ask), EDN_E_LIMIT);
+    CHECK_STATUS(put_status(kind_named("pull"), &pull), EDN_E_LIMIT);
+}
+
+static void a_whole_body_is_taken_at_its_limit_and_not_past_it(void **state)
+{
+    static uint8_t zeros[EDN_BATCH_SIZE_MAX];
+    edn_bytes items[2] = {edn_bytes_of(zeros, EDN_BATCH_SIZE_MAX), edn_bytes_of(zeros, 0)};
+    edn_msg_push m = {.batches = items, .batches_n = 2};
+
+    (void)state;
+    items[1].n = EDN_PUSH_SIZE_MAX - EDN_BATCH_SIZE_MAX - (1 + EDN_ETAG_SIZE + 4 + 4 + 4);
+    CHECK_OK(put_status(kind_named("push"), &m));
+    items[1].n++;
+    CHECK_STATUS(put_status(kind_named("push"), &m), EDN_E_LIMIT);
+}
+
+/* A count that promises more than follows takes no memory: the arena is too small for what it promises. */
+static void a_lie_about_a_count_costs_no_memory(void **state)
+{
+    static const char *const names[] = {"boxes", "box_ask", "log_append"};
+    edn_arena a = edn_arena_init(0);
+    uint8_t bytes[5] = {1, 0xff, 0, 0, 0};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(names); i++) {
+        any_message m;
+        CHECK_STATUS(kind_named(names[i])->decode(&a, edn_bytes_of(bytes, sizeof bytes), &m), EDN_E_FORMAT);
+    }
+    CHECK(a.head == NULL);
+    edn_arena_dispose(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_comes_back_as_it_went),
+        cmocka_unit_test(a_message_cut_or_with_a_byte_more_is_refused),
+        cmocka_unit_test(a_changed_byte_is_refused_or_is_another_message),
+        cmocka_unit_test(a_passphrase_challenge_names_no_account),
+        cmocka_unit_test(a_passphrase_login_names_no_device),
+        cmocka_unit_test(unknown_flags_are_refused),
+        cmocka_unit_test(an_item_is_taken_at_its_limit_and_not_past_it),
+        cmocka_unit_test(a_list_is_taken_at_its_limit_and_not_past_it),
+        cmocka_unit_test(a_whole_body_is_taken_at_its_limit_and_not_past_it),
+        cmocka_unit_test(a_lie_about_a_count_costs_no_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
