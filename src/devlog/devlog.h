@@ -105,8 +105,9 @@ typedef struct edn_link_info {
 } edn_link_info;
 /* EDN_E_FORMAT, EDN_E_TYPE. */
 EDN_MUST_USE edn_status edn_link_peek(edn_bytes link, edn_link_info *out);
-/* The hashes (H32 of the bytes) of the boxes that a link names, in the order of its body: grants, kdf record and root box,
- * grants and the box of the epoch before, or the recovery box. A server keeps no others. EDN_E_FORMAT, EDN_E_TYPE. */
+/* The hashes (H32 of the bytes) of the boxes that a link names, in the order of its body: grants; kdf record and root
+ * box; grants and the box of the epoch before; or the recovery box. A server keeps no others. EDN_E_FORMAT,
+ * EDN_E_TYPE. */
 #define EDN_LINK_BOXES_MAX 2u
 EDN_MUST_USE edn_status edn_link_boxes(edn_bytes link, edn_hash out[EDN_LINK_BOXES_MAX], size_t *n);
 

@@ -62,7 +62,7 @@ edn_hash edn_link_hash(edn_bytes link)
                      edn_bytes_of(link.p + link.n - SIGNATURE_SIZE, SIGNATURE_SIZE));
 }
 
-/* ---- bodies ---------------------------------------------------------------------------------------------------------- */
+/* ---- bodies ------------------------------------------------------------------------------------------------------ */
 
 void edn_cert_put(edn_buf *out, const edn_cert *cert)
 {

@@ -66,7 +66,7 @@ void edn_devlog_free(edn_devlog *log)
     free(log);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static bool reserve(void *array, size_t *cap, size_t need, size_t size)
 {
@@ -125,7 +125,7 @@ edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out)
     return EDN_OK;
 }
 
-/* ---- devices --------------------------------------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
 
 /* Where the id stands in by_id, or would. */
 static size_t id_position(const edn_devlog *log, const edn_device_id *id)
@@ -183,7 +183,7 @@ bool edn_devlog_cut(const edn_devlog *log, const edn_device_id *id, const edn_sp
     return true;
 }
 
-/* ---- check ------------------------------------------------------------------------------------------------------------ */
+/* ---- check ------------------------------------------------------------------------------------------------------- */
 
 static bool is_zero(const uint8_t *p, size_t n)
 {
@@ -364,7 +364,7 @@ static edn_status link_check(const edn_devlog *log, const link_form *f, link_bod
     return check_meaning(log, type, b);
 }
 
-/* ---- apply ------------------------------------------------------------------------------------------------------------ */
+/* ---- apply ------------------------------------------------------------------------------------------------------- */
 
 static void device_add(edn_devlog *log, const edn_device_id *id, const link_form *f, const edn_cert *cert)
 {
@@ -476,7 +476,7 @@ static edn_status append(edn_devlog *log, edn_bytes link, bool trusted)
 edn_status edn_devlog_append(edn_devlog *log, edn_bytes link) { return append(log, link, false); }
 edn_status edn_devlog_append_trusted(edn_devlog *log, edn_bytes link) { return append(log, link, true); }
 
-/* ---- questions -------------------------------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------------------------- */
 
 uint64_t edn_devlog_count(const edn_devlog *log) { return log->count; }
 edn_account_id edn_devlog_account(const edn_devlog *log) { return log->account; }

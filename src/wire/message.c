@@ -173,7 +173,7 @@ static bool login_sound(const void *p)
     return m->kind == EDN_LOGIN_DEVICE || is_zero(m->device.b, 16);
 }
 
-/* ---- one put and one decode ------------------------------------------------------------------------------------------ */
+/* ---- one put and one decode -------------------------------------------------------------------------------------- */
 
 static void put_fail(edn_buf *out, edn_status st)
 {

@@ -105,7 +105,7 @@ static void agrees_with_the_vectors(void **state)
     vectors_close(&v);
 }
 
-/* ---- batches made here --------------------------------------------------------------------------------------------------- */
+/* ---- batches made here ------------------------------------------------------------------------------------------- */
 
 static edn_sign_pk test_keypair(uint8_t which, edn_sign_sk *sk)
 {

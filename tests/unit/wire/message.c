@@ -133,7 +133,7 @@ static void a_changed_byte_is_refused_or_is_another_message(void **state)
     each_message(3, check_corruptions);
 }
 
-/* ---- rules of single messages ----------------------------------------------------------------------------------------- */
+/* ---- rules of single messages ------------------------------------------------------------------------------------ */
 
 static edn_status decode_patched(const kind *k, const void *m, size_t at, uint8_t byte)
 {
@@ -203,7 +203,7 @@ static void unknown_flags_are_refused(void **state)
     CHECK_STATUS(decode_patched(kind_named("pushed"), &m, 1, 0x80), EDN_E_FORMAT);
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static edn_status put_status(const kind *k, const void *m)
 {

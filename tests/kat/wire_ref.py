@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Builds a device log, batches and what else is signed or hashed, from SECURITY.md alone.
+
+usage: wire_ref.py > known.txt      tests/unit/devlog/known.c and tests/unit/wire/known.c read it
+       wire_ref.py --check known.txt
+
+Shares no code with EDN: hashlib's BLAKE2b and SHA-512, and the Ed25519 beside this file. Every key, id and hash is one
+byte repeated, so that the C tests can say the same in a few lines.
+"""
+import hashlib
+import struct
+import sys
+
+import ed25519
+
+
+def u8(v):
+    return struct.pack("<B", v)
+
+
+def u16(v):
+    return struct.pack("<H", v)
+
+
+def u32(v):
+    return struct.pack("<I", v)
+
+
+def u64(v):
+    return struct.pack("<Q", v)
+
+
+def lp(x):
+    return u32(len(x)) + x
+
+
+def t(label, *fields):
+    return lp(label.encode()) + u32(len(fields)) + b"".join(lp(f) for f in fields)
+
+
+def h32(x):
+    return hashlib.blake2b(x, digest_size=32).digest()
+
+
+def fill(byte, n=32):
+    return bytes([byte]) * n
+
+
+LINES = ["# Made by tests/kat/wire_ref.py: SECURITY.md's formats, built by other code than EDN's."]
+
+
+def show(name, value):
+    LINES.append(name)
+    LINES.extend("  " + value[i:i + 48].hex() for i in range(0, len(value), 48))
+
+
+# ---- the device log (2.6) ----------------------------------------------------------------------------------------
+
+AIK, A, B, LOGIN, AIK2, SERVER = (fill(i) for i in range(1, 7))  # seeds
+TIME = 1790000000000
+
+
+def device_id(sign, enc):
+    return h32(t("EDNv1/devid", sign, enc))[:16]
+
+
+class Log:
+    def __init__(self):
+        self.links, self.hashes, self.aik = [], [], AIK
+
+    def at(self):
+        """seq, hash before, account"""
+        if not self.links:
+            return 0, bytes(32), bytes(32)
+        return len(self.links), self.hashes[-1], self.hashes[0]
+
+    def pop(self, signer, cert, seed):
+        seq, prev, _ = self.at()
+        return ed25519.sign(seed, t("EDNv1/sig/pop", prev, u64(seq), signer, ed25519.public_key(self.aik), cert))
+
+    def append(self, kind, signer, seed, body):
+        seq, prev, account = self.at()
+        link = b"EDNL" + u8(1) + u8(kind) + u16(1) + u64(seq) + prev + account + signer
+        link += u64(TIME + 1000 * seq) + lp(body)
+        sig = ed25519.sign(seed, t("EDNv1/sig/link", link))
+        self.links.append(link + sig)
+        self.hashes.append(h32(t("EDNv1/hash/link", link, sig)))
+
+
+def cert(seed, enc, caps, name):
+    return ed25519.public_key(seed) + enc + u32(caps) + h32(t("EDNv1/devname", name))
+
+
+def device_log():
+    log = Log()
+    enc_a, enc_b, nobody = fill(0x11), fill(0x12), bytes(16)
+    cert_a, cert_b = cert(A, enc_a, 7, b"desk"), cert(B, enc_b, 3, b"attic")
+    id_a, id_b = device_id(cert_a[:32], enc_a), device_id(cert_b[:32], enc_b)
+
+    body = ed25519.public_key(AIK) + cert_a + fill(0x21) + fill(0x31) + log.pop(nobody, cert_a, A)
+    log.append(1, nobody, AIK, body)
+    log.append(2, id_a, A, cert_b + fill(0x32) + log.pop(id_a, cert_b, B))
+    log.append(4, id_a, A, fill(0x35) + fill(0x36) + ed25519.public_key(LOGIN))
+    log.append(5, id_a, A, u8(2) + u8(3) + fill(0x41, 16) + fill(0x42) + fill(0x43) + fill(0x44) + fill(0x45))
+    pins = fill(0x51) + id_a + u64(7) + fill(0x61) + fill(0x52) + id_b + u64(1 << 40) + fill(0x62)
+    log.append(6, id_b, B, u32(2) + pins)
+    log.append(7, id_a, A, u16(1) + u8(2) + u32(1))
+    seq, prev, account = log.at()
+    pk2 = ed25519.public_key(AIK2)
+    log.append(8, nobody, AIK, pk2 + ed25519.sign(AIK2, t("EDNv1/sig/aik", prev, u64(seq), account, pk2)))
+    log.aik = AIK2
+    cuts = u32(2) + fill(0x51) + u64(9) + fill(0x63) + fill(0x52) + u64(0) + bytes(32)
+    log.append(3, nobody, AIK2, u32(1) + id_b + cuts + u32(1) + fill(0x22) + fill(0x33) + fill(0x34))
+
+    show("device_a", id_a)
+    show("device_b", id_b)
+    for i, (link, h) in enumerate(zip(log.links, log.hashes)):
+        show("link_%d" % i, link)
+        show("link_hash_%d" % i, h)
+    return log, id_a, id_b
+
+
+# ---- batches (2.8) -----------------------------------------------------------------------------------------------
+
+
+def batches(log, id_a, id_b):
+    heads = sorted([id_a + u64(3) + fill(0x71), id_b + u64(300) + fill(0x72)])
+    heads_hash = h32(t("EDNv1/heads", *heads))
+    records = fill(0x81, 16) + fill(0x82, 16) + u32(1) + u32(2) + u8(3) + lp(fill(0x83, 100))
+    records += fill(0x84, 16) + fill(0x85, 16) + u32(4) + u32(5) + u8(255) + lp(b"")
+    show("heads_hash", heads_hash)
+    show("heads_hash_of_none", h32(t("EDNv1/heads")))
+    show("body", lp(u32(2) + b"".join(heads)) + lp(u32(2) + records))
+
+    prev = bytes(32)
+    for dseq in (1, 2):
+        header = b"EDNB" + u8(1) + u8(1) + u16(1) + fill(0x51) + id_a + u64(dseq) + prev + u32(1)
+        header += u64(7) + log.hashes[7] + heads_hash + u32(1088)
+        n, com = fill(0x91, 24), fill(0x92)
+        c = bytes((i * dseq) & 255 for i in range(1088 + 16))
+        sig = ed25519.sign(A, t("EDNv1/sig/batch", header, n, com, h32(c)))
+        prev = h32(t("EDNv1/hash/batch", header, n, com, h32(c), sig))
+        show("batch_%d" % dseq, header + n + com + c + sig)
+        show("batch_hash_%d" % dseq, prev)
+    return heads_hash
+
+
+# ---- login (2.10), and what the protocol adds (docs/spec/protocol.md) -----------------------------------------------
+
+
+def states(log, id_a, heads_hash):
+    space, head = fill(0x51), log.hashes[7]
+    show("login_sig", ed25519.sign(A, t("EDNv1/sig/login", b"https://sync.example", log.hashes[0], id_a, fill(0xa1),
+                                        fill(0xa2), fill(0xa3), u64(1790000000), u64(7), head)))
+    show("etag", h32(t("EDNv1/etag", space, u64(8), head, heads_hash))[:16])
+    show("receipt_sig", ed25519.sign(SERVER, t("EDNv1/sig/receipt", space, u64(8), head, heads_hash, u64(TIME))))
+    show("account_name", h32(t("EDNv1/account-name", "zoë".encode())))
+
+
+def main():
+    log, id_a, id_b = device_log()
+    states(log, id_a, batches(log, id_a, id_b))
+    text = "\n".join(LINES) + "\n"
+    if sys.argv[1:2] == ["--check"]:
+        with open(sys.argv[2], encoding="utf-8") as f:
+            return 0 if f.read() == text else "%s is not what wire_ref.py makes" % sys.argv[2]
+    sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
