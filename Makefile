@@ -4,7 +4,7 @@
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test asan tsan valgrind oom wasm cover tidy format packages clean help
+.PHONY: all run test asan tsan valgrind oom wasm cross cover tidy format packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -30,6 +30,10 @@ oom: ## every allocation fails once, in each module
 
 wasm: ## the pure modules for wasm32, their unit tests under node; T=
 	@scripts/wasm $(T)
+
+cross: ## aarch64 and big-endian s390x builds, their unit tests under qemu; T=
+	@scripts/cross/run aarch64 $(T)
+	@scripts/cross/run s390x $(T)
 
 cover: ## coverage by the tests: build-cover/coverage.html; T=
 	@scripts/test --in cover $(T)

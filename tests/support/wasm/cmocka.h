@@ -23,8 +23,14 @@ struct CMUnitTest {
 
 #define CHECK_SKIPPED 77
 
-#define cmocka_unit_test(f) {#f, f, NULL, NULL}
-#define cmocka_unit_test_setup_teardown(f, setup, teardown) {#f, f, setup, teardown}
+#define cmocka_unit_test(f)                                                                                            \
+    {                                                                                                                  \
+#f, f, NULL, NULL                                                                                              \
+    }
+#define cmocka_unit_test_setup_teardown(f, setup, teardown)                                                            \
+    {                                                                                                                  \
+#f, f, setup, teardown                                                                                         \
+    }
 #define cmocka_run_group_tests(tests, setup, teardown)                                                                 \
     check_run_one(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
 

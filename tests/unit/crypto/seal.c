@@ -250,10 +250,15 @@ static void argon2id_without_the_memory_says_so(void **state)
 
         if (setrlimit(RLIMIT_AS, &limit) != 0)
             _exit(99);
+        void *volatile more = malloc(512u << 20);
+        if (more)
+            _exit(98); /* an emulated machine takes the limit and does not keep it */
         _exit((int)edn_argon2id(out, edn_bytes_str("x"), salt, 1, 1u << 20));
     }
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 98)
+        skip();
     CHECK_STATUS((edn_status)WEXITSTATUS(status), EDN_E_NOMEM);
 #endif
 }
