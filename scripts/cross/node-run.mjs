@@ -7,18 +7,17 @@ import { WASI } from 'node:wasi';
 
 const file = process.argv[2];
 const module = await WebAssembly.compile(readFileSync(file));
-const data = process.env.EDN_DATA ?? '';
+// Folders that a test may read, by the variable that names them.
+const folders = ['EDN_DATA', 'EDN_TESTS'].filter((name) => process.env[name]);
 
 const SKIPPED = 77;
 
 function run(test) {
     const env = { CHECK_TEST: String(test), EDN_SEED: process.env.EDN_SEED ?? '' };
     const preopens = {};
-    if (data && existsSync(data)) {
-        preopens['/data'] = data;
-        env.EDN_DATA = '/data';
-    } else if (data) {
-        env.EDN_DATA = '/missing';
+    for (const name of folders) {
+        env[name] = `/${name}`;
+        if (existsSync(process.env[name])) preopens[env[name]] = process.env[name];
     }
     const wasi = new WASI({ version: 'preview1', args: [basename(file)], env, preopens, returnOnExit: true });
     const instance = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport });
