@@ -75,6 +75,8 @@ size_t edn_doc_text_size(const edn_doc *doc);  /* bytes */
 size_t edn_doc_text_count(const edn_doc *doc); /* scalars */
 /* Appends the text. */
 EDN_MUST_USE edn_status edn_doc_text(const edn_doc *doc, edn_buf *out);
+/* Appends at most `count` scalars from scalar `pos` on: costs what it gives, not what the text weighs. */
+EDN_MUST_USE edn_status edn_doc_text_part(const edn_doc *doc, size_t pos, size_t count, edn_buf *out);
 /* The value, borrowed until the next change; EDN_E_MISSING when it is not set. */
 EDN_MUST_USE edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out);
 /* Fields by name and tags in byte order, borrowed until the next change. `i` counts from 0; false past the last. */
@@ -94,6 +96,10 @@ uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent);
  * appended. */
 EDN_MUST_USE edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from,
                                               size_t size_max, edn_buf *out, uint64_t *seq_next);
+
+/* Whose events a message carries, without taking them in: `*first` and the next `*count` of that agent. A caller that got
+ * the message from somebody checks that it is that somebody's. EDN_E_FORMAT. */
+EDN_MUST_USE edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count);
 
 /* One change of the shown text, to be applied to an open editor in order: `deleted` scalars at `pos` go, `inserted`
  * comes. Borrowed for the call. */

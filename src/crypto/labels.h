@@ -36,6 +36,7 @@
     X(RK_PROBE, "EDNv1/rk/probe")                                                                                      \
     X(JK_ENTRY, "EDNv1/jk/entry")                                                                                      \
     X(SPACE_PERSONAL, "EDNv1/space/personal")                                                                          \
+    X(JOURNAL_FIRST, "EDNv1/journal/first")                                                                            \
     X(AAD_ROOT, "EDNv1/aad/root")                                                                                      \
     X(AAD_PREV, "EDNv1/aad/prev")                                                                                      \
     X(AAD_JK, "EDNv1/aad/jk")                                                                                          \

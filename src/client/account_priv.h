@@ -1,0 +1,27 @@
+/* account: what making, joining and re-locking an account share. */
+#ifndef EDN_CLIENT_ACCOUNT_PRIV_H
+#define EDN_CLIENT_ACCOUNT_PRIV_H
+
+#include "client_priv.h"
+
+/* NFKC, case folded, trimmed: what the server's key for an account is made of. EDN_E_INVALID, EDN_E_UTF8. */
+EDN_MUST_USE edn_status account_name_prepare(const char *name, char out[257], edn_err *err);
+edn_hash account_name_hash(const identity *id);
+
+/* An HTTP status that is not success, in words. */
+edn_status http_status_fail(const edn_http_answer *a, const char *origin, edn_err *err);
+/* One request whose answer must be 200 or 201; any answer's body is appended to `body`. A NULL body asks by GET. */
+EDN_MUST_USE edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer, edn_bytes rq,
+                                     edn_buf *body, int *http_status, edn_err *err);
+/* The key that the server signs receipts with, at first contact. */
+EDN_MUST_USE edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *receipt_pk, edn_err *err);
+/* A box that a link names; its hash is checked. */
+EDN_MUST_USE edn_status account_fetch_box(edn_client *c, const char *origin, const char *token, const edn_hash *hash,
+                                          edn_buf *out, edn_err *err);
+/* A new passphrase record, the root box under it, and the link that says so. */
+EDN_MUST_USE edn_status account_make_kdf(edn_client *c, const identity *id, const edn_devlog *log, edn_bytes prepared,
+                                         edn_kdf_profile profile, const edn_root_secret *secret, edn_kdf_record *record,
+                                         edn_buf *root_box, edn_buf *link);
+void account_root_secret(edn_root_secret *out, const edn_seed *aik_seed, const edn_root_key *rk, const edn_devlog *log);
+
+#endif

@@ -1,0 +1,299 @@
+/* client, its own header: how a home is laid out in the store, and what the parts of the client share.
+ *
+ *     identity   who this device is; init, login, passphrases      keyring   root, journal and entry keys
+ *     object     entries, journals and devices as documents        catalog   the table of contents, by month
+ *     outbox     local changes -> batches                          inbox     batches -> documents
+ *     syncing    drives src/sync over a transport
+ *
+ * Rows are written down in docs/spec/local-store.md. */
+#ifndef EDN_CLIENT_PRIV_H
+#define EDN_CLIENT_PRIV_H
+
+#include <edn/client.h>
+#include <edn/crdt.h>
+
+#include "base/base.h"
+#include "crypto/seal.h"
+#include "devlog/devlog.h"
+#include "keys/keys.h"
+#include "remote/remote.h"
+#include "store/store.h"
+#include "sync/sync.h"
+#include "wire/wire.h"
+
+/* What a record inside a batch is about. */
+typedef enum edn_record_type {
+    EDN_RECORD_ENTRY = 1,       /* events of an entry */
+    EDN_RECORD_JOURNAL = 2,     /* events of a journal's own document: its name; entry id = journal id */
+    EDN_RECORD_DEVICE = 3,      /* events of a device's document: its name; journal zero, entry id = device id */
+    EDN_RECORD_JOURNAL_KEY = 5, /* a journal key, sealed under the journal wrap key */
+} edn_record_type;
+
+/* Fields of a document that are not a person's own. */
+#define FIELD_DATE "date"
+#define FIELD_TITLE "title"
+#define FIELD_NAME "name"
+#define FIELD_JOURNAL "\x01journal"
+#define FIELD_CREATED "\x01"                                                                                           \
+                      "created"
+
+#define DATE_SIZE 10u
+#define MONTH_SIZE 7u
+
+/* ---- identity ------------------------------------------------------------------------------------------------------ */
+
+/* Everything that only this device knows of itself; lives in guarded memory. */
+typedef struct identity {
+    edn_account_id account;
+    edn_device_id device;
+    edn_seed sign_seed;
+    edn_sign_sk sign_sk;
+    edn_dh_sk enc_sk;
+    bool has_account_key;
+    edn_account_key account_key;
+    edn_space_id space;       /* the personal space */
+    edn_journal_id journal;   /* the first journal */
+    char device_name[257], server[EDN_ORIGIN_SIZE_MAX + 1], name[257];
+} identity;
+
+typedef struct key_cache key_cache;
+typedef struct catalog catalog;
+typedef struct object_cache object_cache;
+typedef struct codec codec;
+
+/* What lives while the home is unlocked, in guarded memory: one allocation, wiped as a whole. */
+typedef struct unlocked_secrets {
+    edn_local_key ldk;
+    identity id;
+} unlocked_secrets;
+
+struct edn_client {
+    char *home, *vfs, *ca_file, *proxy;
+    edn_clock clock;
+    edn_random random;
+    const edn_transport *transport; /* given from outside, or NULL */
+    edn_http *http;                 /* made when it is first needed */
+    edn_transport http_transport;
+    uint64_t bytes_sent, bytes_received;
+
+    edn_store *store;
+    uint64_t store_version;   /* what the caches below were read at */
+    edn_device_id device;     /* known while locked */
+    unlocked_secrets *secret; /* NULL: locked */
+    edn_devlog *log;
+    key_cache *keys;
+    catalog *catalog;
+    object_cache *objects;
+    codec *codec;
+
+    /* borrowed by the last edn_client_status_get */
+    edn_head_status *status_heads;
+    edn_finding *status_findings;
+    edn_arena status_arena;
+};
+
+static inline uint64_t client_now(const edn_client *c) { return c->clock.now_ms(c->clock.ctx); }
+static inline void client_random(const edn_client *c, void *p, size_t n) { c->random.fill(c->random.ctx, p, n); }
+static inline const identity *client_id(const edn_client *c) { return &c->secret->id; }
+
+/* A transaction over unlocked state: EDN_E_LOCKED, EDN_E_BUSY, … with a text. Caches are fresh afterwards. */
+EDN_MUST_USE edn_status client_begin_write(edn_client *c, edn_err *err);
+EDN_MUST_USE edn_status client_begin_read(edn_client *c, edn_err *err);
+/* Writes back what the caches hold and commits when `st` is EDN_OK, rolls back otherwise; gives the final status, with a text. */
+edn_status client_end_write(edn_client *c, edn_status st, edn_err *err);
+edn_status client_end_read(edn_client *c, edn_status st, edn_err *err);
+/* Opening and unlocking, for the parts that make a home. */
+EDN_MUST_USE edn_status client_new(const edn_client_options *options, edn_client **out, edn_err *err);
+EDN_MUST_USE edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *err);
+EDN_MUST_USE edn_status client_open_slot(edn_client *c, edn_bytes passphrase, edn_local_key *ldk, edn_err *err);
+/* Fills `err` for a status of the store, when nobody said more yet. */
+edn_status client_fail(edn_client *c, edn_status st, edn_err *err);
+
+/* Named rows of EDN_TABLE_META and EDN_TABLE_REMOTE. */
+EDN_MUST_USE edn_status meta_get(edn_client *c, const char *name, edn_bytes salt, edn_buf *out);
+EDN_MUST_USE edn_status meta_put(edn_client *c, const char *name, edn_bytes salt, edn_bytes value);
+EDN_MUST_USE edn_status meta_del(edn_client *c, const char *name, edn_bytes salt);
+
+EDN_MUST_USE edn_status identity_save(edn_client *c, const identity *id);
+EDN_MUST_USE edn_status identity_load(edn_client *c);
+void identity_derive(identity *id); /* what follows from the rest: sign_sk, space, journal */
+/* Links from the store into c->log, from where it ends. */
+EDN_MUST_USE edn_status log_load(edn_client *c);
+EDN_MUST_USE edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes link);
+EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box); /* under its hash */
+EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
+/* What an unfinished passphrase change needs when the log has moved on: keeps or drops the waiting slot. */
+EDN_MUST_USE edn_status passphrase_settle(edn_client *c);
+/* New keys and a new id for this device, by a link that its old key signs (SECURITY 2.8, clones). Server first, then one
+ * transaction; documents are the caller's business. */
+EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, edn_err *err);
+
+/* ---- requests outside of a sync -------------------------------------------------------------------------------------------- */
+
+EDN_MUST_USE edn_status client_transport(edn_client *c, const char *origin, const edn_transport **out, edn_err *err);
+/* One exchange; any HTTP status is EDN_OK. */
+EDN_MUST_USE edn_status client_exchange(edn_client *c, const edn_transport *t, const char *path, const char *bearer, edn_bytes body,
+                                        edn_http_answer *out, edn_err *err);
+
+/* ---- keys ---------------------------------------------------------------------------------------------------------------------- */
+
+EDN_MUST_USE edn_status keys_new(key_cache **out);
+void keys_free(key_cache *k);
+void keys_forget(key_cache *k); /* wipes what is cached */
+EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out);
+EDN_MUST_USE edn_status keys_root_save(edn_client *c, uint32_t epoch, const edn_root_key *rk);
+EDN_MUST_USE edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out);
+/* The newest key of a journal; made, kept and marked for sending when there is none. */
+EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch, edn_journal_key *out);
+/* The i-th known key of (journal, epoch): two devices may have made one each. EDN_E_MISSING past the last. */
+EDN_MUST_USE edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, size_t i, edn_journal_key *out);
+EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, const edn_journal_key *jk);
+
+/* ---- compression before sealing -------------------------------------------------------------------------------------------------- */
+
+EDN_MUST_USE edn_status codec_new(codec **out);
+void codec_free(codec *k);
+/* Appends u8 method ‖ … ; raw when compression does not pay. */
+EDN_MUST_USE edn_status codec_pack(codec *k, edn_bytes raw, int level, edn_buf *out);
+/* Appends what was packed. EDN_E_FORMAT; EDN_E_LIMIT beyond size_max. */
+EDN_MUST_USE edn_status codec_unpack(codec *k, edn_bytes packed, size_t size_max, edn_buf *out);
+#define CODEC_LEVEL_LOCAL 1
+#define CODEC_LEVEL_RECORD 9
+
+/* ---- documents ---------------------------------------------------------------------------------------------------------------------- */
+
+#define MESSAGE_SIZE_MAX ((size_t)768 << 10) /* of events in one record, before compression */
+
+/* A document with its place in the store. Held by the cache until the transaction ends. */
+typedef struct object {
+    edn_entry_id id;
+    edn_record_type type;
+    edn_doc *doc;
+    uint64_t batched;     /* this device's events that are in batches already */
+    bool fresh;           /* no row yet */
+    bool changed, dirty;  /* since it was loaded: at all; by events of this device */
+    bool rewrite;         /* the base must be written again */
+    uint32_t tails;
+    uint64_t base_size, tail_size; /* as stored; base 0: inline in the head row */
+    edn_buf tail;         /* messages that are not stored yet */
+    uint64_t changed_ms;  /* the latest time that an author of it believed in */
+    char month[MONTH_SIZE + 1]; /* the catalog page it stands on; "" none */
+    uint64_t used;        /* for eviction */
+} object;
+
+EDN_MUST_USE edn_status objects_new(object_cache **out);
+void objects_free(object_cache *o);
+void objects_forget(object_cache *o);                /* without writing */
+EDN_MUST_USE edn_status objects_flush(edn_client *c); /* writes back what changed */
+/* EDN_E_MISSING. The object stays valid until the next object_get or object_new. */
+EDN_MUST_USE edn_status object_get(edn_client *c, const edn_entry_id *id, object **out);
+EDN_MUST_USE edn_status object_new(edn_client *c, const edn_entry_id *id, edn_record_type type, object **out);
+/* Sets author and time; before local events. After them: object_wrote. */
+void object_author(edn_client *c, object *o);
+EDN_MUST_USE edn_status object_wrote(edn_client *c, object *o, uint64_t seq_before);
+/* Takes in another's events. EDN_E_PARENTS, EDN_E_FORMAT, … leave it as it was. */
+EDN_MUST_USE edn_status object_merge(edn_client *c, object *o, edn_bytes message, uint64_t time_ms);
+edn_journal_id object_journal(const edn_client *c, const object *o);
+static inline edn_agent_id client_agent(const edn_client *c)
+{
+    edn_agent_id a;
+    memcpy(a.b, client_id(c)->device.b, sizeof a.b);
+    return a;
+}
+static inline edn_bytes id_bytes(const edn_entry_id *id) { return edn_bytes_of(id->b, sizeof id->b); }
+
+/* ---- the table of contents -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct catalog_item {
+    edn_entry_id id;
+    edn_journal_id journal;
+    uint64_t created_ms, changed_ms, text_size;
+    bool deleted, conflict;
+    edn_bytes date, title, preview;
+    const edn_bytes *tags;
+    size_t tags_n;
+} catalog_item;
+
+EDN_MUST_USE edn_status catalog_new(catalog **out);
+void catalog_free(catalog *k);
+void catalog_forget(catalog *k);
+EDN_MUST_USE edn_status catalog_flush(edn_client *c);
+/* Puts the item on the page of its date, and takes it off the page `old_month` when that is another. */
+EDN_MUST_USE edn_status catalog_put(edn_client *c, const char *old_month, const catalog_item *item);
+typedef edn_status catalog_fn(void *ctx, const catalog_item *item);
+/* By (date, created, id), or the reverse. Dates are inclusive; empty: open. */
+EDN_MUST_USE edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx);
+EDN_MUST_USE edn_status catalog_counts(edn_client *c, uint64_t *live, uint64_t *deleted);
+/* From a document. */
+EDN_MUST_USE edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalog_item *out);
+void month_of(edn_bytes date, char out[MONTH_SIZE + 1]);
+bool date_valid(edn_bytes date);
+void date_of_ms(uint64_t ms, char out[DATE_SIZE + 1]);
+
+/* ---- journals and names -------------------------------------------------------------------------------------------------------------------- */
+
+/* Keeps the small lists of names beside the documents that they come from. */
+EDN_MUST_USE edn_status names_update(edn_client *c, const object *o);
+/* Appends a journal's or a device's name; EDN_E_MISSING. */
+EDN_MUST_USE edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out);
+EDN_MUST_USE edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out);
+EDN_MUST_USE edn_status device_name_set(edn_client *c, const char *name);
+EDN_MUST_USE edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name);
+typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes name);
+EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx);
+
+/* Makes what `fn` gets from a document; strings live in `a`. */
+EDN_MUST_USE edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *doc, edn_arena *a, edn_entry *out);
+EDN_MUST_USE edn_status draft_check(const edn_draft *d, edn_err *err);
+EDN_MUST_USE edn_status entry_create(edn_client *c, const edn_entry_id *id, const edn_draft *d, uint64_t created_ms);
+EDN_MUST_USE edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx);
+/* Whether a filter's journal, tag and wish for deleted entries let an item pass; dates are catalog_list's business. */
+bool filter_fits(const edn_filter *f, const catalog_item *it);
+/* Turns the document's text into `text` by the smallest edits. */
+EDN_MUST_USE edn_status doc_edit_to(edn_doc *doc, edn_bytes text);
+/* Makes `doc` show what `want` shows (text, fields, tags, deleted), by events of its present author. */
+EDN_MUST_USE edn_status doc_become(edn_doc *doc, const edn_doc *want);
+
+/* ---- batches ----------------------------------------------------------------------------------------------------------------------------------- */
+
+/* Heads and claims of the personal space. */
+typedef struct heads {
+    edn_head *p; /* ascending */
+    size_t n;
+} heads;
+EDN_MUST_USE edn_status heads_load(edn_client *c, heads *out);
+EDN_MUST_USE edn_status heads_save(edn_client *c, const heads *h);
+EDN_MUST_USE edn_status heads_set(heads *h, const edn_head *head);
+void heads_dispose(heads *h);
+/* The row of a batch. */
+#define BATCH_KEY_SIZE 32u
+void batch_key(const edn_client *c, const edn_device_id *d, uint64_t dseq, uint8_t out[BATCH_KEY_SIZE]);
+
+/* Turns everything dirty into batches of this device, inside the caller's transaction. */
+EDN_MUST_USE edn_status outbox_build(edn_client *c, uint64_t *batches);
+/* Objects with events that are in no batch. */
+EDN_MUST_USE edn_status outbox_count(edn_client *c, uint64_t *out);
+
+typedef struct inbox_figures {
+    uint64_t records, entries, conflicts;
+} inbox_figures;
+/* Keeps links and batches and applies their records, inside the caller's transaction. What cannot be applied yet, or at all, is set aside. */
+EDN_MUST_USE edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *out);
+/* Opens one record of a held batch and gives its message; used by `verify` too. */
+typedef struct record_head {
+    uint64_t seq_from, time_ms; /* the author's first event in it; when it was last changed, as the author believed */
+} record_head;
+EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out,
+                                       record_head *head);
+EDN_MUST_USE edn_status aside_count(edn_client *c, uint64_t *out);
+EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes evidence);
+/* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their changes again under the new one. */
+EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq);
+
+EDN_MUST_USE edn_status finding_save(edn_client *c, const edn_finding *f);
+/* What the engine may look up in this client's store. */
+edn_sync_view sync_view(edn_client *c);
+EDN_MUST_USE edn_status remote_load(edn_client *c, edn_sync_remote *out);
+EDN_MUST_USE edn_status remote_save(edn_client *c, const edn_sync_remote *r);
+
+#endif

@@ -1,0 +1,587 @@
+/* Entries: writing them, changing them, showing and finding them. */
+#include "client_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "diff.h"
+
+/* ---- checks on what a person gives ------------------------------------------------------------------------------------------- */
+
+static edn_status check_utf8(const char *what, edn_bytes s, size_t size_max, edn_err *err)
+{
+    size_t at = edn_utf8_check(s, NULL);
+
+    if (at != s.n)
+        return edn_fail(err, EDN_E_UTF8, "%s is not UTF-8 at byte %zu; nothing was changed", what, at);
+    if (s.n > size_max)
+        return edn_fail(err, EDN_E_LIMIT, "%s has %zu bytes; at most %zu fit", what, s.n, size_max);
+    return EDN_OK;
+}
+
+static edn_status check_field(edn_bytes name, edn_bytes value, edn_err *err)
+{
+    edn_status st;
+
+    if (name.n == 0 || name.n > EDN_DOC_FIELD_NAME_SIZE_MAX || name.p[0] < 0x20)
+        return edn_fail(err, EDN_E_INVALID, "a field's name has 1 to %u bytes and begins with a letter", EDN_DOC_FIELD_NAME_SIZE_MAX);
+    if ((st = check_utf8("the field's name", name, EDN_DOC_FIELD_NAME_SIZE_MAX, err)) != EDN_OK)
+        return st;
+    if (edn_bytes_equal(name, edn_bytes_str(FIELD_DATE)) && !date_valid(value))
+        return edn_fail(err, EDN_E_INVALID, "\"%.*s\" is not a date; write it as YYYY-MM-DD", (int)EDN_MIN(value.n, (size_t)40),
+                        (const char *)value.p);
+    return check_utf8("the field", value, EDN_DOC_FIELD_SIZE_MAX, err);
+}
+
+static edn_status check_tag(edn_bytes tag, edn_err *err)
+{
+    if (tag.n == 0)
+        return edn_fail(err, EDN_E_INVALID, "a tag cannot be empty");
+    return check_utf8("the tag", tag, EDN_DOC_TAG_SIZE_MAX, err);
+}
+
+edn_status draft_check(const edn_draft *d, edn_err *err)
+{
+    edn_status st;
+
+    if ((st = check_utf8("the text", d->text, EDN_DOC_TEXT_SIZE_MAX, err)) != EDN_OK ||
+        (st = check_utf8("the title", d->title, EDN_DOC_FIELD_SIZE_MAX, err)) != EDN_OK ||
+        (d->date.n && (st = check_field(edn_bytes_str(FIELD_DATE), d->date, err)) != EDN_OK))
+        return st;
+    for (size_t i = 0; i < d->fields_n; i++)
+        if ((st = check_field(d->fields[i].name, d->fields[i].value, err)) != EDN_OK)
+            return st;
+    for (size_t i = 0; i < d->tags_n; i++)
+        if ((st = check_tag(d->tags[i], err)) != EDN_OK)
+            return st;
+    return EDN_OK;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------------------------------------------- */
+
+static edn_status set_if(edn_doc *doc, const char *name, edn_bytes value)
+{
+    return value.n ? edn_doc_set(doc, edn_bytes_str(name), value) : EDN_OK;
+}
+
+static edn_status fill(edn_client *c, edn_doc *doc, const edn_draft *d, uint64_t created_ms)
+{
+    char today[DATE_SIZE + 1];
+    const edn_journal_id *j = d->journal ? d->journal : &client_id(c)->journal;
+    uint8_t created[8];
+    edn_status st;
+
+    edn_store_u64(created, created_ms);
+    date_of_ms(client_now(c), today);
+    if ((st = edn_doc_set(doc, edn_bytes_str(FIELD_JOURNAL), EDN_F(*j))) != EDN_OK ||
+        (st = edn_doc_set(doc, edn_bytes_str(FIELD_CREATED), edn_bytes_of(created, sizeof created))) != EDN_OK ||
+        (st = edn_doc_set(doc, edn_bytes_str(FIELD_DATE), d->date.n ? d->date : edn_bytes_str(today))) != EDN_OK ||
+        (st = set_if(doc, FIELD_TITLE, d->title)) != EDN_OK ||
+        (d->text.n && (st = edn_doc_insert(doc, 0, d->text)) != EDN_OK))
+        return st;
+    for (size_t i = 0; st == EDN_OK && i < d->fields_n; i++)
+        st = edn_doc_set(doc, d->fields[i].name, d->fields[i].value);
+    for (size_t i = 0; st == EDN_OK && i < d->tags_n; i++)
+        st = edn_doc_tag(doc, d->tags[i], true);
+    return st;
+}
+
+edn_status entry_create(edn_client *c, const edn_entry_id *id, const edn_draft *d, uint64_t created_ms)
+{
+    object *o;
+    edn_status st = object_new(c, id, EDN_RECORD_ENTRY, &o);
+
+    if (st != EDN_OK)
+        return st;
+    object_author(c, o);
+    if ((st = fill(c, o->doc, d, created_ms)) == EDN_OK)
+        st = object_wrote(c, o, 0);
+    return st;
+}
+
+edn_status edn_client_add(edn_client *c, const edn_draft *d, edn_entry_id *out, edn_err *err)
+{
+    edn_status st;
+
+    if ((st = draft_check(d, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    client_random(c, out->b, sizeof out->b);
+    return client_end_write(c, entry_create(c, out, d, client_now(c)), err);
+}
+
+/* ---- changing ----------------------------------------------------------------------------------------------------------------------- */
+
+typedef edn_status change_fn(edn_doc *doc, void *ctx);
+
+/* One change of one entry: a transaction around `fn`. */
+static edn_status change(edn_client *c, const edn_entry_id *id, change_fn *fn, void *ctx, edn_err *err)
+{
+    object *o;
+    uint64_t before;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = object_get(c, id, &o);
+    if (st == EDN_E_MISSING || (st == EDN_OK && o->type != EDN_RECORD_ENTRY))
+        st = edn_fail(err, EDN_E_MISSING, "there is no such entry");
+    if (st == EDN_OK) {
+        object_author(c, o);
+        before = edn_doc_agent_next(o->doc, client_agent(c));
+        if ((st = fn(o->doc, ctx)) == EDN_OK)
+            st = object_wrote(c, o, before);
+    }
+    return client_end_write(c, st, err);
+}
+
+static edn_status apply_edit(void *ctx, const edn_diff_edit *e)
+{
+    edn_doc *doc = ctx;
+    edn_status st = e->deleted ? edn_doc_delete(doc, e->pos, e->deleted) : EDN_OK;
+
+    return st == EDN_OK && e->inserted.n ? edn_doc_insert(doc, e->pos, e->inserted) : st;
+}
+
+edn_status doc_edit_to(edn_doc *doc, edn_bytes text)
+{
+    edn_buf now = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX);
+    edn_status st = edn_doc_text(doc, &now);
+
+    if (st == EDN_OK)
+        st = edn_diff(edn_buf_view(&now), text, apply_edit, doc);
+    edn_buf_wipe(&now);
+    return st;
+}
+
+typedef struct text_edit { edn_bytes base, text; } text_edit;
+
+static edn_status change_text(edn_doc *doc, void *ctx)
+{
+    const text_edit *e = ctx;
+    edn_buf now = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX), merged = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX);
+    edn_status st = edn_doc_text(doc, &now);
+
+    if (st == EDN_OK && (!e->base.p || edn_bytes_equal(e->base, edn_buf_view(&now))))
+        st = edn_diff(edn_buf_view(&now), e->text, apply_edit, doc);
+    else if (st == EDN_OK && (st = edn_diff_merge(e->base, edn_buf_view(&now), e->text, &merged)) == EDN_OK)
+        st = edn_diff(edn_buf_view(&now), edn_buf_view(&merged), apply_edit, doc);
+    edn_buf_wipe(&now);
+    edn_buf_wipe(&merged);
+    return st;
+}
+
+edn_status edn_client_edit(edn_client *c, const edn_entry_id *id, edn_bytes base, edn_bytes text, edn_err *err)
+{
+    text_edit e = {base, text};
+    edn_status st = check_utf8("the text", text, EDN_DOC_TEXT_SIZE_MAX, err);
+
+    return st == EDN_OK ? change(c, id, change_text, &e, err) : st;
+}
+
+static edn_status change_field(edn_doc *doc, void *ctx)
+{
+    const edn_field *f = ctx;
+    edn_bytes old = EDN_BYTES_EMPTY;
+
+    (void)edn_doc_get(doc, f->name, &old); /* missing is empty */
+    return edn_bytes_equal(old, f->value) ? EDN_OK : edn_doc_set(doc, f->name, f->value);
+}
+
+edn_status edn_client_set(edn_client *c, const edn_entry_id *id, edn_bytes name, edn_bytes value, edn_err *err)
+{
+    edn_field f = {name, value};
+    edn_status st = check_field(name, value, err);
+
+    return st == EDN_OK ? change(c, id, change_field, &f, err) : st;
+}
+
+typedef struct tag_change { edn_bytes tag; bool add; } tag_change;
+
+static edn_status change_tag(edn_doc *doc, void *ctx)
+{
+    const tag_change *t = ctx;
+    return edn_doc_tag(doc, t->tag, t->add);
+}
+
+edn_status edn_client_tag(edn_client *c, const edn_entry_id *id, edn_bytes tag, bool add, edn_err *err)
+{
+    tag_change t = {tag, add};
+    edn_status st = check_tag(tag, err);
+
+    return st == EDN_OK ? change(c, id, change_tag, &t, err) : st;
+}
+
+edn_status edn_client_move(edn_client *c, const edn_entry_id *id, const edn_journal_id *to, edn_err *err)
+{
+    edn_field f = {edn_bytes_str(FIELD_JOURNAL), EDN_F(*to)};
+    return change(c, id, change_field, &f, err);
+}
+
+static edn_status change_remove(edn_doc *doc, void *ctx)
+{
+    (void)ctx;
+    return edn_doc_state_of(doc) == EDN_DOC_DELETED ? EDN_OK : edn_doc_remove(doc);
+}
+
+edn_status edn_client_remove(edn_client *c, const edn_entry_id *id, edn_err *err) { return change(c, id, change_remove, NULL, err); }
+
+static edn_status change_revive(edn_doc *doc, void *ctx)
+{
+    (void)ctx;
+    return edn_doc_state_of(doc) == EDN_DOC_LIVE ? EDN_OK : edn_doc_revive(doc);
+}
+
+edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *err) { return change(c, id, change_revive, NULL, err); }
+
+/* ---- making one document show what another shows -------------------------------------------------------------------------------------- */
+
+static edn_status become_fields(edn_doc *doc, const edn_doc *want)
+{
+    edn_arena a = edn_arena_init((size_t)64 << 20);
+    edn_bytes name, value, other;
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && edn_doc_field_at(want, i, &name, &value); i++)
+        if (edn_doc_get(doc, name, &other) != EDN_OK || !edn_bytes_equal(other, value))
+            st = edn_doc_set(doc, name, value);
+    for (size_t i = 0; st == EDN_OK && edn_doc_field_at(doc, i, &name, &value);) {
+        if (edn_doc_get(want, name, &other) == EDN_OK) {
+            i++;
+        } else if (!edn_arena_copy(&a, name, &name)) {
+            st = EDN_E_NOMEM;
+        } else {
+            st = edn_doc_set(doc, name, EDN_BYTES_EMPTY);
+        }
+    }
+    edn_arena_dispose(&a);
+    return st;
+}
+
+static bool has_tag(const edn_doc *doc, edn_bytes tag)
+{
+    edn_bytes t;
+
+    for (size_t i = 0; edn_doc_tag_at(doc, i, &t); i++)
+        if (edn_bytes_equal(t, tag))
+            return true;
+    return false;
+}
+
+static edn_status become_tags(edn_doc *doc, const edn_doc *want)
+{
+    edn_arena a = edn_arena_init((size_t)64 << 20);
+    edn_bytes tag;
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && edn_doc_tag_at(want, i, &tag); i++)
+        if (!has_tag(doc, tag))
+            st = edn_doc_tag(doc, tag, true);
+    for (size_t i = 0; st == EDN_OK && edn_doc_tag_at(doc, i, &tag);) {
+        if (has_tag(want, tag))
+            i++;
+        else if (!edn_arena_copy(&a, tag, &tag))
+            st = EDN_E_NOMEM;
+        else
+            st = edn_doc_tag(doc, tag, false);
+    }
+    edn_arena_dispose(&a);
+    return st;
+}
+
+edn_status doc_become(edn_doc *doc, const edn_doc *want)
+{
+    edn_buf text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX);
+    bool deleted = edn_doc_state_of(want) == EDN_DOC_DELETED;
+    edn_status st = edn_doc_text(want, &text);
+
+    if (st == EDN_OK)
+        st = doc_edit_to(doc, edn_buf_view(&text));
+    if (st == EDN_OK)
+        st = become_fields(doc, want);
+    if (st == EDN_OK)
+        st = become_tags(doc, want);
+    if (st == EDN_OK && deleted && edn_doc_state_of(doc) != EDN_DOC_DELETED)
+        st = edn_doc_remove(doc);
+    else if (st == EDN_OK && !deleted && edn_doc_state_of(doc) != EDN_DOC_LIVE)
+        st = edn_doc_revive(doc);
+    edn_buf_wipe(&text);
+    return st;
+}
+
+/* ---- showing ------------------------------------------------------------------------------------------------------------------------------ */
+
+static bool own_field(edn_bytes name)
+{
+    return name.n == 0 || name.p[0] < 0x20 || edn_bytes_equal(name, edn_bytes_str(FIELD_DATE)) ||
+           edn_bytes_equal(name, edn_bytes_str(FIELD_TITLE));
+}
+
+static edn_status describe_lists(const edn_doc *doc, edn_arena *a, edn_entry *out)
+{
+    edn_bytes name, value, *tags;
+    edn_field *fields;
+    size_t fields_n = 0;
+
+    while (edn_doc_tag_at(doc, out->tags_n, &value))
+        out->tags_n++;
+    while (edn_doc_field_at(doc, fields_n, &name, &value))
+        fields_n++;
+    tags = edn_arena_calloc(a, out->tags_n + 1, sizeof *tags);
+    fields = edn_arena_calloc(a, fields_n + 1, sizeof *fields);
+    if (!tags || !fields)
+        return EDN_E_NOMEM;
+    for (size_t i = 0; edn_doc_tag_at(doc, i, &tags[i]) && i + 1 < out->tags_n; i++)
+        ;
+    for (size_t i = 0; edn_doc_field_at(doc, i, &name, &value); i++)
+        if (!own_field(name))
+            fields[out->fields_n++] = (edn_field){name, value};
+    out->tags = tags;
+    out->fields = fields;
+    return EDN_OK;
+}
+
+static edn_bytes field_of(const edn_doc *doc, const char *name)
+{
+    edn_bytes v;
+    return edn_doc_get(doc, edn_bytes_str(name), &v) == EDN_OK ? v : EDN_BYTES_EMPTY;
+}
+
+edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *doc, edn_arena *a, edn_entry *out)
+{
+    edn_buf text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX), name = EDN_BUF_INIT(4096);
+    edn_doc_state state = edn_doc_state_of(doc);
+    edn_bytes created = field_of(doc, FIELD_CREATED), journal = field_of(doc, FIELD_JOURNAL);
+    edn_status st;
+
+    memset(out, 0, sizeof *out);
+    out->id = *id;
+    out->journal = client_id(c)->journal;
+    if (journal.n == sizeof out->journal.b)
+        memcpy(out->journal.b, journal.p, journal.n);
+    out->date = field_of(doc, FIELD_DATE);
+    out->title = field_of(doc, FIELD_TITLE);
+    out->deleted = state == EDN_DOC_DELETED;
+    out->conflict = state == EDN_DOC_CONFLICT;
+    out->created_ms = created.n == 8 ? edn_load_u64(created.p) : 0;
+    out->text_size = edn_doc_text_size(doc);
+    st = journal_name(c, &out->journal, &name);
+    if (st == EDN_E_MISSING)
+        st = EDN_OK; /* its name has not arrived yet */
+    if (st == EDN_OK && (st = edn_doc_text(doc, &text)) == EDN_OK &&
+        (!edn_arena_copy(a, edn_buf_view(&name), &out->journal_name) || !edn_arena_copy(a, edn_buf_view(&text), &out->text)))
+        st = EDN_E_NOMEM;
+    if (st == EDN_OK)
+        st = describe_lists(doc, a, out);
+    edn_buf_wipe(&text);
+    edn_buf_dispose(&name);
+    return st;
+}
+
+edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx)
+{
+    edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
+    edn_entry e;
+    object *o;
+    edn_status st = object_get(c, id, &o);
+
+    if (st == EDN_OK && o->type != EDN_RECORD_ENTRY)
+        st = EDN_E_MISSING;
+    if (st == EDN_OK && (st = entry_describe(c, id, o->doc, &a, &e)) == EDN_OK) {
+        e.changed_ms = o->changed_ms;
+        st = fn(ctx, &e);
+    }
+    edn_arena_dispose(&a);
+    return st;
+}
+
+edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx, edn_err *err)
+{
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = entry_show(c, id, fn, ctx);
+    if (st == EDN_E_MISSING)
+        edn_fail(err, st, "there is no such entry");
+    return client_end_read(c, st, err);
+}
+
+/* ---- listing -------------------------------------------------------------------------------------------------------------------------------- */
+
+bool filter_fits(const edn_filter *f, const catalog_item *it)
+{
+    if (it->deleted && !(f && f->deleted))
+        return false;
+    if (f && f->journal && memcmp(f->journal->b, it->journal.b, sizeof it->journal.b) != 0)
+        return false;
+    if (!f || f->tag.n == 0)
+        return true;
+    for (size_t i = 0; i < it->tags_n; i++)
+        if (edn_bytes_equal(it->tags[i], f->tag))
+            return true;
+    return false;
+}
+
+typedef struct listing {
+    edn_client *c;
+    const edn_filter *filter;
+    edn_entry_fn *fn;
+    void *ctx;
+    size_t n;
+    edn_journal_id name_of; /* the journal whose name is held */
+    bool named;
+    edn_buf name;
+} listing;
+
+#define LISTING_STOP EDN_E_CANCELLED /* enough: turned back into EDN_OK */
+
+static edn_status list_item(void *ctx, const catalog_item *it)
+{
+    listing *l = ctx;
+    edn_entry e = {.id = it->id, .journal = it->journal, .date = it->date, .title = it->title, .text = it->preview, .tags = it->tags,
+                   .tags_n = it->tags_n, .deleted = it->deleted, .conflict = it->conflict, .created_ms = it->created_ms,
+                   .changed_ms = it->changed_ms, .text_size = (size_t)it->text_size};
+    edn_status st;
+
+    if (!filter_fits(l->filter, it))
+        return EDN_OK;
+    if (!l->named || memcmp(l->name_of.b, it->journal.b, sizeof it->journal.b) != 0) {
+        edn_buf_reset(&l->name);
+        st = journal_name(l->c, &it->journal, &l->name);
+        if (st != EDN_OK && st != EDN_E_MISSING)
+            return st;
+        l->name_of = it->journal;
+        l->named = true;
+    }
+    e.journal_name = edn_buf_view(&l->name);
+    if ((st = l->fn(l->ctx, &e)) != EDN_OK)
+        return st;
+    return l->filter && l->filter->limit && ++l->n >= l->filter->limit ? LISTING_STOP : EDN_OK;
+}
+
+edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx, edn_err *err)
+{
+    listing l = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .name = EDN_BUF_INIT(4096)};
+    edn_filter all = {.limit = 0};
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    if (!filter)
+        l.filter = filter = &all;
+    st = catalog_list(c, filter->from, filter->to, filter->newest_first, list_item, &l);
+    if (st == LISTING_STOP && filter->limit && l.n >= filter->limit)
+        st = EDN_OK;
+    edn_buf_dispose(&l.name);
+    return client_end_read(c, st, err);
+}
+
+/* ---- finding ---------------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct found {
+    edn_entry_id first;
+    size_t n;
+    char names[200]; /* of the first few, for the message */
+    const char *prefix;
+    edn_client *c;
+} found;
+
+static void found_add(found *f, const edn_entry_id *id)
+{
+    char hex[33];
+    size_t at = strlen(f->names);
+
+    if (f->n++ == 0)
+        f->first = *id;
+    edn_hex_encode(hex, id->b, sizeof id->b);
+    if (f->n <= 8)
+        snprintf(f->names + at, sizeof f->names - at, "%s%.12s", at ? ", " : "", hex);
+}
+
+static edn_status found_live(void *ctx, const catalog_item *it)
+{
+    if (!it->deleted)
+        found_add(ctx, &it->id);
+    return EDN_OK;
+}
+
+static edn_status found_newest(void *ctx, const catalog_item *it)
+{
+    if (it->deleted)
+        return EDN_OK;
+    found_add(ctx, &it->id);
+    return LISTING_STOP;
+}
+
+static edn_status found_row(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    found *f = ctx;
+    edn_entry_id id;
+    char hex[33];
+
+    (void)st;
+    (void)value;
+    if (key.n != sizeof id.b)
+        return EDN_OK; /* a piece of a large entry */
+    edn_hex_encode(hex, key.p, sizeof id.b);
+    if (strncmp(hex, f->prefix, strlen(f->prefix)) == 0) {
+        memcpy(id.b, key.p, sizeof id.b);
+        found_add(f, &id);
+    }
+    return EDN_OK;
+}
+
+/* Ids are rows' keys, so a prefix of an id is a range of rows; journals and devices stand there too and are left out. */
+static edn_status find_prefix(edn_client *c, const char *prefix, found *out)
+{
+    uint8_t bytes[16];
+    size_t n = strlen(prefix) / 2;
+    found rows = {.prefix = prefix, .c = c};
+    object *o;
+    edn_status st;
+
+    if (!edn_hex_decode(bytes, n, edn_bytes_of(prefix, 2 * n)))
+        return EDN_E_INVALID;
+    st = edn_store_scan(c->store, EDN_TABLE_ENTRY, edn_bytes_of(bytes, n), EDN_BYTES_EMPTY, true, found_row, &rows);
+    if (st != EDN_OK || rows.n != 1) {
+        *out = rows;
+        return st;
+    }
+    if ((st = object_get(c, &rows.first, &o)) == EDN_OK && o->type == EDN_RECORD_ENTRY)
+        *out = rows;
+    return st;
+}
+
+static bool is_hex(const char *s)
+{
+    size_t n = strlen(s);
+    return n >= 4 && n <= 32 && strspn(s, "0123456789abcdef") == n;
+}
+
+edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, edn_err *err)
+{
+    found f = {.n = 0};
+    edn_bytes w = edn_bytes_str(what);
+    edn_status st;
+
+    if (strcmp(what, "last") != 0 && !date_valid(w) && !is_hex(what))
+        return edn_fail(err, EDN_E_INVALID, "\"%.100s\" names no entry: give a date (YYYY-MM-DD), 4 or more digits of an id, or 'last'", what);
+    if ((st = client_begin_read(c, err)) != EDN_OK)
+        return st;
+    if (strcmp(what, "last") == 0) {
+        st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, found_newest, &f);
+        if (st == LISTING_STOP)
+            st = EDN_OK;
+    } else if (date_valid(w)) {
+        st = catalog_list(c, w, w, false, found_live, &f);
+    } else {
+        st = find_prefix(c, what, &f);
+    }
+    if (st == EDN_OK && f.n == 0)
+        st = edn_fail(err, EDN_E_MISSING, "there is no entry \"%.100s\"", what);
+    else if (st == EDN_OK && f.n > 1)
+        st = edn_fail(err, EDN_E_AMBIGUOUS, "\"%.100s\" fits %zu entries: %s%s; name one by its id", what, f.n, f.names, f.n > 8 ? ", …" : "");
+    else if (st == EDN_OK)
+        *out = f.first;
+    return client_end_read(c, st, err);
+}

@@ -1,0 +1,212 @@
+/* What happened to an entry, as numbered versions. A version is one save: a run of changes by one device at one time. The numbers follow the
+ * document's own causal order, so devices that hold the same events number them alike. */
+#include "client_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct version_item {
+    edn_agent_id agent;
+    uint64_t time_ms, inserted, deleted;
+    edn_event_id last;
+    edn_buf what;
+} version_item;
+
+typedef struct version_list {
+    version_item *p;
+    size_t n, cap;
+} version_list;
+
+static void versions_dispose(version_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        edn_buf_dispose(&l->p[i].what);
+    free(l->p);
+}
+
+static bool contains(const edn_buf *b, const char *s)
+{
+    size_t n = strlen(s);
+
+    for (size_t i = 0; i + n <= b->n; i++)
+        if (memcmp(b->p + i, s, n) == 0)
+            return true;
+    return false;
+}
+
+static void add_word(edn_buf *b, const char *prefix, edn_bytes word)
+{
+    char text[400];
+
+    snprintf(text, sizeof text, "%s%.*s", prefix, (int)EDN_MIN(word.n, (size_t)256), word.p ? (const char *)word.p : "");
+    if (contains(b, text))
+        return;
+    if (b->n)
+        edn_put_str(b, ", ");
+    edn_put_str(b, text);
+}
+
+static void describe_change(version_item *v, const edn_change *ch)
+{
+    switch (ch->kind) {
+    case EDN_CHANGE_INSERT:
+        v->inserted += ch->count;
+        add_word(&v->what, "text", EDN_BYTES_EMPTY);
+        break;
+    case EDN_CHANGE_DELETE:
+        v->deleted += ch->count;
+        add_word(&v->what, "text", EDN_BYTES_EMPTY);
+        break;
+    case EDN_CHANGE_FIELD:
+        if (edn_bytes_equal(ch->name, edn_bytes_str(FIELD_JOURNAL)))
+            add_word(&v->what, "journal", EDN_BYTES_EMPTY);
+        else if (edn_bytes_equal(ch->name, edn_bytes_str(FIELD_CREATED)))
+            add_word(&v->what, "written", EDN_BYTES_EMPTY);
+        else
+            add_word(&v->what, "", ch->name);
+        break;
+    case EDN_CHANGE_TAG: add_word(&v->what, "tag +", ch->name); break;
+    case EDN_CHANGE_UNTAG: add_word(&v->what, "tag -", ch->name); break;
+    case EDN_CHANGE_REMOVE: add_word(&v->what, "deleted", EDN_BYTES_EMPTY); break;
+    case EDN_CHANGE_REVIVE: add_word(&v->what, "undeleted", EDN_BYTES_EMPTY); break;
+    }
+}
+
+static edn_status gather_change(void *ctx, const edn_change *ch)
+{
+    version_list *l = ctx;
+    version_item *v = l->n ? &l->p[l->n - 1] : NULL;
+
+    if (!v || memcmp(v->agent.b, ch->first.agent.b, sizeof v->agent.b) != 0 || v->time_ms != ch->time_ms) {
+        if (l->n == l->cap) {
+            version_item *more = realloc(l->p, (l->cap = l->cap ? 2 * l->cap : 32) * sizeof *more);
+            if (!more)
+                return EDN_E_NOMEM;
+            l->p = more;
+        }
+        v = &l->p[l->n++];
+        memset(v, 0, sizeof *v);
+        v->agent = ch->first.agent;
+        v->time_ms = ch->time_ms;
+        v->what = EDN_BUF_INIT(65536);
+    }
+    v->last = ch->first;
+    v->last.seq += ch->count - 1;
+    describe_change(v, ch);
+    return edn_buf_status(&v->what);
+}
+
+static edn_status entry_versions(edn_client *c, const edn_entry_id *id, object **o, version_list *out, edn_err *err)
+{
+    edn_status st = object_get(c, id, o);
+
+    if (st == EDN_E_MISSING || (st == EDN_OK && (*o)->type != EDN_RECORD_ENTRY))
+        return edn_fail(err, EDN_E_MISSING, "there is no such entry");
+    return st == EDN_OK ? edn_doc_history((*o)->doc, gather_change, out) : st;
+}
+
+edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history_fn *fn, void *ctx, edn_err *err)
+{
+    version_list l = {NULL, 0, 0};
+    edn_buf name = EDN_BUF_INIT(4096);
+    object *o;
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = entry_versions(c, id, &o, &l, err);
+    for (size_t i = 0; st == EDN_OK && i < l.n; i++) {
+        edn_history_item item = {.version = (uint32_t)i + 1, .time_ms = l.p[i].time_ms, .inserted = l.p[i].inserted,
+                                 .deleted = l.p[i].deleted, .what = edn_buf_view(&l.p[i].what)};
+        edn_device_id device;
+        memcpy(device.b, l.p[i].agent.b, sizeof device.b);
+        edn_hex_encode(item.device, device.b, sizeof device.b);
+        edn_buf_reset(&name);
+        st = device_name(c, &device, &name);
+        if (st == EDN_E_MISSING)
+            st = EDN_OK;
+        item.device_name = edn_buf_view(&name);
+        if (st == EDN_OK)
+            st = fn(ctx, &item);
+    }
+    versions_dispose(&l);
+    edn_buf_dispose(&name);
+    return client_end_read(c, st, err);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const edn_event_id *x = a, *y = b;
+    int d = memcmp(x->agent.b, y->agent.b, sizeof x->agent.b);
+
+    return d ? d : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* The document as it was after `version`: the last event of each device up to there has all the others in its past. */
+static edn_status document_at(const object *o, const version_list *l, uint32_t version, edn_doc **out, edn_err *err)
+{
+    edn_event_id *ids;
+    size_t n = 0;
+    edn_status st;
+
+    if (version == 0 || version > l->n)
+        return edn_fail(err, EDN_E_MISSING, "the entry has versions 1 to %zu; there is no version %u", l->n, version);
+    ids = calloc(version, sizeof *ids);
+    if (!ids)
+        return EDN_E_NOMEM;
+    for (uint32_t i = 0; i < version; i++) {
+        size_t k = 0;
+        while (k < n && memcmp(ids[k].agent.b, l->p[i].agent.b, sizeof ids[k].agent.b) != 0)
+            k++;
+        if (k == n)
+            n++;
+        ids[k] = l->p[i].last;
+    }
+    qsort(ids, n, sizeof *ids, compare_ids);
+    st = edn_doc_at(o->doc, (edn_version){ids, n}, out);
+    free(ids);
+    return st;
+}
+
+edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx, edn_err *err)
+{
+    version_list l = {NULL, 0, 0};
+    edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
+    edn_doc *then = NULL;
+    edn_entry e;
+    object *o;
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = document_at(o, &l, version, &then, err)) == EDN_OK &&
+        (st = entry_describe(c, id, then, &a, &e)) == EDN_OK) {
+        e.changed_ms = l.p[version - 1].time_ms;
+        st = fn(ctx, &e);
+    }
+    edn_doc_free(then);
+    versions_dispose(&l);
+    edn_arena_dispose(&a);
+    return client_end_read(c, st, err);
+}
+
+edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t version, edn_err *err)
+{
+    version_list l = {NULL, 0, 0};
+    edn_doc *then = NULL;
+    object *o;
+    uint64_t before;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = document_at(o, &l, version, &then, err)) == EDN_OK) {
+        object_author(c, o);
+        before = edn_doc_agent_next(o->doc, client_agent(c));
+        if ((st = doc_become(o->doc, then)) == EDN_OK)
+            st = object_wrote(c, o, before);
+    }
+    edn_doc_free(then);
+    versions_dispose(&l);
+    return client_end_write(c, st, err);
+}

@@ -1,0 +1,222 @@
+/* Root keys by epoch and journal keys by (journal, epoch): rows of the store, with what was used last kept in guarded
+ * memory.
+ *
+ * Two devices may each have made a key for one (journal, epoch) before they heard of each other. Both are kept; the commitment in
+ * every box tells at the price of one hash which of them opens it. */
+#include "client_priv.h"
+
+#include <stdlib.h>
+
+#define CACHE_COUNT 64u
+
+typedef struct cached_key {
+    edn_journal_id journal;
+    uint32_t epoch, index;
+    bool used;
+    edn_journal_key key;
+} cached_key;
+
+struct key_cache {
+    cached_key *journal; /* CACHE_COUNT of them, guarded; replaced round and round */
+    size_t next;
+    struct root {
+        bool used;
+        uint32_t epoch;
+        edn_root_key key;
+    } *root; /* the newest one asked for, guarded */
+};
+
+edn_status keys_new(key_cache **out)
+{
+    key_cache *k = calloc(1, sizeof *k);
+
+    *out = NULL;
+    if (!k)
+        return EDN_E_NOMEM;
+    k->journal = edn_secret_alloc(CACHE_COUNT * sizeof *k->journal);
+    k->root = edn_secret_alloc(sizeof *k->root);
+    if (!k->journal || !k->root) {
+        keys_free(k);
+        return EDN_E_NOMEM;
+    }
+    keys_forget(k);
+    *out = k;
+    return EDN_OK;
+}
+
+void keys_free(key_cache *k)
+{
+    if (!k)
+        return;
+    edn_secret_free(k->journal);
+    edn_secret_free(k->root);
+    free(k);
+}
+
+void keys_forget(key_cache *k)
+{
+    edn_wipe(k->journal, CACHE_COUNT * sizeof *k->journal);
+    edn_wipe(k->root, sizeof *k->root);
+    k->next = 0;
+}
+
+/* ---- root keys ------------------------------------------------------------------------------------------------------- */
+
+edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out)
+{
+    edn_buf row = EDN_BUF_INIT(64);
+    edn_status st;
+
+    if (c->keys->root->used && c->keys->root->epoch == epoch) {
+        *out = c->keys->root->key;
+        return EDN_OK;
+    }
+    st = meta_get(c, "root-key", EDN_F_U32(epoch), &row);
+    if (st == EDN_OK && row.n != sizeof out->b)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK) {
+        memcpy(out->b, row.p, sizeof out->b);
+        c->keys->root->used = true;
+        c->keys->root->epoch = epoch;
+        c->keys->root->key = *out;
+    }
+    edn_buf_wipe(&row);
+    return st;
+}
+
+edn_status keys_root_save(edn_client *c, uint32_t epoch, const edn_root_key *rk)
+{
+    return meta_put(c, "root-key", EDN_F_U32(epoch), EDN_F(*rk));
+}
+
+edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out)
+{
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    edn_status st = keys_root(c, epoch, &rk);
+
+    if (st == EDN_OK)
+        edn_space_key_of(out, &rk, &client_id(c)->account, &client_id(c)->space, epoch);
+    return st;
+}
+
+/* ---- journal keys ------------------------------------------------------------------------------------------------------ */
+
+/* The row's salt: journal 16 ‖ u32 journal epoch. Its value: one key after the other. */
+typedef struct key_salt { uint8_t b[20]; } key_salt;
+
+static key_salt salt_of(const edn_journal_id *j, uint32_t epoch)
+{
+    key_salt s;
+
+    memcpy(s.b, j->b, sizeof j->b);
+    edn_store_u32(s.b + sizeof j->b, epoch);
+    return s;
+}
+
+static bool cache_find(const key_cache *k, const edn_journal_id *j, uint32_t epoch, size_t i, edn_journal_key *out)
+{
+    for (size_t n = 0; n < CACHE_COUNT; n++) {
+        const cached_key *e = &k->journal[n];
+        if (e->used && e->epoch == epoch && e->index == i && memcmp(e->journal.b, j->b, sizeof j->b) == 0) {
+            *out = e->key;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void cache_add(key_cache *k, const edn_journal_id *j, uint32_t epoch, size_t i, const edn_journal_key *key)
+{
+    cached_key *e = &k->journal[k->next++ % CACHE_COUNT];
+
+    e->used = true;
+    e->journal = *j;
+    e->epoch = epoch;
+    e->index = (uint32_t)i;
+    e->key = *key;
+}
+
+edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t epoch, size_t i, edn_journal_key *out)
+{
+    key_salt salt = salt_of(j, epoch);
+    edn_buf row = EDN_BUF_INIT(4096);
+    edn_status st;
+
+    if (cache_find(c->keys, j, epoch, i, out))
+        return EDN_OK;
+    st = meta_get(c, "journal-key", EDN_F(salt), &row);
+    if (st == EDN_OK && i >= row.n / sizeof out->b)
+        st = EDN_E_MISSING;
+    if (st == EDN_OK) {
+        memcpy(out->b, row.p + i * sizeof out->b, sizeof out->b);
+        cache_add(c->keys, j, epoch, i, out);
+    }
+    edn_buf_wipe(&row);
+    return st;
+}
+
+#define KEYS_OF_EPOCH_MAX 32u
+
+edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t epoch, const edn_journal_key *jk)
+{
+    key_salt salt = salt_of(j, epoch);
+    edn_buf row = EDN_BUF_INIT(KEYS_OF_EPOCH_MAX * sizeof jk->b);
+    uint8_t newest[4];
+    edn_status st = meta_get(c, "journal-key", EDN_F(salt), &row);
+
+    if (st == EDN_E_MISSING)
+        st = EDN_OK;
+    for (size_t i = 0; st == EDN_OK && i < row.n; i += sizeof jk->b)
+        if (edn_equal_ct(row.p + i, jk->b, sizeof jk->b))
+            goto out;
+    if (st == EDN_OK) {
+        edn_put_bytes(&row, jk->b, sizeof jk->b);
+        st = edn_buf_status(&row);
+    }
+    if (st == EDN_OK)
+        st = meta_put(c, "journal-key", EDN_F(salt), edn_buf_view(&row));
+    if (st == EDN_OK) {
+        edn_buf now = EDN_BUF_INIT(16);
+        bool raise = meta_get(c, "journal-epoch", EDN_F(*j), &now) != EDN_OK || now.n != 4 || edn_load_u32(now.p) < epoch;
+        edn_buf_dispose(&now);
+        edn_store_u32(newest, epoch);
+        if (raise)
+            st = meta_put(c, "journal-epoch", EDN_F(*j), edn_bytes_of(newest, sizeof newest));
+    }
+out:
+    edn_buf_wipe(&row);
+    return st;
+}
+
+/* A journal's first key is made by whoever writes in it first, and goes out before what it seals. */
+static edn_status make_first_key(edn_client *c, const edn_journal_id *j, edn_journal_key *out)
+{
+    edn_status st;
+
+    client_random(c, out->b, sizeof out->b);
+    st = keys_journal_add(c, j, 0, out);
+    if (st == EDN_OK) {
+        uint8_t row[21] = {'k'}; /* 'k' ‖ journal 16 ‖ u32 journal epoch: what the outbox has to send */
+        memcpy(row + 1, j->b, sizeof j->b);
+        st = edn_store_put(c->store, EDN_TABLE_DIRTY, edn_bytes_of(row, sizeof row), EDN_BYTES_EMPTY);
+    }
+    return st;
+}
+
+edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *epoch, edn_journal_key *out)
+{
+    edn_buf row = EDN_BUF_INIT(16);
+    edn_status st = meta_get(c, "journal-epoch", EDN_F(*j), &row);
+
+    *epoch = 0;
+    if (st == EDN_OK && row.n != 4)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK) {
+        *epoch = edn_load_u32(row.p);
+        st = keys_journal(c, j, *epoch, 0, out);
+    } else if (st == EDN_E_MISSING) {
+        st = make_first_key(c, j, out);
+    }
+    edn_buf_dispose(&row);
+    return st;
+}

@@ -1,0 +1,302 @@
+/* Journals and devices: small documents of their own, with their names kept in two short lists beside them.
+ *
+ *     EDN_TABLE_META   "journals"   n × (id 16 ‖ LP(name)), in the order in which they came
+ *                      "devices"    the same for devices */
+#include "client_priv.h"
+
+#include <stdio.h>
+#include <utf8proc.h>
+#include <stdlib.h>
+
+#define NAME_SIZE_MAX 256u
+#define NAMES_SIZE_MAX ((size_t)8 << 20)
+
+static edn_status names_load(edn_client *c, const char *list, edn_buf *out)
+{
+    edn_status st = meta_get(c, list, EDN_BYTES_EMPTY, out);
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
+/* Rewrites the list with one name put in, or changed in its place. */
+static edn_status names_put(edn_client *c, const char *list, const edn_entry_id *id, edn_bytes name)
+{
+    edn_buf old = EDN_BUF_INIT(NAMES_SIZE_MAX), now = EDN_BUF_INIT(NAMES_SIZE_MAX);
+    edn_status st = names_load(c, list, &old);
+    edn_reader r = edn_reader_init(edn_buf_view(&old));
+    bool found = false;
+
+    while (st == EDN_OK && edn_reader_left(&r) > 0) {
+        edn_bytes key = edn_read_bytes(&r, sizeof id->b, "id"), value = edn_read_lp(&r, NAMES_SIZE_MAX, "name");
+        if (edn_bytes_equal(key, id_bytes(id))) {
+            found = true;
+            value = name;
+        }
+        edn_put_bytes(&now, key.p, key.n);
+        edn_put_lp(&now, value);
+        if (edn_reader_status(&r) != EDN_OK)
+            st = EDN_E_DAMAGED;
+    }
+    if (!found) {
+        edn_put_bytes(&now, id->b, sizeof id->b);
+        edn_put_lp(&now, name);
+    }
+    if (st == EDN_OK)
+        st = edn_buf_status(&now);
+    if (st == EDN_OK)
+        st = meta_put(c, list, EDN_BYTES_EMPTY, edn_buf_view(&now));
+    edn_buf_wipe(&old);
+    edn_buf_wipe(&now);
+    return st;
+}
+
+static edn_status names_find(edn_client *c, const char *list, const uint8_t id[16], edn_buf *out)
+{
+    edn_buf row = EDN_BUF_INIT(NAMES_SIZE_MAX);
+    edn_status st = names_load(c, list, &row), found = EDN_E_MISSING;
+    edn_reader r = edn_reader_init(edn_buf_view(&row));
+
+    while (st == EDN_OK && found != EDN_OK && edn_reader_left(&r) > 0) {
+        edn_bytes key = edn_read_bytes(&r, 16, "id"), value = edn_read_lp(&r, NAMES_SIZE_MAX, "name");
+        if (key.n == 16 && memcmp(key.p, id, 16) == 0) {
+            edn_put_bytes(out, value.p, value.n);
+            found = edn_buf_status(out);
+        }
+    }
+    edn_buf_wipe(&row);
+    return st == EDN_OK ? found : st;
+}
+
+edn_status names_update(edn_client *c, const object *o)
+{
+    edn_bytes name;
+
+    if (edn_doc_get(o->doc, edn_bytes_str(FIELD_NAME), &name) != EDN_OK)
+        return EDN_OK; /* not named yet */
+    return names_put(c, o->type == EDN_RECORD_JOURNAL ? "journals" : "devices", &o->id, name);
+}
+
+edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out) { return names_find(c, "journals", j->b, out); }
+edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out) { return names_find(c, "devices", d->b, out); }
+
+/* Sets the name of a journal or a device, making its document when there is none. */
+static edn_status name_set(edn_client *c, const uint8_t id[16], edn_record_type type, edn_bytes name)
+{
+    edn_entry_id key;
+    object *o;
+    uint64_t before;
+    edn_status st;
+
+    memcpy(key.b, id, sizeof key.b);
+    st = object_get(c, &key, &o);
+    if (st == EDN_E_MISSING)
+        st = object_new(c, &key, type, &o);
+    if (st == EDN_OK && o->type != type)
+        st = EDN_E_MISSING;
+    if (st != EDN_OK)
+        return st;
+    object_author(c, o);
+    before = edn_doc_agent_next(o->doc, client_agent(c));
+    if ((st = edn_doc_set(o->doc, edn_bytes_str(FIELD_NAME), name)) == EDN_OK)
+        st = object_wrote(c, o, before);
+    return st;
+}
+
+edn_status device_name_set(edn_client *c, const char *name)
+{
+    return name_set(c, client_id(c)->device.b, EDN_RECORD_DEVICE, edn_bytes_str(name));
+}
+
+edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name)
+{
+    return name_set(c, j->b, EDN_RECORD_JOURNAL, name);
+}
+
+edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx)
+{
+    edn_buf row = EDN_BUF_INIT(NAMES_SIZE_MAX);
+    edn_status st = names_load(c, "journals", &row);
+    edn_reader r = edn_reader_init(edn_buf_view(&row));
+
+    while (st == EDN_OK && edn_reader_left(&r) > 0) {
+        edn_journal_id j;
+        edn_read_into(&r, j.b, sizeof j.b, "id");
+        edn_bytes name = edn_read_lp(&r, NAMES_SIZE_MAX, "name");
+        st = edn_reader_status(&r) == EDN_OK ? fn(ctx, &j, name) : EDN_E_DAMAGED;
+    }
+    edn_buf_wipe(&row);
+    return st;
+}
+
+/* ---- the public half ----------------------------------------------------------------------------------------------------------- */
+
+static edn_status check_name(edn_bytes name, edn_err *err)
+{
+    size_t at = edn_utf8_check(name, NULL);
+
+    if (at != name.n)
+        return edn_fail(err, EDN_E_UTF8, "the journal's name is not UTF-8 at byte %zu", at);
+    if (name.n == 0 || name.n > NAME_SIZE_MAX)
+        return edn_fail(err, EDN_E_INVALID, "a journal's name has 1 to %u bytes", NAME_SIZE_MAX);
+    return EDN_OK;
+}
+
+typedef struct same_name {
+    edn_bytes name;
+    edn_journal_id id;
+    bool found;
+} same_name;
+
+static edn_status look_for_name(void *ctx, const edn_journal_id *j, edn_bytes name)
+{
+    same_name *s = ctx;
+
+    if (edn_bytes_equal(name, s->name)) {
+        s->id = *j;
+        s->found = true;
+    }
+    return EDN_OK;
+}
+
+edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err)
+{
+    same_name same = {.name = name};
+    edn_status st;
+
+    if ((st = check_name(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    st = journals_each(c, look_for_name, &same);
+    if (st == EDN_OK && same.found)
+        st = edn_fail(err, EDN_E_EXISTS, "there is a journal of that name already");
+    if (st == EDN_OK) {
+        client_random(c, out->b, sizeof out->b);
+        st = journal_create(c, out, name);
+    }
+    return client_end_write(c, st, err);
+}
+
+edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, edn_bytes name, edn_err *err)
+{
+    edn_buf old = EDN_BUF_INIT(NAMES_SIZE_MAX);
+    edn_status st;
+
+    if ((st = check_name(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    st = journal_name(c, id, &old);
+    if (st == EDN_E_MISSING)
+        st = edn_fail(err, st, "there is no such journal");
+    if (st == EDN_OK)
+        st = journal_create(c, id, name);
+    edn_buf_dispose(&old);
+    return client_end_write(c, st, err);
+}
+
+typedef struct journal_list {
+    edn_client *c;
+    edn_arena a;
+    edn_journal *list;
+    size_t n, cap;
+} journal_list;
+
+static edn_status gather_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
+{
+    journal_list *l = ctx;
+
+    if (l->n == l->cap) {
+        edn_journal *more = realloc(l->list, (l->cap = l->cap ? 2 * l->cap : 16) * sizeof *more);
+        if (!more)
+            return EDN_E_NOMEM;
+        l->list = more;
+    }
+    l->list[l->n].id = *j;
+    l->list[l->n].entries = 0;
+    return edn_arena_copy(&l->a, name, &l->list[l->n++].name) ? EDN_OK : EDN_E_NOMEM;
+}
+
+static edn_status count_entry(void *ctx, const catalog_item *it)
+{
+    journal_list *l = ctx;
+
+    for (size_t i = 0; !it->deleted && i < l->n; i++)
+        if (memcmp(l->list[i].id.b, it->journal.b, sizeof it->journal.b) == 0)
+            l->list[i].entries++;
+    return EDN_OK;
+}
+
+edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn_err *err)
+{
+    journal_list l = {.c = c, .a = edn_arena_init(NAMES_SIZE_MAX)};
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = journals_each(c, gather_journal, &l)) == EDN_OK)
+        st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_entry, &l);
+    for (size_t i = 0; st == EDN_OK && i < l.n; i++)
+        st = fn(ctx, &l.list[i]);
+    free(l.list);
+    edn_arena_dispose(&l.a);
+    return client_end_read(c, st, err);
+}
+
+typedef struct journal_search {
+    const char *what;
+    edn_journal_id exact, folded, prefix;
+    unsigned exact_n, folded_n, prefix_n;
+} journal_search;
+
+static bool folded_equal(edn_bytes a, const char *b)
+{
+    utf8proc_uint8_t *fa = NULL, *fb = NULL;
+    const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
+    utf8proc_ssize_t na = utf8proc_map(a.p, (utf8proc_ssize_t)a.n, &fa, how);
+    utf8proc_ssize_t nb = utf8proc_map((const utf8proc_uint8_t *)b, (utf8proc_ssize_t)strlen(b), &fb, how);
+    bool equal = na >= 0 && na == nb && memcmp(fa, fb, (size_t)na) == 0;
+
+    free(fa);
+    free(fb);
+    return equal;
+}
+
+static edn_status match_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
+{
+    journal_search *s = ctx;
+    char hex[33];
+
+    edn_hex_encode(hex, j->b, sizeof j->b);
+    if (edn_bytes_equal(name, edn_bytes_str(s->what))) {
+        s->exact = *j;
+        s->exact_n++;
+    }
+    if (folded_equal(name, s->what)) {
+        s->folded = *j;
+        s->folded_n++;
+    }
+    if (strlen(s->what) >= 4 && strncmp(hex, s->what, strlen(s->what)) == 0) {
+        s->prefix = *j;
+        s->prefix_n++;
+    }
+    return EDN_OK;
+}
+
+edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_id *out, edn_err *err)
+{
+    journal_search s = {.what = what};
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = journals_each(c, match_journal, &s);
+    if (st == EDN_OK) {
+        if (s.exact_n == 1)
+            *out = s.exact;
+        else if (s.exact_n == 0 && s.folded_n == 1)
+            *out = s.folded;
+        else if (s.exact_n == 0 && s.folded_n == 0 && s.prefix_n == 1)
+            *out = s.prefix;
+        else if (s.exact_n + s.folded_n + s.prefix_n > 1)
+            st = edn_fail(err, EDN_E_AMBIGUOUS, "several journals are called \"%.200s\"; name one by its id (edn journal list)", what);
+        else
+            st = edn_fail(err, EDN_E_MISSING, "no journal is called \"%.200s\"; 'edn journal list' shows them", what);
+    }
+    return client_end_read(c, st, err);
+}
