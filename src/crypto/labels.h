@@ -49,6 +49,8 @@
     X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
     X(STORE_VALUE, "EDNv1/store/value")                                                                                \
     X(STORE_NAME, "EDNv1/store/name")                                                                                  \
+    X(STORE_ROW, "EDNv1/store/row")                                                                                    \
+    X(STORE_OPEN, "EDNv1/store/open")                                                                                  \
     X(FAKE, "EDNv1/server/fake")                                                                                       \
     X(PSEUDONYM, "EDNv1/server/pseudonym")                                                                             \
     X(SERVER_KEY, "EDNv1/server/key")

@@ -50,12 +50,6 @@ edn_space_id edn_space_personal(const edn_account_id *a)
     return id;
 }
 
-void edn_store_keys_of(const edn_local_key *ldk, edn_store_key *values, edn_name_key *names)
-{
-    edn_kdf(values->b, sizeof values->b, ldk->b, EDN_LABEL_STORE_VALUE);
-    edn_kdf(names->b, sizeof names->b, ldk->b, EDN_LABEL_STORE_NAME);
-}
-
 /* ---- boxes that hold one key ---------------------------------------------------------------------------------------- */
 
 #define AAD_SIZE_MAX 256

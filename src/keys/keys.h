@@ -169,7 +169,6 @@ EDN_MUST_USE edn_status edn_record_open(edn_buf *out, const edn_entry_key *k, co
 
 /* ---- the device's own disk (SECURITY 2.9) ------------------------------------------------------------------------ */
 
-void edn_store_keys_of(const edn_local_key *ldk, edn_store_key *values, edn_name_key *names);
 /* A passphrase slot: slot_id 16 ‖ kdf_record 32 ‖ seal(slot key, aad = T("EDNv1/aad/slot"; slot_id, kdf_record,
  * device_id), LDK). The slot key is KDF(A, "EDNv1/slot/passphrase", 32; slot_id, salt, device_id), A from Argon2id. */
 #define EDN_SLOT_SIZE (16u + EDN_KDF_RECORD_SIZE + 32u + EDN_SEAL_OVERHEAD)

@@ -58,29 +58,36 @@ const char *edn_store_error(const edn_store *s);
 /* EDN_E_BUSY after the wait. Do not nest. */
 EDN_MUST_USE edn_status edn_store_begin_write(edn_store *s);
 EDN_MUST_USE edn_status edn_store_begin_read(edn_store *s);
-/* EDN_E_FULL, EDN_E_IO: nothing was changed. */
+/* Ends the transaction either way. EDN_E_FULL, EDN_E_IO: nothing was changed (but after an I/O error and then a crash,
+ * the whole of it may turn out to have been done). If a put or del of it failed: the same failure, nothing changed. */
 EDN_MUST_USE edn_status edn_store_commit(edn_store *s);
+/* Does nothing when no transaction is open. */
 void edn_store_rollback(edn_store *s);
-/* Changes whenever another handle or process has committed since. */
+/* Changes whenever another handle or process has committed since. 0: the disk does not answer. */
 uint64_t edn_store_version(edn_store *s);
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-/* A row's key for a name: keyed hash, 16 bytes, different in each table. `salt` may be empty. */
+/* A row's key for a name: keyed hash, 16 bytes, different in each table. `salt` may be empty. In EDN_TABLE_OPEN the
+ * hash needs no key. While the store is locked, names of other tables are zeros, which is of no consequence: their rows
+ * cannot be used either. */
 typedef struct edn_store_key_name {
     uint8_t b[16];
 } edn_store_key_name;
 edn_store_key_name edn_store_name(const edn_store *s, edn_table t, const char *name, edn_bytes salt);
 
-/* Appends the value. EDN_E_MISSING; EDN_E_DAMAGED: the row does not open (it is left as it is); EDN_E_LOCKED. */
+/* Needs no transaction. Appends the value. EDN_E_MISSING; EDN_E_DAMAGED: the row does not open (it is left as it is);
+ * EDN_E_LOCKED. */
 EDN_MUST_USE edn_status edn_store_get(edn_store *s, edn_table t, edn_bytes key, edn_buf *out);
+/* Inside a transaction that writes. What fails here fails the transaction: see edn_store_commit. EDN_E_LIMIT,
+ * EDN_E_FULL, EDN_E_IO, EDN_E_LOCKED, EDN_E_NOMEM. */
 EDN_MUST_USE edn_status edn_store_put(edn_store *s, edn_table t, edn_bytes key, edn_bytes value);
 /* Deleting what is not there is EDN_OK. */
 EDN_MUST_USE edn_status edn_store_del(edn_store *s, edn_table t, edn_bytes key);
 
 /* Visits rows with keys >= `from` that begin with `prefix`, in order of keys. `value` is empty when `keys_only`. A row
- * that does not open is visited with status EDN_E_DAMAGED. The callback may not write; a status other than EDN_OK stops
- * and is returned. */
+ * that does not open is visited with status EDN_E_DAMAGED. The callback may read but not write; a status other than
+ * EDN_OK stops and is returned. EDN_E_DAMAGED from the scan itself: the file is torn there. */
 typedef edn_status edn_store_row_fn(void *ctx, edn_bytes key, edn_status st, edn_bytes value);
 EDN_MUST_USE edn_status edn_store_scan(edn_store *s, edn_table t, edn_bytes prefix, edn_bytes from, bool keys_only,
                                        edn_store_row_fn *fn, void *ctx);
