@@ -1,0 +1,172 @@
+/* What is here against what is there: who lacks what, and whether the server has signed for exactly what is here. */
+#include "sync_priv.h"
+
+#include <stdlib.h>
+
+/* The device log as it will be once SAVE is done. */
+static const edn_devlog *newest_log(const edn_sync *s) { return s->next_log ? s->next_log : s->log; }
+
+edn_head edn_sync_effective(const edn_sync *s, const edn_head *head)
+{
+    edn_head e = *head;
+    uint64_t dseq;
+    edn_hash hash;
+
+    if (edn_devlog_device_find(newest_log(s), &head->device) &&
+        edn_devlog_cut(newest_log(s), &head->device, &s->setup.space, &dseq, &hash) && e.dseq > dseq) {
+        e.dseq = dseq;
+        e.hash = hash;
+    }
+    return e;
+}
+
+/* Whether `a` counts for more than `b` holds of the same device. */
+static bool head_ahead(const edn_sync *s, const edn_head *a, const edn_head *b)
+{
+    return edn_sync_effective(s, a).dseq > edn_sync_effective(s, b).dseq;
+}
+
+/* Every head of `a` stands in `b`, as far as heads count. */
+static bool map_within(const edn_sync *s, const head_map *a, const head_map *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        edn_head other = edn_head_map_get(b, &a->p[i].device);
+        edn_head x = edn_sync_effective(s, &a->p[i]), y = edn_sync_effective(s, &other);
+        if (x.dseq != y.dseq || (x.dseq && !hash_equal(&x.hash, &y.hash)))
+            return false;
+    }
+    return true;
+}
+
+bool edn_sync_covered(const edn_sync *s)
+{
+    const edn_sync_remote *r = s->setup.remote;
+    const head_map signed_heads = {r->heads, r->heads_n, r->heads_n};
+    edn_hash head;
+
+    if (r->receipt.time_ms == 0 || edn_devlog_count(s->log) == 0 || r->log_count != edn_devlog_count(s->log))
+        return false;
+    head = edn_devlog_head(s->log);
+    return hash_equal(&head, &r->log_head) && map_within(s, &s->have, &signed_heads) &&
+           map_within(s, &signed_heads, &s->have);
+}
+
+bool edn_sync_lacks_here(const edn_sync *s)
+{
+    if (!s->log_bad && s->srv_log_count > edn_devlog_count(newest_log(s)))
+        return true;
+    for (size_t i = 0; i < s->srv.n; i++) {
+        const edn_head *theirs = &s->srv.p[i];
+        edn_head mine = edn_head_map_get(&s->have, &theirs->device);
+        const peer *p = edn_peer_find(s, &theirs->device);
+        if (!(p && p->stopped) && head_ahead(s, theirs, &mine))
+            return true;
+    }
+    return false;
+}
+
+/* How many of the device's batches the server could be sent. */
+static uint64_t sendable(const edn_sync *s, const edn_head *mine)
+{
+    edn_head theirs = edn_head_map_get(&s->srv, &mine->device);
+    const peer *p = edn_peer_find(s, &mine->device);
+
+    if ((p && (p->stopped || p->suspect || p->unreadable)) || !head_ahead(s, mine, &theirs))
+        return 0;
+    return edn_sync_effective(s, mine).dseq - theirs.dseq;
+}
+
+bool edn_sync_lacks_batches_there(const edn_sync *s)
+{
+    for (size_t i = 0; i < s->have.n; i++)
+        if (sendable(s, &s->have.p[i]))
+            return true;
+    return false;
+}
+
+uint64_t edn_sync_lacks_there_count(const edn_sync *s)
+{
+    uint64_t count = edn_devlog_count(s->log), sum = count > s->srv_log_count ? count - s->srv_log_count : 0;
+
+    for (size_t i = 0; i < s->have.n; i++)
+        sum += sendable(s, &s->have.p[i]);
+    return sum;
+}
+
+/* ---- devices that something is the matter with ------------------------------------------------------------------- */
+
+static size_t peer_at(const edn_sync *s, const edn_device_id *id)
+{
+    size_t i = 0;
+
+    while (i < s->peers_n && memcmp(s->peers[i].id.b, id->b, sizeof id->b) < 0)
+        i++;
+    return i;
+}
+
+const peer *edn_peer_find(const edn_sync *s, const edn_device_id *id)
+{
+    size_t i = peer_at(s, id);
+
+    return i < s->peers_n && device_equal(&s->peers[i].id, id) ? &s->peers[i] : NULL;
+}
+
+edn_status edn_peer_get(edn_sync *s, const edn_device_id *id, peer **out)
+{
+    size_t i = peer_at(s, id);
+
+    if (i == s->peers_n || !device_equal(&s->peers[i].id, id)) {
+        if (s->peers_n == s->peers_cap) {
+            size_t cap = s->peers_cap ? 2 * s->peers_cap : 8;
+            peer *p = realloc(s->peers, cap * sizeof *p);
+            if (!p)
+                return EDN_E_NOMEM;
+            s->peers = p;
+            s->peers_cap = cap;
+        }
+        memmove(s->peers + i + 1, s->peers + i, (s->peers_n - i) * sizeof *s->peers);
+        s->peers_n++;
+        s->peers[i] = (peer){.id = *id};
+    }
+    *out = &s->peers[i];
+    return EDN_OK;
+}
+
+/* ---- what the server signs --------------------------------------------------------------------------------------- */
+
+static edn_status remote_set(edn_sync *s, uint64_t now_ms, const edn_receipt *receipt, const head_map *heads)
+{
+    edn_sync_remote *r = s->setup.remote;
+    edn_head *p = NULL;
+
+    if (heads->n) {
+        if (!(p = malloc(heads->n * sizeof *p)))
+            return EDN_E_NOMEM;
+        memcpy(p, heads->p, heads->n * sizeof *p);
+    }
+    free(r->heads);
+    r->heads = p;
+    r->heads_n = heads->n;
+    r->log_count = s->srv_log_count;
+    r->log_head = s->srv_log_head;
+    r->receipt = *receipt;
+    r->receipt_local_ms = now_ms;
+    return EDN_OK;
+}
+
+edn_status edn_sync_receipt_take(edn_sync *s, uint64_t now_ms, const edn_receipt *receipt, const head_map *heads)
+{
+    edn_hash hash = edn_heads_hash(heads->p, heads->n);
+    about a = {0};
+
+    if (receipt->time_ms && edn_receipt_verify(receipt, &s->setup.space, s->srv_log_count, &s->srv_log_head, &hash,
+                                               &s->setup.remote->receipt_pk))
+        return remote_set(s, now_ms, receipt, heads);
+    s->receipt_bad = true;
+    return edn_sync_find(
+        s, EDN_E_SIG, &a,
+        "The receipt of the server %s is not signed with the key it had at first contact, so nothing shows "
+        "that it keeps your diary. If the server was set up anew, set it again on this device; if not, "
+        "somebody stands between you and it.",
+        s->setup.remote->origin);
+}
