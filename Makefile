@@ -4,7 +4,7 @@
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test asan tsan valgrind oom wasm cross cover tidy format packages clean help
+.PHONY: all run test asan tsan valgrind oom fuzz wasm cross cover tidy format packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -27,6 +27,9 @@ valgrind: ## unit tests under valgrind's memcheck; T=
 
 oom: ## every allocation fails once, in each module
 	@scripts/test --suite oom
+
+fuzz: ## fuzz a decoder under ASan; F=name (without: each), T=seconds each
+	@scripts/fuzz $(F) $(T)
 
 wasm: ## the pure modules for wasm32, their unit tests under node; T=
 	@scripts/wasm $(T)

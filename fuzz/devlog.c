@@ -1,0 +1,59 @@
+/* devlog: a whole device log, link by link, as a server would serve it: LP(link) ‖ LP(link)… The first byte says whether
+ * signatures are checked (even) or the links are taken as verified before (odd), which lets mutations get further. */
+#include "fuzz.h"
+
+#include "devlog/devlog.h"
+
+static void ask_everything(const edn_devlog *log)
+{
+    const edn_device *d;
+    const edn_pin *pins;
+    edn_hash hash, box;
+    edn_sign_pk login;
+    edn_space_id space = {{0}};
+    uint64_t dseq;
+
+    FUZZ_HOLDS(edn_devlog_hash_at(log, edn_devlog_count(log) - 1, &hash));
+    FUZZ_HOLDS(!edn_devlog_hash_at(log, edn_devlog_count(log), &hash));
+    for (size_t i = 0; (d = edn_devlog_device(log, i)); i++) {
+        FUZZ_HOLDS(edn_devlog_device_find(log, &d->id) == d);
+        FUZZ_HOLDS(edn_device_active_at(d, d->added_seq));
+        FUZZ_HOLDS(edn_devlog_cut(log, &d->id, &space, &dseq, &hash) == !edn_device_active(d));
+    }
+    (void)edn_devlog_kdf(log, &hash, &box, &login); /* either answer is right */
+    (void)edn_devlog_checkpoint(log, &pins);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    edn_reader r;
+    edn_devlog *log, *copy;
+
+    if (size == 0 || edn_devlog_new(&log) != EDN_OK)
+        return 0;
+    r = edn_reader_init(edn_bytes_of(data + 1, size - 1));
+    while (edn_reader_left(&r)) {
+        edn_bytes link = edn_read_lp(&r, EDN_LINK_SIZE_MAX, "link");
+        uint64_t before = edn_devlog_count(log);
+        edn_link_info info;
+        edn_status st;
+
+        if (edn_reader_status(&r) != EDN_OK)
+            break;
+        st = data[0] & 1 ? edn_devlog_append_trusted(log, link) : edn_devlog_append(log, link);
+        FUZZ_HOLDS(edn_devlog_count(log) == before + (st == EDN_OK));
+        if (st == EDN_OK) {
+            edn_hash head = edn_devlog_head(log), hash = edn_link_hash(link);
+
+            FUZZ_HOLDS(edn_link_peek(link, &info) == EDN_OK && info.seq == before);
+            FUZZ_HOLDS(memcmp(&head, &hash, sizeof head) == 0);
+            ask_everything(log);
+        }
+    }
+    if (edn_devlog_count(log) && edn_devlog_copy(log, &copy) == EDN_OK) {
+        ask_everything(copy);
+        edn_devlog_free(copy);
+    }
+    edn_devlog_free(log);
+    return 0;
+}

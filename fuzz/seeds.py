@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Writes the first inputs of each fuzz target into FOLDER/TARGET: what a well-behaved side would send.
+
+usage: fuzz/seeds.py FOLDER      then scripts/fuzz grows them, and scripts/fuzz --keep takes the useful ones in
+"""
+import os
+import struct
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def known():
+    """The values of tests/kat/known.txt by name."""
+    out, name = {}, None
+    with open(os.path.join(HERE, "../tests/kat/known.txt"), encoding="ascii") as f:
+        for line in f:
+            if line.startswith("  "):
+                out[name] += bytes.fromhex(line.strip())
+            elif not line.startswith("#"):
+                name = line.strip()
+                out[name] = b""
+    return out
+
+
+def lp(b):
+    return struct.pack("<I", len(b)) + b
+
+
+def base():
+    yield b"\x00" + "a day, café, 日記, 😀\n".encode()
+    yield b"\x01" + b"00112233445566778899aAbBcCdDeEfF"
+    yield b"\x02" + b"YSBkYXksIGEgcGFnZQ"
+    yield b"\x03" + bytes([0, 127, 128, 1, 255, 255, 3]) + b"\xff" * 9 + b"\x01"
+    yield b"\x04" + lp(b"one") + lp(b"") + lp(b"three")
+
+
+def devlog(k):
+    links = [k[f"link_{i}"] for i in range(8)]
+    for checked in (b"\x00", b"\x01"):
+        yield checked + b"".join(lp(x) for x in links)
+        yield checked + b"".join(lp(x) for x in links[:2])
+
+
+def keys():
+    yield b"\x00" + "  Ｃorrect horse ﬁne é  ".encode()
+    yield b"\x01" + b"00000-00000-00000-00000-00000-0WXYZ"
+    yield b"\x02" + b"EDNK" + bytes([1, 1, 1, 1]) + struct.pack("<II", 3, 65536) + bytes(16)
+    yield b"\x03" + struct.pack("<I", 1) + bytes(range(16)) + bytes(81)
+    yield b"\x04" + bytes(24 + 32 + 100 + 16)
+
+
+def wire(k):
+    h32, h16, sig, nonce = bytes(range(32)), bytes(range(16)), bytes(64), bytes(range(32, 64))
+    heads = struct.pack("<I", 1) + h16 + struct.pack("<Q", 7) + h32
+    link, batch = k["link_0"], k["batch_1"]
+    one_link, one_batch = struct.pack("<I", 1) + lp(link), struct.pack("<I", 1) + lp(batch)
+    messages = [
+        h32 + struct.pack("<Q", 1700000000) + lp(b"https://diary.example"),
+        b"\x01" + h32 + h16 + bytes(32) + nonce,
+        nonce + struct.pack("<Q", 1700000000) + lp(b"https://diary.example") + h32 + bytes(32),
+        b"\x01" + h32 + h16 + nonce + nonce + bytes(32) + struct.pack("<QQ", 1700000000, 3) + h32 + sig,
+        struct.pack("<Q", 1700000900) + lp(b"header.payload.signature"),
+        h32 + one_link + struct.pack("<I", 1) + lp(b"a box"),
+        one_link + struct.pack("<I", 0),
+        struct.pack("<Q", 3) + h32,
+        struct.pack("<I", 2) + h32 + nonce,
+        struct.pack("<I", 2) + lp(b"a box") + lp(b""),
+        h32 + struct.pack("<Q", 3) + h16 + heads,
+        b"\x00" + struct.pack("<Q", 3) + h32 + struct.pack("<Q", 1700000000000) + sig + heads + one_link + one_batch,
+        h16 + one_batch,
+        b"\x01" + struct.pack("<Q", 1700000000000) + sig,
+    ]
+    yield b"\x00" + batch
+    yield b"\x00" + k["batch_2"]
+    yield b"\x01" + k["body"]
+    for i, m in enumerate(messages):
+        yield bytes([2 + i]) + b"\x01" + m
+
+
+def main(folder):
+    k = known()
+    for target, inputs in {"base": base(), "devlog": devlog(k), "keys": keys(), "wire": wire(k)}.items():
+        os.makedirs(os.path.join(folder, target), exist_ok=True)
+        for i, data in enumerate(inputs):
+            with open(os.path.join(folder, target, f"seed-{i:02}"), "wb") as f:
+                f.write(data)
+
+
+main(sys.argv[1])
