@@ -1,7 +1,7 @@
 /* usage: devlog_make SEED CASES
  *
- * Writes device logs as JSON, one a line, for devlog_check.py: each some good links and one that is broken (or not), with
- * what src/devlog gave and, when the last link was taken, what the log then says. */
+ * Writes device logs as JSON, one a line, for devlog_check.py: each some good links and one that is broken (or not),
+ * with what src/devlog gave and, when the last link was taken, what the log then says. */
 #include "links.h"
 
 #include <inttypes.h>

@@ -309,7 +309,7 @@ void links_step(links *l, edn_link_type type)
     take(l, &d);
 }
 
-/* ---- breaking ------------------------------------------------------------------------------------------------------ */
+/* ---- breaking ---------------------------------------------------------------------------------------------------- */
 
 /* Points that are no keys: of small order, of mixed order, not on the curve, and not written the one way. */
 static const char *const bad_points[] = {

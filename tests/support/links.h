@@ -44,7 +44,7 @@ void links_step(links *l, edn_link_type type);
 enum { LINKS_BREAKS = 32 };
 void links_broken(links *l, unsigned how, edn_buf *out);
 
-/* ---- the parts ---------------------------------------------------------------------------------------------------- */
+/* ---- the parts --------------------------------------------------------------------------------------------------- */
 
 /* A link before it is signed: each part is open. */
 typedef struct link_draft {

@@ -1,15 +1,16 @@
 #include "vectors.h"
 
 #include "devlog/devlog.h"
+#include "links.h"
 
 /* Appends the links until one is refused, and gives what that one gave. */
-static edn_status case_run(vectors *v, const json_t *links, edn_devlog *log)
+static edn_status case_run(vectors *v, const json_t *c, edn_devlog *log)
 {
     json_t *link;
     size_t i;
     edn_status st = EDN_OK;
 
-    json_array_foreach(links, i, link)
+    json_array_foreach(json_object_get(c, "links"), i, link)
     {
         edn_bytes bytes = vector_hex_of(v, json_string_value(link));
         if ((st = edn_devlog_append(log, bytes)) != EDN_OK)
@@ -61,7 +62,7 @@ static void agrees_with_the_vectors(void **state)
         edn_status st;
 
         CHECK_OK(edn_devlog_new(&log));
-        st = case_run(&v, json_object_get(c, "links"), log);
+        st = case_run(&v, c, log);
         if (vector_has(c, "pinned")) { /* good in itself, and another than the one that was pinned */
             json_t *pinned = json_object_get(c, "pinned");
             edn_hash h;
@@ -80,10 +81,372 @@ static void agrees_with_the_vectors(void **state)
     vectors_close(&v);
 }
 
+/* ---- what a log says, as bytes, so that two states compare ---------------------------------------------------------- */
+
+static void put_devices(edn_buf *out, const edn_devlog *log)
+{
+    const edn_device *d;
+
+    for (size_t i = 0; (d = edn_devlog_device(log, i)); i++) {
+        CHECK(edn_devlog_device_find(log, &d->id) == d);
+        edn_put_bytes(out, d->id.b, 16);
+        edn_cert_put(out, &d->cert);
+        edn_put_u64(out, d->added_seq);
+        edn_put_u64(out, d->added_time_ms);
+        edn_put_u64(out, d->revoked_seq);
+    }
+}
+
+static void put_state(edn_buf *out, const edn_devlog *log)
+{
+    edn_hash h, box;
+    edn_sign_pk pk = edn_devlog_aik(log);
+    edn_dh_pk aek = edn_devlog_aek(log);
+    const edn_pin *pins;
+    size_t pins_n = edn_devlog_checkpoint(log, &pins);
+
+    edn_buf_reset(out);
+    for (uint64_t i = 0; edn_devlog_hash_at(log, i, &h); i++)
+        edn_put_bytes(out, h.b, 32);
+    edn_put_u64(out, edn_devlog_count(log));
+    edn_put_bytes(out, pk.b, 32);
+    edn_put_bytes(out, aek.b, 32);
+    edn_put_u8(out, edn_devlog_kdf(log, &h, &box, &pk));
+    edn_put_bytes(out, h.b, 32);
+    edn_put_bytes(out, box.b, 32);
+    edn_put_bytes(out, pk.b, 32);
+    h = edn_devlog_grants_hash(log);
+    edn_put_bytes(out, h.b, 32);
+    edn_put_u32(out, edn_devlog_epoch(log));
+    edn_put_u16(out, edn_devlog_suite_min(log));
+    edn_put_u8(out, edn_devlog_kdf_floor(log));
+    put_devices(out, log);
+    for (size_t i = 0; i < pins_n; i++)
+        edn_put_u64(out, pins[i].dseq);
+    CHECK_OK(edn_buf_status(out));
+}
+
+static void check_same_state(const edn_devlog *a, const edn_devlog *b)
+{
+    edn_buf x = EDN_BUF_INIT(EDN_BUF_UNLIMITED), y = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    put_state(&x, a);
+    put_state(&y, b);
+    CHECK_BYTES(edn_buf_view(&x), edn_buf_view(&y));
+    edn_buf_dispose(&x);
+    edn_buf_dispose(&y);
+}
+
+static void a_refused_link_changes_nothing(void **state)
+{
+    links l;
+    edn_buf broken = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_devlog *before, *other;
+    size_t refused = 0;
+
+    (void)state;
+    links_init(&l, check_seed());
+    for (unsigned i = 0; i < 300; i++) {
+        edn_buf_reset(&broken);
+        links_broken(&l, i % LINKS_BREAKS, &broken);
+        CHECK_OK(edn_devlog_copy(l.log, &before));
+        CHECK_OK(edn_devlog_copy(l.log, &other));
+        if (edn_devlog_append(other, edn_buf_view(&broken)) != EDN_OK) {
+            check_same_state(before, other);
+            refused++;
+        }
+        check_same_state(before, l.log); /* nor does a copy touch what it was made from */
+        edn_devlog_free(before);
+        edn_devlog_free(other);
+        if (i % 10 == 0)
+            links_step(&l, (edn_link_type)0);
+    }
+    CHECK(refused > 200);
+    edn_buf_dispose(&broken);
+    links_dispose(&l);
+}
+
+static void a_log_goes_on_after_a_refused_link(void **state)
+{
+    links l;
+    edn_devlog *log;
+    edn_buf broken = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    (void)state;
+    links_init(&l, check_seed());
+    CHECK_OK(edn_devlog_new(&log));
+    for (unsigned i = 0; i < 100; i++) {
+        CHECK_OK(edn_devlog_append(log, links_at(&l, i)));
+        edn_buf_reset(&broken);
+        links_broken(&l, 27, &broken); /* a bit of it flipped */
+        CHECK(edn_devlog_append(log, edn_buf_view(&broken)) != EDN_OK);
+        links_step(&l, (edn_link_type)0);
+    }
+    CHECK_OK(edn_devlog_append(log, links_at(&l, 100)));
+    check_same_state(log, l.log);
+    edn_devlog_free(log);
+    edn_buf_dispose(&broken);
+    links_dispose(&l);
+}
+
+/* One log with a link of each type at its end, for tests that want all of them. */
+static void with_each_type(void (*run)(const edn_devlog *before, edn_bytes link))
+{
+    links l;
+
+    links_init(&l, check_seed());
+    for (int i = 0; i < 5; i++)
+        links_step(&l, EDN_LINK_ADD_DEVICE);
+    for (uint8_t type = EDN_LINK_ADD_DEVICE; type <= EDN_LINK_ROTATE_AIK; type++) {
+        edn_devlog *before;
+        CHECK_OK(edn_devlog_copy(l.log, &before));
+        links_step(&l, (edn_link_type)type);
+        run(before, links_at(&l, l.n - 1));
+        edn_devlog_free(before);
+    }
+    links_dispose(&l);
+}
+
+static void check_cuts(const edn_devlog *before, edn_bytes link)
+{
+    edn_devlog *log;
+    edn_link_info info;
+    uint8_t *longer = malloc(link.n + 1);
+
+    CHECK(longer);
+    memcpy(longer, link.p, link.n);
+    longer[link.n] = 0;
+    CHECK_OK(edn_devlog_copy(before, &log));
+    for (size_t n = 0; n < link.n; n++) {
+        CHECK_STATUS(edn_devlog_append(log, edn_bytes_of(link.p, n)), EDN_E_FORMAT);
+        CHECK_STATUS(edn_link_peek(edn_bytes_of(link.p, n), &info), EDN_E_FORMAT);
+    }
+    CHECK_STATUS(edn_devlog_append(log, edn_bytes_of(longer, link.n + 1)), EDN_E_FORMAT);
+    CHECK_OK(edn_devlog_append(log, link));
+    edn_devlog_free(log);
+    free(longer);
+}
+
+static void a_link_cut_or_with_a_byte_more_is_refused(void **state)
+{
+    (void)state;
+    with_each_type(check_cuts);
+}
+
+static void check_flips(const edn_devlog *before, edn_bytes link)
+{
+    edn_devlog *log;
+    uint8_t *copy = malloc(link.n);
+
+    CHECK(copy);
+    memcpy(copy, link.p, link.n);
+    CHECK_OK(edn_devlog_copy(before, &log));
+    for (size_t i = 0; i < link.n; i++) {
+        copy[i] ^= (uint8_t)(1u << (i * 5 % 8));
+        CHECK(edn_devlog_append(log, edn_bytes_of(copy, link.n)) != EDN_OK);
+        copy[i] = link.p[i];
+    }
+    check_same_state(log, before);
+    edn_devlog_free(log);
+    free(copy);
+}
+
+static void every_changed_byte_of_a_link_is_noticed(void **state)
+{
+    (void)state;
+    with_each_type(check_flips);
+}
+
+static void check_peek(const edn_devlog *before, edn_bytes link)
+{
+    edn_link_info info;
+
+    CHECK_OK(edn_link_peek(link, &info));
+    CHECK_INT(info.type, link.p[5]);
+    CHECK_INT(info.seq, edn_devlog_count(before));
+    CHECK_INT(info.time_ms, edn_load_u64(link.p + 96));
+    CHECK_BYTES(EDN_F(info.prev), edn_bytes_of(link.p + 16, 32));
+    CHECK_BYTES(EDN_F(info.account), edn_bytes_of(link.p + 48, 32));
+    CHECK_BYTES(EDN_F(info.signer), edn_bytes_of(link.p + 80, 16));
+    CHECK_BYTES(info.body, edn_bytes_of(link.p + 108, link.n - 172));
+}
+
+static void the_fixed_part_is_read_without_a_log(void **state)
+{
+    uint8_t unknown[172] = "EDNL\1\11\1";
+    edn_link_info info;
+    edn_hash boxes[EDN_LINK_BOXES_MAX];
+    size_t n;
+
+    (void)state;
+    with_each_type(check_peek);
+    CHECK_STATUS(edn_link_peek(edn_bytes_of(unknown, sizeof unknown), &info), EDN_E_TYPE);
+    CHECK_STATUS(edn_link_boxes(edn_bytes_of(unknown, sizeof unknown), boxes, &n), EDN_E_TYPE);
+    unknown[5] = EDN_LINK_SET_KDF; /* with an empty body */
+    CHECK_OK(edn_link_peek(edn_bytes_of(unknown, sizeof unknown), &info));
+    CHECK_STATUS(edn_link_boxes(edn_bytes_of(unknown, sizeof unknown), boxes, &n), EDN_E_FORMAT);
+}
+
+static void trusted_links_give_the_same_log(void **state)
+{
+    links l;
+    edn_devlog *log;
+    edn_bytes last;
+
+    (void)state;
+    links_init(&l, check_seed());
+    CHECK_OK(edn_devlog_new(&log));
+    for (size_t i = 0; i < 200; i++) {
+        CHECK_OK(edn_devlog_append_trusted(log, links_at(&l, i)));
+        links_step(&l, (edn_link_type)0);
+    }
+    last = links_at(&l, 200);
+    CHECK_STATUS(edn_devlog_append_trusted(log, links_at(&l, 199)), EDN_E_SEQ);
+    CHECK_STATUS(edn_devlog_append_trusted(log, edn_bytes_of(last.p, last.n - 1)), EDN_E_FORMAT);
+    CHECK_OK(edn_devlog_append_trusted(log, last));
+    check_same_state(log, l.log);
+    edn_devlog_free(log);
+    links_dispose(&l);
+}
+
+/* ---- limits --------------------------------------------------------------------------------------------------------- */
+
+static edn_status try_draft(links *l, const link_draft *d)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_devlog *log;
+    edn_status st;
+
+    links_put(&link, d);
+    CHECK_OK(edn_devlog_copy(l->log, &log));
+    st = edn_devlog_append(log, edn_buf_view(&link));
+    edn_devlog_free(log);
+    edn_buf_dispose(&link);
+    return st;
+}
+
+static void the_thirty_third_device_waits_for_a_place(void **state)
+{
+    links l;
+    link_draft d;
+
+    (void)state;
+    links_init(&l, check_seed());
+    while (l.devices_n < EDN_DEVICES_MAX)
+        links_step(&l, EDN_LINK_ADD_DEVICE);
+    links_draft(&l, &d, EDN_LINK_ADD_DEVICE);
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_LIMIT);
+    edn_buf_dispose(&d.body);
+    for (size_t active = EDN_DEVICES_MAX; active == EDN_DEVICES_MAX;) {
+        links_step(&l, EDN_LINK_REVOKE_ROTATE); /* of none to two */
+        active = 0;
+        for (size_t i = 0; i < l.devices_n; i++)
+            active += l.devices[i].active;
+    }
+    links_draft(&l, &d, EDN_LINK_ADD_DEVICE);
+    CHECK_OK(try_draft(&l, &d));
+    edn_buf_dispose(&d.body);
+    links_dispose(&l);
+}
+
+static void a_raised_suite_stops_what_is_older(void **state)
+{
+    links l;
+    link_draft d;
+    edn_buf link = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_draft(&l, &d, EDN_LINK_SET_POLICY);
+    edn_store_u16(d.body.p, 2);
+    links_put(&link, &d);
+    CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&link)));
+    CHECK_INT(edn_devlog_suite_min(l.log), 2);
+    edn_buf_dispose(&d.body);
+    links_draft(&l, &d, EDN_LINK_ADD_DEVICE);
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_SUITE);
+    edn_buf_dispose(&d.body);
+    edn_buf_dispose(&link);
+    links_dispose(&l);
+}
+
+static void a_link_is_taken_at_its_limit_and_not_past_it(void **state)
+{
+    static edn_pin pins[745];
+    size_t n = (EDN_LINK_SIZE_MAX - 172 - 4) / 88;
+    links l;
+    link_draft d;
+    edn_buf out = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_link_signer by;
+
+    (void)state;
+    links_init(&l, check_seed());
+    by = (edn_link_signer){&l.devices[0].id, &l.devices[0].sk, 1};
+    CHECK_OK(edn_link_checkpoint(&out, l.log, &by, pins, n));
+    CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
+    CHECK_STATUS(edn_link_checkpoint(&out, l.log, &by, pins, n + 1), EDN_E_LIMIT);
+
+    /* To the byte, with a body that is refused for its form only. */
+    links_draft(&l, &d, EDN_LINK_SET_POLICY);
+    edn_put_zeros(&d.body, EDN_LINK_SIZE_MAX - 172 - d.body.n + 1);
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
+    CHECK_STATUS(edn_link_build(&out, l.log, &by, EDN_LINK_SET_POLICY, edn_buf_view(&d.body)), EDN_E_LIMIT);
+    d.body.n--;
+    edn_buf_reset(&out);
+    CHECK_OK(edn_link_build(&out, l.log, &by, EDN_LINK_SET_POLICY, edn_buf_view(&d.body)));
+    CHECK_INT(out.n, EDN_LINK_SIZE_MAX);
+    edn_buf_dispose(&d.body);
+    edn_buf_dispose(&out);
+    links_dispose(&l);
+}
+
+static void a_lie_about_a_count_is_refused_before_it_is_followed(void **state)
+{
+    links l;
+    link_draft d;
+    static const edn_link_type types[] = {EDN_LINK_REVOKE_ROTATE, EDN_LINK_CHECKPOINT};
+
+    (void)state;
+    links_init(&l, check_seed());
+    for (size_t i = 0; i < EDN_COUNT(types); i++) {
+        links_draft(&l, &d, types[i]);
+        edn_store_u32(d.body.p, UINT32_MAX);
+        CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
+        edn_buf_dispose(&d.body);
+    }
+    links_dispose(&l);
+}
+
+static void a_builder_without_room_says_so(void **state)
+{
+    links l;
+    edn_buf out = EDN_BUF_INIT(200);
+    edn_link_signer by;
+    edn_hash h = {{0}};
+
+    (void)state;
+    links_init(&l, check_seed());
+    by = (edn_link_signer){NULL, &l.aik_sk, 1};
+    CHECK_STATUS(edn_link_set_kdf(&out, l.log, &by, &h, &h, &l.aik), EDN_E_LIMIT);
+    edn_buf_dispose(&out);
+    links_dispose(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_vectors),
+        cmocka_unit_test(a_refused_link_changes_nothing),
+        cmocka_unit_test(a_log_goes_on_after_a_refused_link),
+        cmocka_unit_test(a_link_cut_or_with_a_byte_more_is_refused),
+        cmocka_unit_test(every_changed_byte_of_a_link_is_noticed),
+        cmocka_unit_test(the_fixed_part_is_read_without_a_log),
+        cmocka_unit_test(trusted_links_give_the_same_log),
+        cmocka_unit_test(the_thirty_third_device_waits_for_a_place),
+        cmocka_unit_test(a_raised_suite_stops_what_is_older),
+        cmocka_unit_test(a_link_is_taken_at_its_limit_and_not_past_it),
+        cmocka_unit_test(a_lie_about_a_count_is_refused_before_it_is_followed),
+        cmocka_unit_test(a_builder_without_room_says_so),
     };
     CHECK_OK(edn_crypto_init());
     return cmocka_run_group_tests(tests, NULL, NULL);
