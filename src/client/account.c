@@ -220,14 +220,13 @@ static edn_status grant_to_self(edn_client *c, const enrolment *e, const edn_acc
     return st == EDN_OK ? edn_grants_encode(out, &g, 1) : st;
 }
 
-/* The rows of a new home, in one transaction. Links are already in `log`. */
-static edn_status write_rows(edn_client *c, const enrolment *e, const edn_devlog *log, edn_bytes slot, const edn_bytes *links,
-                             size_t links_n, const edn_bytes *boxes, size_t boxes_n)
+/* The rows of a new home, in one transaction. */
+static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, const edn_bytes *links, size_t links_n,
+                             const edn_bytes *boxes, size_t boxes_n)
 {
     uint8_t device[48];
     edn_status st = EDN_OK;
 
-    (void)log;
     memcpy(device, e->id.device.b, 16);
     memcpy(device + 16, e->id.account.b, 32);
     if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("device"), edn_bytes_of(device, sizeof device))) != EDN_OK ||
@@ -290,7 +289,7 @@ static edn_status write_home(edn_client *c, const enrolment *e, edn_bytes slot, 
     if (st != EDN_OK)
         return st;
     if ((st = edn_store_begin_write(c->store)) == EDN_OK) {
-        st = write_rows(c, e, c->log, slot, links, links_n, boxes, boxes_n);
+        st = write_rows(c, e, slot, links, links_n, boxes, boxes_n);
         if (st == EDN_OK)
             st = edn_store_commit(c->store);
         else
@@ -298,6 +297,7 @@ static edn_status write_home(edn_client *c, const enrolment *e, edn_bytes slot, 
     }
     if (st != EDN_OK)
         return client_fail(c, st, err);
+    c->device = e->id.device;
     if ((st = client_unlock_with(c, &e->ldk, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
     st = device_name_set(c, e->id.device_name);
@@ -824,5 +824,78 @@ edn_status edn_client_login(const edn_client_options *options, const edn_login_o
         *out = c;
     else
         edn_client_close(c);
+    return st;
+}
+
+/* ---- a new id for a device that was copied ---------------------------------------------------------------------------------------- */
+
+static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_buf *grants)
+{
+    const identity *old = client_id(c);
+    edn_link_signer by = {&old->device, &old->sign_sk, client_now(c)};
+    edn_sign_pk aik = edn_devlog_aik(c->log);
+    edn_hash head = edn_devlog_head(c->log), grants_hash;
+    edn_signature pop;
+    edn_status st;
+
+    e->epoch = edn_devlog_epoch(c->log);
+    if ((st = keys_root(c, e->epoch, &e->rk)) != EDN_OK || (st = new_cert(c, e, old->device_name)) != EDN_OK ||
+        (st = grant_to_self(c, e, &old->account, edn_devlog_count(c->log), &head, grants)) != EDN_OK)
+        return st;
+    grants_hash = edn_h32(edn_buf_view(grants));
+    edn_link_pop(&pop, c->log, &by, &aik, &e->cert, &e->id.sign_sk);
+    return edn_link_add_device(link, c->log, &by, &e->cert, &grants_hash, &pop);
+}
+
+static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link, edn_bytes grants, uint64_t clone_dseq, edn_err *err)
+{
+    edn_device_id old_device;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    old_device = client_id(c)->device;
+    if ((st = edn_devlog_append(c->log, link)) == EDN_OK && (st = log_save_link(c, edn_devlog_count(c->log) - 1, link)) == EDN_OK &&
+        (st = box_save(c, grants)) == EDN_OK) {
+        identity *id = &c->secret->id;
+        id->device = e->id.device;
+        id->sign_seed = e->id.sign_seed;
+        id->enc_sk = e->id.enc_sk;
+        id->generation++;
+        identity_derive(id);
+        st = identity_save(c, id);
+    }
+    if (st == EDN_OK)
+        st = outbox_reissue(c, &old_device, clone_dseq);
+    if (st == EDN_OK)
+        st = device_name_set(c, client_id(c)->device_name);
+    return client_end_write(c, st, err);
+}
+
+edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), grants = EDN_BUF_INIT(65536);
+    edn_buf rq = EDN_BUF_INIT(1 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    enrolment *e = edn_secret_alloc(sizeof *e);
+    edn_status st;
+
+    if (!e)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    memset(e, 0, sizeof *e);
+    if ((st = client_begin_read(c, err)) == EDN_OK)
+        st = client_end_read(c, reenrol_link(c, e, &link, &grants), err);
+    if (st == EDN_OK) {
+        edn_bytes links[] = {edn_buf_view(&link)}, boxes[] = {edn_buf_view(&grants)};
+        edn_msg_log_append msg = {links, 1, boxes, 1};
+        edn_log_append_put(&rq, &msg);
+        st = account_call(c, client_id(c)->server, "/v1/log", token, edn_buf_view(&rq), &body, NULL, err);
+    }
+    if (st == EDN_OK)
+        st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, err);
+    edn_secret_free(e);
+    edn_buf_dispose(&link);
+    edn_buf_dispose(&grants);
+    edn_buf_dispose(&rq);
+    edn_buf_dispose(&body);
     return st;
 }

@@ -46,6 +46,7 @@ typedef enum edn_record_type {
 typedef struct identity {
     edn_account_id account;
     edn_device_id device;
+    uint32_t generation;      /* how often this home has taken a new device id */
     edn_seed sign_seed;
     edn_sign_sk sign_sk;
     edn_dh_sk enc_sk;
@@ -78,7 +79,7 @@ struct edn_client {
 
     edn_store *store;
     uint64_t store_version;   /* what the caches below were read at */
-    edn_device_id device;     /* known while locked */
+    edn_device_id device;     /* the id that the home was made with: binds the lock, names the session key */
     unlocked_secrets *secret; /* NULL: locked */
     edn_devlog *log;
     key_cache *keys;
@@ -122,11 +123,11 @@ EDN_MUST_USE edn_status log_load(edn_client *c);
 EDN_MUST_USE edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes link);
 EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box); /* under its hash */
 EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
-/* What an unfinished passphrase change needs when the log has moved on: keeps or drops the waiting slot. */
+/* What an unfinished passphrase change waits for when the log has moved on: keeps or drops the waiting slot. */
 EDN_MUST_USE edn_status passphrase_settle(edn_client *c);
 /* New keys and a new id for this device, by a link that its old key signs (SECURITY 2.8, clones). Server first, then one
  * transaction; documents are the caller's business. */
-EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, edn_err *err);
+EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err);
 
 /* ---- requests outside of a sync -------------------------------------------------------------------------------------------- */
 
@@ -143,10 +144,13 @@ void keys_forget(key_cache *k); /* wipes what is cached */
 EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out);
 EDN_MUST_USE edn_status keys_root_save(edn_client *c, uint32_t epoch, const edn_root_key *rk);
 EDN_MUST_USE edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out);
-/* The newest key of a journal; made, kept and marked for sending when there is none. */
-EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch, edn_journal_key *out);
+/* The newest key of a journal; made and kept when there is none: then the caller sends it. */
+EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch,
+                                             edn_journal_key *out, bool *made);
 /* The i-th known key of (journal, epoch): two devices may have made one each. EDN_E_MISSING past the last. */
 EDN_MUST_USE edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, size_t i, edn_journal_key *out);
+/* Marks a key that its batch never reached anybody with: the next batch of the journal carries it. */
+EDN_MUST_USE edn_status keys_journal_resend(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch);
 EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, const edn_journal_key *jk);
 
 /* ---- compression before sealing -------------------------------------------------------------------------------------------------- */
@@ -187,6 +191,7 @@ void objects_forget(object_cache *o);                /* without writing */
 EDN_MUST_USE edn_status objects_flush(edn_client *c); /* writes back what changed */
 /* EDN_E_MISSING. The object stays valid until the next object_get or object_new. */
 EDN_MUST_USE edn_status object_get(edn_client *c, const edn_entry_id *id, object **out);
+void object_drop(edn_client *c, object *o); /* out of the cache, unwritten */
 EDN_MUST_USE edn_status object_new(edn_client *c, const edn_entry_id *id, edn_record_type type, object **out);
 /* Sets author and time; before local events. After them: object_wrote. */
 void object_author(edn_client *c, object *o);
@@ -264,10 +269,16 @@ typedef struct heads {
 EDN_MUST_USE edn_status heads_load(edn_client *c, heads *out);
 EDN_MUST_USE edn_status heads_save(edn_client *c, const heads *h);
 EDN_MUST_USE edn_status heads_set(heads *h, const edn_head *head);
+EDN_MUST_USE edn_status heads_remove(heads *h, const edn_device_id *device);
 void heads_dispose(heads *h);
 /* The row of a batch. */
 #define BATCH_KEY_SIZE 32u
 void batch_key(const edn_client *c, const edn_device_id *d, uint64_t dseq, uint8_t out[BATCH_KEY_SIZE]);
+
+EDN_MUST_USE edn_status batch_save(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_bytes bytes, const edn_hash *hash);
+EDN_MUST_USE edn_status batch_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_buf *out); /* appends */
+EDN_MUST_USE edn_status batch_hash_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_hash *out);
+EDN_MUST_USE edn_status batch_drop(edn_client *c, const edn_device_id *d, uint64_t dseq);
 
 /* Turns everything dirty into batches of this device, inside the caller's transaction. */
 EDN_MUST_USE edn_status outbox_build(edn_client *c, uint64_t *batches);

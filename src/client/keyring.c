@@ -188,34 +188,42 @@ out:
     return st;
 }
 
-/* A journal's first key is made by whoever writes in it first, and goes out before what it seals. */
-static edn_status make_first_key(edn_client *c, const edn_journal_id *j, edn_journal_key *out)
+edn_status keys_journal_resend(edn_client *c, const edn_journal_id *j, uint32_t epoch)
 {
-    edn_status st;
-
-    client_random(c, out->b, sizeof out->b);
-    st = keys_journal_add(c, j, 0, out);
-    if (st == EDN_OK) {
-        uint8_t row[21] = {'k'}; /* 'k' ‖ journal 16 ‖ u32 journal epoch: what the outbox has to send */
-        memcpy(row + 1, j->b, sizeof j->b);
-        st = edn_store_put(c->store, EDN_TABLE_DIRTY, edn_bytes_of(row, sizeof row), EDN_BYTES_EMPTY);
-    }
-    return st;
+    return meta_put(c, "journal-resend", EDN_F(*j), EDN_F_U32(epoch));
 }
 
-edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *epoch, edn_journal_key *out)
+static edn_status resend_due(edn_client *c, const edn_journal_id *j, bool *due)
+{
+    edn_buf row = EDN_BUF_INIT(16);
+    edn_status st = meta_get(c, "journal-resend", EDN_F(*j), &row);
+
+    edn_buf_dispose(&row);
+    *due = st == EDN_OK;
+    if (st == EDN_E_MISSING)
+        return EDN_OK;
+    return st == EDN_OK ? meta_del(c, "journal-resend", EDN_F(*j)) : st;
+}
+
+edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *epoch, edn_journal_key *out, bool *made)
 {
     edn_buf row = EDN_BUF_INIT(16);
     edn_status st = meta_get(c, "journal-epoch", EDN_F(*j), &row);
 
     *epoch = 0;
+    *made = false;
     if (st == EDN_OK && row.n != 4)
         st = EDN_E_DAMAGED;
     if (st == EDN_OK) {
         *epoch = edn_load_u32(row.p);
         st = keys_journal(c, j, *epoch, 0, out);
+        if (st == EDN_OK)
+            st = resend_due(c, j, made);
     } else if (st == EDN_E_MISSING) {
-        st = make_first_key(c, j, out);
+        /* Whoever first sends something of a journal makes its key. */
+        client_random(c, out->b, sizeof out->b);
+        st = keys_journal_add(c, j, 0, out);
+        *made = true;
     }
     edn_buf_dispose(&row);
     return st;

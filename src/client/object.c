@@ -1,7 +1,7 @@
 /* Documents in the store, through a small write-back cache that lives as long as a transaction.
  *
- *     EDN_TABLE_ENTRY   id 16             head: u8 1 ‖ u8 type ‖ varint events batched ‖ varint changed ms ‖ varint tails ‖
- *                                         varint size of tails ‖ varint size of base ‖ u8 7 or 0 ‖ month ‖ document
+ *     EDN_TABLE_ENTRY   id 16             head: u8 1 ‖ u8 type ‖ varint generation ‖ varint events batched ‖ varint changed ms ‖
+ *                                         varint tails ‖ varint size of tails ‖ varint size of base ‖ u8 7 or 0 ‖ month ‖ document
  *                       id 16 ‖ u32be 0   base: the document, when it is too large to stand in the head
  *                       id 16 ‖ u32be n   tail n: LP(message) … that came after the base
  *
@@ -95,15 +95,19 @@ static edn_status read_tail(edn_client *c, object *o, uint32_t n)
     return st == EDN_OK || st == EDN_E_NOMEM ? st : EDN_E_DAMAGED;
 }
 
-static edn_bytes read_head(object *o, edn_bytes row, edn_status *st)
+static edn_bytes read_head(edn_client *c, object *o, edn_bytes row, edn_status *st)
 {
     edn_reader r = edn_reader_init(row);
     edn_bytes month, document;
+    uint64_t generation;
 
     if (edn_read_u8(&r, "version") != HEAD_VERSION)
         edn_reader_fail(&r, EDN_E_FORMAT, "version");
     o->type = (edn_record_type)edn_read_u8(&r, "type");
+    generation = edn_read_varint(&r, "generation");
     o->batched = edn_read_varint(&r, "events batched");
+    if (generation != client_id(c)->generation)
+        o->batched = 0; /* those were events of an id that this device has given up */
     o->changed_ms = edn_read_varint(&r, "changed");
     o->tails = (uint32_t)edn_read_varint(&r, "tails");
     o->tail_size = edn_read_varint(&r, "size of tails");
@@ -126,7 +130,7 @@ static edn_status load(edn_client *c, object *o)
 
     if (st != EDN_OK)
         goto out;
-    document = read_head(o, edn_buf_view(&row), &st);
+    document = read_head(c, o, edn_buf_view(&row), &st);
     if (st == EDN_OK && o->base_size > 0) {
         tail_key key = tail_key_of(&o->id, 0);
         st = edn_store_get(c->store, EDN_TABLE_ENTRY, EDN_F(key), &base);
@@ -154,6 +158,7 @@ static edn_status put_head(edn_client *c, const object *o, edn_bytes document)
 
     edn_put_u8(&row, HEAD_VERSION);
     edn_put_u8(&row, (uint8_t)o->type);
+    edn_put_varint(&row, client_id(c)->generation);
     edn_put_varint(&row, o->batched);
     edn_put_varint(&row, o->changed_ms);
     edn_put_varint(&row, o->tails);
@@ -350,6 +355,19 @@ edn_status object_new(edn_client *c, const edn_entry_id *id, edn_record_type typ
     o->fresh = true;
     *out = o;
     return EDN_OK;
+}
+
+void object_drop(edn_client *c, object *o)
+{
+    object_cache *k = c->objects;
+
+    for (size_t i = 0; i < k->n; i++) {
+        if (k->at[i] == o) {
+            k->at[i] = k->at[--k->n];
+            object_free(o);
+            return;
+        }
+    }
 }
 
 /* ---- changing ------------------------------------------------------------------------------------------------------------------- */

@@ -105,8 +105,8 @@ typedef struct exporting {
     const edn_progress *progress;
     uint64_t done, total;
     char date[DATE_SIZE + 1];
-    edn_entry_id day[4096];
-    size_t n;
+    edn_entry_id *day; /* of the day that is being gathered */
+    size_t n, cap;
 } exporting;
 
 static int compare_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(edn_entry_id)); }
@@ -115,7 +115,8 @@ static edn_status export_day(exporting *x)
 {
     edn_status st = EDN_OK;
 
-    qsort(x->day, x->n, sizeof *x->day, compare_ids);
+    if (x->n)
+        qsort(x->day, x->n, sizeof *x->day, compare_ids);
     for (size_t i = 0; st == EDN_OK && i < x->n; i++) {
         st = entry_show(x->c, &x->day[i], x->fn, x->ctx);
         x->done++;
@@ -135,10 +136,14 @@ static edn_status export_item(void *ctx, const catalog_item *it)
         return EDN_OK;
     if (x->n && (it->date.n != strlen(x->date) || memcmp(x->date, it->date.p, it->date.n) != 0))
         st = export_day(x);
-    if (st == EDN_OK && x->n == EDN_COUNT(x->day))
-        st = EDN_E_LIMIT;
     if (st != EDN_OK)
         return st;
+    if (x->n == x->cap) {
+        edn_entry_id *more = realloc(x->day, (x->cap = x->cap ? 2 * x->cap : 64) * sizeof *more);
+        if (!more)
+            return EDN_E_NOMEM;
+        x->day = more;
+    }
     if (x->n == 0) {
         size_t n = EDN_MIN(it->date.n, (size_t)DATE_SIZE);
         if (n)
@@ -152,22 +157,16 @@ static edn_status export_item(void *ctx, const catalog_item *it)
 edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx, const edn_progress *progress,
                              edn_err *err)
 {
-    exporting *x = calloc(1, sizeof *x);
+    exporting x = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .progress = progress};
     uint64_t deleted;
-    edn_status st;
+    edn_status st = client_begin_read(c, err);
 
-    if (!x)
-        return edn_fail(err, EDN_E_NOMEM, "out of memory");
-    *x = (exporting){.c = c, .filter = filter, .fn = fn, .ctx = ctx, .progress = progress};
-    if ((st = client_begin_read(c, err)) == EDN_OK) {
-        if ((st = catalog_counts(c, &x->total, &deleted)) == EDN_OK)
-            st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false, export_item, x);
-        if (st == EDN_OK)
-            st = export_day(x);
-        if (st == EDN_E_LIMIT)
-            edn_fail(err, st, "more than %zu entries stand on %s; give them other dates", EDN_COUNT(x->day), x->date);
-        st = client_end_read(c, st, err);
-    }
-    free(x);
-    return st;
+    if (st != EDN_OK)
+        return st;
+    if ((st = catalog_counts(c, &x.total, &deleted)) == EDN_OK)
+        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false, export_item, &x);
+    if (st == EDN_OK)
+        st = export_day(&x);
+    free(x.day);
+    return client_end_read(c, st, err);
 }

@@ -28,10 +28,11 @@ typedef struct edn_transport {
     /* EDN_E_NETWORK: no answer (nothing is known of its effect); EDN_E_TLS: the certificate is not good; EDN_E_LIMIT:
      * the answer is too long; EDN_E_CANCELLED. Any HTTP status is EDN_OK. */
     edn_status (*exchange)(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err);
-    /* Follows /v1/events until the stream ends, fails, or the callback gives false; also calls back with an empty line
-     * about every second so that the caller may stop. */
-    edn_status (*events)(void *ctx, const char *path, const char *bearer, bool (*on_event)(void *cb, edn_bytes data),
-                         void *cb, edn_err *err);
+    /* Follows /v1/events until the stream ends, fails, or the callback gives false (EDN_OK); EDN_E_DENIED: the token
+     * does not serve. Also calls back with an empty line about every second, and at once whenever `wake_fd` becomes
+     * readable (-1: none; reading from it is the callback's business), so that the caller may stop. */
+    edn_status (*events)(void *ctx, const char *path, const char *bearer, int wake_fd,
+                         bool (*on_event)(void *cb, edn_bytes data), void *cb, edn_err *err);
     /* The channel binding of RFC 9266, 32 bytes; false when TLS is not there. */
     bool (*channel_binding)(void *ctx, uint8_t out[32]);
 } edn_transport;

@@ -1,0 +1,488 @@
+/* Batches that passed every check become documents.
+ *
+ * A record that cannot be applied never holds up the others. It is set aside by its name, the batch stays where it is, and it is tried
+ * again whenever something new has come:
+ *
+ *     EDN_TABLE_ASIDE   'w' ‖ device 16 ‖ u64be dseq ‖ u32be index   u8 status: waits for a key or for events of others
+ *                       'r' ‖ the same                               u8 status: did not open, or is not what it should be
+ *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
+#include "client_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RECORD_FORMAT 1u
+#define EVIDENCE_MAX 64u
+#define ASIDE_KEY_SIZE 29u
+#define BATCH_ARENA_SIZE_MAX ((size_t)64 << 20)
+
+/* ---- opening one record ------------------------------------------------------------------------------------------------------- */
+
+static edn_record_place place_of(const edn_batch_header *h, const edn_record *r, uint32_t index)
+{
+    return (edn_record_place){.space = h->space, .journal = r->journal, .entry = r->entry, .journal_epoch = r->journal_epoch,
+                              .key_version = r->key_version, .type = r->type, .device = h->device, .dseq = h->dseq, .index = index};
+}
+
+static edn_status open_with(const edn_journal_key *jk, const edn_record_place *at, edn_bytes box, edn_buf *out)
+{
+    EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
+
+    edn_entry_key_of(&key, jk, &at->journal, &at->entry, at->key_version);
+    return edn_record_open(out, &key, at, box);
+}
+
+/* EDN_E_MISSING: the key is not here yet. */
+static edn_status open_record(edn_client *c, const edn_record_place *at, edn_bytes box, edn_buf *out)
+{
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_meta_key) meta = EDN_KEY_EMPTY;
+    edn_status st;
+
+    if (at->type == EDN_RECORD_DEVICE) {
+        if ((st = keys_root(c, at->journal_epoch, &rk)) != EDN_OK)
+            return st;
+        edn_meta_key_of(&meta, &rk, &client_id(c)->account, at->journal_epoch);
+        memcpy(jk.b, meta.b, sizeof jk.b);
+        return open_with(&jk, at, box, out);
+    }
+    for (size_t i = 0;; i++) {
+        st = keys_journal(c, &at->journal, at->journal_epoch, i, &jk);
+        if (st == EDN_E_MISSING)
+            return i == 0 ? EDN_E_MISSING : EDN_E_AUTH;
+        if (st != EDN_OK || (st = open_with(&jk, at, box, out)) != EDN_E_AUTH)
+            return st;
+    }
+}
+
+edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out, record_head *head)
+{
+    edn_record_place at = place_of(h, r, index);
+    edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
+    edn_event_id first;
+    uint64_t count;
+    size_t begin = out->n;
+    edn_status st = open_record(c, &at, r->box, &ops);
+    edn_reader rd = edn_reader_init(edn_buf_view(&ops));
+
+    if (st == EDN_OK) {
+        uint8_t format = edn_read_u8(&rd, "format");
+        head->seq_from = edn_read_varint(&rd, "first event");
+        head->time_ms = edn_read_varint(&rd, "time");
+        edn_bytes packed = edn_read_bytes(&rd, edn_reader_left(&rd), "message");
+        st = edn_reader_status(&rd) != EDN_OK || format != RECORD_FORMAT ? EDN_E_FORMAT
+                                                                         : codec_unpack(c->codec, packed, (size_t)4 << 20, out);
+    }
+    /* A device speaks for itself only: events under another's name are refused, though their batch is authentic. */
+    if (st == EDN_OK)
+        st = edn_doc_message_events(edn_bytes_of(out->p + begin, out->n - begin), &first, &count);
+    if (st == EDN_OK && (memcmp(first.agent.b, h->device.b, sizeof first.agent.b) != 0 || first.seq != head->seq_from))
+        st = EDN_E_AUTH;
+    edn_buf_wipe(&ops);
+    return st;
+}
+
+/* ---- applying one record ------------------------------------------------------------------------------------------------------- */
+
+static edn_status apply_journal_key(edn_client *c, const edn_batch_header *h, const edn_record *r)
+{
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    edn_status st = keys_root(c, h->epoch, &rk);
+
+    if (st == EDN_OK)
+        st = edn_journal_key_open(&rk, &client_id(c)->account, &h->space, &r->journal, h->epoch, r->journal_epoch, r->box, &jk);
+    return st == EDN_OK ? keys_journal_add(c, &r->journal, r->journal_epoch, &jk) : st;
+}
+
+static edn_status apply_events(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, inbox_figures *f)
+{
+    edn_buf message = EDN_BUF_INIT((size_t)4 << 20);
+    record_head head;
+    object *o = NULL;
+    bool conflict;
+    edn_status st = record_message(c, h, r, index, &message, &head);
+
+    if (st != EDN_OK)
+        goto out;
+    st = object_get(c, &r->entry, &o);
+    if (st == EDN_E_MISSING)
+        st = object_new(c, &r->entry, (edn_record_type)r->type, &o);
+    if (st == EDN_OK && o->type != (edn_record_type)r->type)
+        st = EDN_E_FORMAT;
+    if (st != EDN_OK)
+        goto out;
+    conflict = edn_doc_state_of(o->doc) == EDN_DOC_CONFLICT;
+    if ((st = object_merge(c, o, edn_buf_view(&message), head.time_ms)) == EDN_OK) {
+        f->entries += r->type == EDN_RECORD_ENTRY;
+        f->conflicts += !conflict && edn_doc_state_of(o->doc) == EDN_DOC_CONFLICT;
+    } else if (o->fresh && edn_doc_event_count(o->doc) == 0) {
+        o->changed = false; /* nothing is known of it yet: no row */
+        object_drop(c, o);
+    }
+out:
+    edn_buf_wipe(&message);
+    return st;
+}
+
+static edn_status apply_record(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, inbox_figures *f)
+{
+    switch (r->type) {
+    case EDN_RECORD_JOURNAL_KEY: return apply_journal_key(c, h, r);
+    case EDN_RECORD_ENTRY:
+    case EDN_RECORD_JOURNAL:
+    case EDN_RECORD_DEVICE: return apply_events(c, h, r, index, f);
+    default: return EDN_E_TYPE;
+    }
+}
+
+/* Whether a failure concerns this record alone, and so must not stop the rest. */
+static bool concerns_record(edn_status st)
+{
+    switch (st) {
+    case EDN_E_PARENTS:
+    case EDN_E_MISSING:
+    case EDN_E_AUTH:
+    case EDN_E_FORMAT:
+    case EDN_E_LIMIT:
+    case EDN_E_TYPE:
+    case EDN_E_SUITE:
+    case EDN_E_UTF8:
+    case EDN_E_INVALID:
+    case EDN_E_DAMAGED: return true;
+    default: return false;
+    }
+}
+
+/* ---- setting aside ---------------------------------------------------------------------------------------------------------------- */
+
+static void aside_key(uint8_t out[ASIDE_KEY_SIZE], char kind, const edn_batch_header *h, uint32_t index)
+{
+    out[0] = (uint8_t)kind;
+    memcpy(out + 1, h->device.b, sizeof h->device.b);
+    for (int i = 0; i < 8; i++)
+        out[17 + i] = (uint8_t)(h->dseq >> (56 - 8 * i));
+    for (int i = 0; i < 4; i++)
+        out[25 + i] = (uint8_t)(index >> (24 - 8 * i));
+}
+
+static edn_status aside_put(edn_client *c, const edn_batch_header *h, uint32_t index, edn_status why)
+{
+    uint8_t key[ASIDE_KEY_SIZE], value = (uint8_t)why;
+    bool waits = why == EDN_E_PARENTS || why == EDN_E_MISSING;
+    edn_finding f = {.status = why, .time_ms = client_now(c)};
+    char device[33];
+    edn_status st;
+
+    aside_key(key, waits ? 'w' : 'r', h, index);
+    st = edn_store_put(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, sizeof key), edn_bytes_of(&value, 1));
+    if (st != EDN_OK || waits)
+        return st;
+    edn_hex_encode(device, h->device.b, 4);
+    snprintf(f.text, sizeof f.text,
+             "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried again at every sync",
+             index, (unsigned long long)h->dseq, device, edn_status_name(why));
+    return finding_save(c, &f);
+}
+
+static edn_status count_row(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    (void)key;
+    (void)st;
+    (void)value;
+    ++*(uint64_t *)ctx;
+    return EDN_OK;
+}
+
+edn_status aside_count(edn_client *c, uint64_t *out)
+{
+    *out = 0;
+    return edn_store_scan(c->store, EDN_TABLE_ASIDE, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, count_row, out);
+}
+
+edn_status aside_evidence(edn_client *c, edn_status why, edn_bytes evidence)
+{
+    edn_hash h = edn_h32(evidence);
+    edn_buf row = EDN_BUF_INIT((size_t)16 << 20);
+    uint8_t key[17] = {'e'};
+    uint64_t n = 0;
+    edn_status st = edn_store_scan(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, 1), EDN_BYTES_EMPTY, true, count_row, &n);
+
+    if (st != EDN_OK || n >= EVIDENCE_MAX)
+        return st; /* enough is kept to show what was done; a liar cannot fill the disk */
+    memcpy(key + 1, h.b, 16);
+    edn_put_u8(&row, (uint8_t)why);
+    edn_put_bytes(&row, evidence.p, evidence.n);
+    st = edn_buf_status(&row);
+    if (st == EDN_OK)
+        st = edn_store_put(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, sizeof key), edn_buf_view(&row));
+    edn_buf_dispose(&row);
+    return st;
+}
+
+/* ---- trying again --------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct aside_list {
+    edn_buf keys; /* ASIDE_KEY_SIZE bytes each */
+} aside_list;
+
+static edn_status gather_aside(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    aside_list *l = ctx;
+
+    (void)value;
+    if (st == EDN_OK && key.n == ASIDE_KEY_SIZE)
+        edn_put_bytes(&l->keys, key.p, key.n);
+    return edn_buf_status(&l->keys);
+}
+
+/* A held batch, opened again. */
+static edn_status reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b, edn_body *body)
+{
+    EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
+    edn_buf bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX), plain = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_bytes kept;
+    edn_status st = batch_load(c, d, dseq, &bytes);
+
+    if (st == EDN_OK && !edn_arena_copy(a, edn_buf_view(&bytes), &kept))
+        st = EDN_E_NOMEM;
+    if (st == EDN_OK && (st = edn_batch_decode(kept, b)) == EDN_OK && (st = keys_space(c, b->header.epoch, &key)) == EDN_OK &&
+        (st = edn_batch_open(&plain, b, &key)) == EDN_OK) {
+        st = edn_arena_copy(a, edn_buf_view(&plain), &kept) ? edn_body_decode(a, kept, body) : EDN_E_NOMEM;
+    }
+    edn_buf_dispose(&bytes);
+    edn_buf_wipe(&plain);
+    return st;
+}
+
+static edn_status retry_one(edn_client *c, const uint8_t *key, inbox_figures *f, bool *progress)
+{
+    edn_arena a = edn_arena_init(BATCH_ARENA_SIZE_MAX);
+    edn_reader r = edn_reader_init(edn_bytes_of(key + 1, ASIDE_KEY_SIZE - 1));
+    edn_device_id device;
+    uint64_t dseq = 0;
+    uint32_t index = 0;
+    edn_batch b;
+    edn_body body;
+    edn_status st;
+
+    edn_read_into(&r, device.b, sizeof device.b, "device");
+    for (int i = 0; i < 8; i++)
+        dseq = dseq << 8 | edn_read_u8(&r, "dseq");
+    for (int i = 0; i < 4; i++)
+        index = index << 8 | edn_read_u8(&r, "index");
+    st = reopen(c, &device, dseq, &a, &b, &body);
+    if (st == EDN_OK && index >= body.records_n)
+        st = EDN_E_FORMAT;
+    if (st == EDN_OK)
+        st = apply_record(c, &b.header, &body.records[index], index, f);
+    if (st == EDN_OK) {
+        *progress = true;
+        f->records++;
+        st = edn_store_del(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, ASIDE_KEY_SIZE));
+    } else if (concerns_record(st)) {
+        st = EDN_OK; /* stays where it is */
+    }
+    edn_arena_dispose(&a);
+    return st;
+}
+
+/* One record may be what another waits for: goes round until nothing moves. */
+static edn_status retry_aside(edn_client *c, inbox_figures *f)
+{
+    edn_status st = EDN_OK;
+    bool progress = true;
+
+    while (st == EDN_OK && progress) {
+        aside_list l = {EDN_BUF_INIT((size_t)64 << 20)};
+        progress = false;
+        st = edn_store_scan(c->store, EDN_TABLE_ASIDE, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, gather_aside, &l);
+        for (size_t at = 0; st == EDN_OK && at < l.keys.n; at += ASIDE_KEY_SIZE)
+            if (l.keys.p[at] == 'w' || l.keys.p[at] == 'r')
+                st = retry_one(c, l.keys.p + at, f, &progress);
+        edn_buf_dispose(&l.keys);
+    }
+    return st;
+}
+
+/* ---- a whole answer ------------------------------------------------------------------------------------------------------------------------ */
+
+static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figures *f)
+{
+    const edn_batch_header *h = &b->batch.header;
+    edn_status st = batch_save(c, &h->device, h->dseq, b->batch.bytes, &b->hash);
+
+    /* Keys before what they seal, wherever they stand. */
+    for (int keys = 1; keys >= 0; keys--) {
+        for (uint32_t i = 0; st == EDN_OK && i < b->body.records_n; i++) {
+            const edn_record *r = &b->body.records[i];
+            if ((r->type == EDN_RECORD_JOURNAL_KEY) != keys)
+                continue;
+            st = apply_record(c, h, r, i, f);
+            if (st == EDN_OK)
+                f->records++;
+            else if (concerns_record(st))
+                st = aside_put(c, h, i, st);
+        }
+    }
+    return st;
+}
+
+edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *f)
+{
+    uint64_t count = edn_devlog_count(c->log);
+    heads h;
+    edn_status st = heads_load(c, &h);
+
+    for (size_t i = 0; st == EDN_OK && i < save->links_n; i++)
+        st = log_save_link(c, count + i, save->links[i]);
+    if (st == EDN_OK && save->links_n && (st = log_load(c)) == EDN_OK)
+        st = passphrase_settle(c);
+    for (size_t i = 0; st == EDN_OK && i < save->batches_n; i++) {
+        const edn_sync_batch *b = &save->batches[i];
+        edn_head head = {b->batch.header.device, b->batch.header.dseq, b->hash};
+        const edn_head *have = edn_heads_find(h.p, h.n, &head.device);
+        if (have && have->dseq >= head.dseq)
+            continue; /* another process was quicker */
+        if ((st = apply_batch(c, b, f)) == EDN_OK)
+            st = heads_set(&h, &head);
+    }
+    if (st == EDN_OK && save->batches_n)
+        st = heads_save(c, &h);
+    if (st == EDN_OK && save->batches_n)
+        st = retry_aside(c, f);
+    heads_dispose(&h);
+    return st;
+}
+
+/* ---- giving up an id -------------------------------------------------------------------------------------------------------------------------- */
+
+/* What this device wrote under numbers that its other copy has used for something else: for each document, the first such event. */
+typedef struct reissue {
+    edn_entry_id *ids;
+    uint64_t *seq_from;
+    size_t n, cap;
+} reissue;
+
+static edn_status reissue_note(reissue *x, const edn_entry_id *id, uint64_t seq_from)
+{
+    for (size_t i = 0; i < x->n; i++) {
+        if (memcmp(x->ids[i].b, id->b, sizeof id->b) == 0) {
+            x->seq_from[i] = EDN_MIN(x->seq_from[i], seq_from);
+            return EDN_OK;
+        }
+    }
+    if (x->n == x->cap) {
+        size_t cap = x->cap ? 2 * x->cap : 16;
+        edn_entry_id *ids = realloc(x->ids, cap * sizeof *ids);
+        uint64_t *seqs;
+        if (!ids)
+            return EDN_E_NOMEM;
+        x->ids = ids;
+        seqs = realloc(x->seq_from, cap * sizeof *seqs);
+        if (!seqs)
+            return EDN_E_NOMEM;
+        x->seq_from = seqs;
+        x->cap = cap;
+    }
+    x->ids[x->n] = *id;
+    x->seq_from[x->n++] = seq_from;
+    return EDN_OK;
+}
+
+static edn_status reissue_batch(edn_client *c, const edn_device_id *old, uint64_t dseq, reissue *x)
+{
+    edn_arena a = edn_arena_init(BATCH_ARENA_SIZE_MAX);
+    edn_buf message = EDN_BUF_INIT((size_t)4 << 20);
+    edn_batch b;
+    edn_body body;
+    record_head head;
+    edn_status st = reopen(c, old, dseq, &a, &b, &body);
+
+    for (uint32_t i = 0; st == EDN_OK && i < body.records_n; i++) {
+        if (body.records[i].type == EDN_RECORD_JOURNAL_KEY) {
+            st = keys_journal_resend(c, &body.records[i].journal, body.records[i].journal_epoch);
+            continue;
+        }
+        edn_buf_reset(&message);
+        st = record_message(c, &b.header, &body.records[i], i, &message, &head);
+        if (st == EDN_OK)
+            st = reissue_note(x, &body.records[i].entry, head.seq_from);
+    }
+    if (st == EDN_OK)
+        st = batch_drop(c, old, dseq);
+    edn_buf_wipe(&message);
+    edn_arena_dispose(&a);
+    return st;
+}
+
+static edn_status reissue_dirty(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    edn_buf *out = ctx;
+
+    (void)value;
+    if (st == EDN_OK && key.n == sizeof(edn_entry_id))
+        edn_put_bytes(out, key.p, key.n);
+    return edn_buf_status(out);
+}
+
+/* The document without the events of the old name, then made to show again what it showed, under the new one. */
+static edn_status reissue_document(edn_client *c, const edn_device_id *old, const edn_entry_id *id, uint64_t seq_from)
+{
+    edn_agent_id agent;
+    edn_doc *without = NULL, *shown;
+    object *o;
+    edn_status st = object_get(c, id, &o);
+
+    memcpy(agent.b, old->b, sizeof agent.b);
+    if (st != EDN_OK || (st = edn_doc_without(o->doc, agent, seq_from, &without)) != EDN_OK)
+        return st;
+    shown = o->doc;
+    o->doc = without;
+    o->batched = 0;
+    o->rewrite = true;
+    object_author(c, o);
+    if ((st = doc_become(o->doc, shown)) == EDN_OK)
+        st = object_wrote(c, o, 0);
+    o->changed = true;
+    edn_doc_free(shown);
+    return st;
+}
+
+edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq)
+{
+    reissue x = {NULL, NULL, 0, 0};
+    edn_buf dirty = EDN_BUF_INIT((size_t)64 << 20);
+    heads h;
+    edn_head back = {.device = *old, .dseq = dseq};
+    const edn_head *last;
+    object *o;
+    edn_status st = heads_load(c, &h);
+
+    last = st == EDN_OK ? edn_heads_find(h.p, h.n, old) : NULL;
+    for (uint64_t i = dseq + 1; st == EDN_OK && last && i <= last->dseq; i++)
+        st = reissue_batch(c, old, i, &x);
+    if (st == EDN_OK)
+        st = edn_store_scan(c->store, EDN_TABLE_DIRTY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, reissue_dirty, &dirty);
+    for (size_t at = 0; st == EDN_OK && at < dirty.n; at += sizeof(edn_entry_id)) {
+        edn_entry_id id;
+        memcpy(id.b, dirty.p + at, sizeof id.b);
+        if ((st = object_get(c, &id, &o)) == EDN_OK)
+            st = reissue_note(&x, &id, o->batched);
+    }
+    for (size_t i = 0; st == EDN_OK && i < x.n; i++)
+        st = reissue_document(c, old, &x.ids[i], x.seq_from[i]);
+    if (st == EDN_OK && dseq > 0)
+        st = batch_hash_load(c, old, dseq, &back.hash);
+    if (st == EDN_OK && last) {
+        st = dseq > 0 ? heads_set(&h, &back) : heads_remove(&h, old);
+        if (st == EDN_OK)
+            st = heads_save(c, &h);
+    }
+    heads_dispose(&h);
+    edn_buf_dispose(&dirty);
+    free(x.ids);
+    free(x.seq_from);
+    return st;
+}

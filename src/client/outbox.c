@@ -1,0 +1,458 @@
+/* Local changes become batches: everything that is dirty goes out together, one batch a sync unless it is too large for one.
+ *
+ *     EDN_TABLE_DIRTY   object id 16            u8 record type: it has events of this device that are in no batch
+ *     EDN_TABLE_BATCH   space tag 8 ‖ device 16 ‖ u64be dseq          the batch
+ *                       the same ‖ 'h'                                its hash, for gossip
+ *
+ * A record's plaintext: u8 1 ‖ varint first event ‖ varint time ms ‖ packed message (codec.c). */
+#include "client_priv.h"
+
+#include <stdlib.h>
+
+#define BODY_SIZE_MAX ((size_t)3900 << 10) /* its padded bucket still fits a batch */
+#define RECORD_FORMAT 1u
+#define KEY_VERSION 1u
+
+/* ---- heads --------------------------------------------------------------------------------------------------------------------- */
+
+edn_status heads_load(edn_client *c, heads *out)
+{
+    edn_buf row = EDN_BUF_INIT((size_t)EDN_HEADS_MAX * EDN_HEAD_SIZE + 16);
+    edn_arena a = edn_arena_init((size_t)1 << 20);
+    edn_status st = meta_get(c, "heads", EDN_BYTES_EMPTY, &row);
+    edn_reader r = edn_reader_init(edn_buf_view(&row));
+    edn_head *p = NULL;
+
+    *out = (heads){NULL, 0};
+    if (st == EDN_E_MISSING)
+        st = EDN_OK;
+    else if (st == EDN_OK && (!edn_heads_read(&r, &a, &p, &out->n) || edn_reader_end(&r) != EDN_OK))
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK && out->n) {
+        out->p = calloc(out->n, sizeof *out->p);
+        if (out->p)
+            memcpy(out->p, p, out->n * sizeof *p);
+        else
+            st = EDN_E_NOMEM;
+    }
+    if (st != EDN_OK)
+        *out = (heads){NULL, 0};
+    edn_arena_dispose(&a);
+    edn_buf_dispose(&row);
+    return st;
+}
+
+edn_status heads_save(edn_client *c, const heads *h)
+{
+    edn_buf row = EDN_BUF_INIT((size_t)EDN_HEADS_MAX * EDN_HEAD_SIZE + 16);
+    edn_status st;
+
+    edn_heads_put(&row, h->p, h->n);
+    st = edn_buf_status(&row);
+    if (st == EDN_OK)
+        st = meta_put(c, "heads", EDN_BYTES_EMPTY, edn_buf_view(&row));
+    edn_buf_dispose(&row);
+    return st;
+}
+
+edn_status heads_set(heads *h, const edn_head *head)
+{
+    size_t i = 0;
+    edn_head *p;
+
+    while (i < h->n && memcmp(h->p[i].device.b, head->device.b, sizeof head->device.b) < 0)
+        i++;
+    if (i < h->n && memcmp(h->p[i].device.b, head->device.b, sizeof head->device.b) == 0) {
+        h->p[i] = *head;
+        return EDN_OK;
+    }
+    if (h->n >= EDN_HEADS_MAX)
+        return EDN_E_LIMIT;
+    p = realloc(h->p, (h->n + 1) * sizeof *p);
+    if (!p)
+        return EDN_E_NOMEM;
+    h->p = p;
+    memmove(p + i + 1, p + i, (h->n - i) * sizeof *p);
+    p[i] = *head;
+    h->n++;
+    return EDN_OK;
+}
+
+edn_status heads_remove(heads *h, const edn_device_id *device)
+{
+    for (size_t i = 0; i < h->n; i++) {
+        if (memcmp(h->p[i].device.b, device->b, sizeof device->b) == 0) {
+            memmove(h->p + i, h->p + i + 1, (h->n - i - 1) * sizeof *h->p);
+            h->n--;
+            return EDN_OK;
+        }
+    }
+    return EDN_E_MISSING;
+}
+
+void heads_dispose(heads *h)
+{
+    free(h->p);
+    *h = (heads){NULL, 0};
+}
+
+/* ---- batches as rows ------------------------------------------------------------------------------------------------------------ */
+
+void batch_key(const edn_client *c, const edn_device_id *d, uint64_t dseq, uint8_t out[BATCH_KEY_SIZE])
+{
+    edn_store_key_name tag = edn_store_name(c->store, EDN_TABLE_BATCH, "space", EDN_F(client_id(c)->space));
+
+    memcpy(out, tag.b, 8);
+    memcpy(out + 8, d->b, sizeof d->b);
+    for (int i = 0; i < 8; i++)
+        out[24 + i] = (uint8_t)(dseq >> (56 - 8 * i));
+}
+
+edn_status batch_save(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_bytes bytes, const edn_hash *hash)
+{
+    uint8_t key[BATCH_KEY_SIZE + 1];
+    edn_status st;
+
+    batch_key(c, d, dseq, key);
+    key[BATCH_KEY_SIZE] = 'h';
+    st = edn_store_put(c->store, EDN_TABLE_BATCH, edn_bytes_of(key, BATCH_KEY_SIZE), bytes);
+    return st == EDN_OK ? edn_store_put(c->store, EDN_TABLE_BATCH, edn_bytes_of(key, sizeof key), EDN_F(*hash)) : st;
+}
+
+edn_status batch_drop(edn_client *c, const edn_device_id *d, uint64_t dseq)
+{
+    uint8_t key[BATCH_KEY_SIZE + 1];
+    edn_status st;
+
+    batch_key(c, d, dseq, key);
+    key[BATCH_KEY_SIZE] = 'h';
+    st = edn_store_del(c->store, EDN_TABLE_BATCH, edn_bytes_of(key, BATCH_KEY_SIZE));
+    return st == EDN_OK ? edn_store_del(c->store, EDN_TABLE_BATCH, edn_bytes_of(key, sizeof key)) : st;
+}
+
+edn_status batch_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_buf *out)
+{
+    uint8_t key[BATCH_KEY_SIZE];
+
+    batch_key(c, d, dseq, key);
+    return edn_store_get(c->store, EDN_TABLE_BATCH, edn_bytes_of(key, sizeof key), out);
+}
+
+edn_status batch_hash_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_hash *out)
+{
+    uint8_t key[BATCH_KEY_SIZE + 1];
+    edn_buf row = EDN_BUF_INIT(64);
+    edn_status st;
+
+    batch_key(c, d, dseq, key);
+    key[BATCH_KEY_SIZE] = 'h';
+    st = edn_store_get(c->store, EDN_TABLE_BATCH, edn_bytes_of(key, sizeof key), &row);
+    if (st == EDN_OK && row.n != sizeof out->b)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK)
+        memcpy(out->b, row.p, sizeof out->b);
+    edn_buf_dispose(&row);
+    return st;
+}
+
+/* ---- gathering records into batches ------------------------------------------------------------------------------------------------ */
+
+typedef struct writer {
+    edn_client *c;
+    heads h;
+    edn_head self; /* the device's newest batch; dseq 0: none yet */
+    uint32_t epoch;
+    edn_batch_kind kind;
+    edn_buf boxes; /* of the records, one after the other */
+    edn_record *records;
+    size_t *offsets; /* in `boxes`, since that may move */
+    size_t n, cap;
+    uint64_t built;
+} writer;
+
+static edn_status writer_init(writer *w, edn_client *c)
+{
+    const edn_head *self;
+    edn_status st;
+
+    memset(w, 0, sizeof *w);
+    w->c = c;
+    w->boxes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    w->epoch = edn_devlog_epoch(c->log);
+    w->self.device = client_id(c)->device;
+    if ((st = heads_load(c, &w->h)) != EDN_OK)
+        return st;
+    self = edn_heads_find(w->h.p, w->h.n, &w->self.device);
+    if (self)
+        w->self = *self;
+    return EDN_OK;
+}
+
+static void writer_dispose(writer *w)
+{
+    heads_dispose(&w->h);
+    edn_buf_dispose(&w->boxes);
+    free(w->records);
+    free(w->offsets);
+}
+
+/* What this batch's author has seen: others' heads. Its own chain is named by the hash of the batch before. */
+static size_t heads_of_others(const writer *w, edn_head *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->h.n; i++)
+        if (memcmp(w->h.p[i].device.b, w->self.device.b, sizeof w->self.device.b) != 0)
+            out[n++] = w->h.p[i];
+    return n;
+}
+
+static edn_status writer_seal(writer *w, edn_bytes body, edn_buf *batch)
+{
+    EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
+    edn_batch_header h = {.kind = w->kind, .suite = EDN_SUITE_1, .space = client_id(w->c)->space, .device = w->self.device,
+                          .dseq = w->self.dseq + 1, .prev = w->self.hash, .epoch = w->epoch,
+                          .log_seq = edn_devlog_count(w->c->log) - 1, .log_head = edn_devlog_head(w->c->log)};
+    edn_status st = keys_space(w->c, w->epoch, &key);
+
+    if (st == EDN_OK)
+        st = edn_batch_seal(batch, &h, EDN_PADDING_P1, &key, &client_id(w->c)->sign_sk, body, &w->c->random);
+    return st;
+}
+
+static edn_status writer_flush(writer *w)
+{
+    edn_buf body = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX), bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_head *others = calloc(w->h.n + 1, sizeof *others);
+    edn_batch b;
+    edn_hash c_hash;
+    edn_status st = others ? EDN_OK : EDN_E_NOMEM;
+
+    if (w->n == 0 || st != EDN_OK)
+        goto out;
+    for (size_t i = 0; i < w->n; i++)
+        w->records[i].box.p = w->boxes.p + w->offsets[i];
+    if ((st = edn_body_encode(&body, others, heads_of_others(w, others), w->records, w->n)) != EDN_OK ||
+        (st = writer_seal(w, edn_buf_view(&body), &bytes)) != EDN_OK || (st = edn_batch_decode(edn_buf_view(&bytes), &b)) != EDN_OK)
+        goto out;
+    c_hash = edn_batch_c_hash(&b);
+    w->self.hash = edn_batch_hash(&b, &c_hash);
+    w->self.dseq++;
+    st = batch_save(w->c, &w->self.device, w->self.dseq, edn_buf_view(&bytes), &w->self.hash);
+    if (st == EDN_OK)
+        st = heads_set(&w->h, &w->self);
+    edn_buf_reset(&w->boxes);
+    w->n = 0;
+    w->built++;
+out:
+    free(others);
+    edn_buf_wipe(&body);
+    edn_buf_dispose(&bytes);
+    return st;
+}
+
+/* Makes sure that a record of about this size still goes into the batch that is being gathered. */
+static edn_status writer_room(writer *w, edn_batch_kind kind, size_t size)
+{
+    edn_status st = EDN_OK;
+
+    if (w->n && (w->kind != kind || w->boxes.n + size + 64 * (w->n + 1) > BODY_SIZE_MAX || w->n >= EDN_RECORDS_MAX))
+        st = writer_flush(w);
+    w->kind = kind;
+    if (st == EDN_OK && w->n == w->cap) {
+        size_t cap = w->cap ? 2 * w->cap : 64;
+        edn_record *r = realloc(w->records, cap * sizeof *r);
+        size_t *o;
+        if (!r)
+            return EDN_E_NOMEM;
+        w->records = r;
+        o = realloc(w->offsets, cap * sizeof *o);
+        if (!o)
+            return EDN_E_NOMEM;
+        w->offsets = o;
+        w->cap = cap;
+    }
+    return st;
+}
+
+static void writer_record(writer *w, const edn_record *r, size_t offset)
+{
+    w->records[w->n] = *r;
+    w->records[w->n].box = edn_bytes_of(NULL, w->boxes.n - offset); /* the address is set when the batch is closed */
+    w->offsets[w->n++] = offset;
+}
+
+/* ---- what goes out -------------------------------------------------------------------------------------------------------------------- */
+
+/* The key that seals an object's records, and the epoch it is of. `made` tells that a journal has its first key only now. */
+static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out, bool *made)
+{
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_meta_key) meta = EDN_KEY_EMPTY;
+    edn_status st;
+
+    *made = false;
+    memset(&r->journal, 0, sizeof r->journal);
+    r->journal_epoch = root_epoch;
+    if (o->type == EDN_RECORD_DEVICE) {
+        if ((st = keys_root(c, root_epoch, &rk)) != EDN_OK)
+            return st;
+        edn_meta_key_of(&meta, &rk, &client_id(c)->account, root_epoch);
+        memcpy(jk.b, meta.b, sizeof jk.b);
+    } else {
+        if (o->type == EDN_RECORD_JOURNAL)
+            memcpy(r->journal.b, o->id.b, sizeof r->journal.b);
+        else
+            r->journal = object_journal(c, o);
+        if ((st = keys_journal_current(c, &r->journal, &r->journal_epoch, &jk, made)) != EDN_OK)
+            return st;
+    }
+    edn_entry_key_of(out, &jk, &r->journal, &o->id, r->key_version);
+    return EDN_OK;
+}
+
+static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t journal_epoch)
+{
+    edn_client *c = w->c;
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    edn_record r = {.journal = *j, .journal_epoch = journal_epoch, .key_version = KEY_VERSION, .type = EDN_RECORD_JOURNAL_KEY};
+    size_t offset;
+    edn_status st;
+
+    if ((st = keys_root(c, w->epoch, &rk)) != EDN_OK || (st = keys_journal(c, j, journal_epoch, 0, &jk)) != EDN_OK ||
+        (st = writer_room(w, EDN_BATCH_OPS, sizeof jk.b + EDN_SEAL_OVERHEAD)) != EDN_OK)
+        return st;
+    offset = w->boxes.n;
+    st = edn_journal_key_seal(&w->boxes, &rk, &client_id(c)->account, &client_id(c)->space, j, w->epoch, journal_epoch, &jk, &c->random);
+    if (st == EDN_OK)
+        writer_record(w, &r, offset);
+    return st;
+}
+
+static edn_status send_message(writer *w, const object *o, uint64_t seq_from, edn_bytes message)
+{
+    edn_client *c = w->c;
+    EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
+    edn_record r = {.entry = o->id, .key_version = KEY_VERSION, .type = (uint8_t)o->type};
+    edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
+    size_t offset;
+    bool made;
+    edn_status st;
+
+    edn_put_u8(&ops, RECORD_FORMAT);
+    edn_put_varint(&ops, seq_from);
+    edn_put_varint(&ops, o->changed_ms);
+    if ((st = codec_pack(c->codec, message, CODEC_LEVEL_RECORD, &ops)) != EDN_OK ||
+        (st = entry_key(c, o, w->epoch, &r, &key, &made)) != EDN_OK ||
+        (made && (st = send_journal_key(w, &r.journal, r.journal_epoch)) != EDN_OK) || /* before what it seals */
+        (st = writer_room(w, EDN_BATCH_OPS, ops.n + EDN_SEAL_OVERHEAD)) != EDN_OK)
+        goto out;
+    edn_record_place at = {.space = client_id(c)->space, .journal = r.journal, .entry = r.entry, .journal_epoch = r.journal_epoch,
+                           .key_version = r.key_version, .type = r.type, .device = w->self.device, .dseq = w->self.dseq + 1,
+                           .index = (uint32_t)w->n};
+    offset = w->boxes.n;
+    st = edn_record_seal(&w->boxes, &key, &at, edn_buf_view(&ops), &c->random);
+    if (st == EDN_OK)
+        writer_record(w, &r, offset);
+out:
+    edn_buf_wipe(&ops);
+    return st;
+}
+
+static edn_status send_object(writer *w, const edn_entry_id *id)
+{
+    edn_client *c = w->c;
+    edn_buf message = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
+    object *o;
+    uint64_t next;
+    edn_status st = object_get(c, id, &o);
+
+    next = st == EDN_OK ? edn_doc_agent_next(o->doc, client_agent(c)) : 0;
+    while (st == EDN_OK && o->batched < next) {
+        uint64_t from = o->batched;
+        edn_buf_reset(&message);
+        st = edn_doc_encode_events(o->doc, client_agent(c), from, MESSAGE_SIZE_MAX, &message, &o->batched);
+        if (st == EDN_OK)
+            st = send_message(w, o, from, edn_buf_view(&message));
+        o->changed = true;
+    }
+    edn_buf_wipe(&message);
+    return st;
+}
+
+/* ---- what is dirty ------------------------------------------------------------------------------------------------------------------------ */
+
+typedef struct dirty_list {
+    edn_buf keys; /* 16 bytes each */
+    uint64_t n;
+} dirty_list;
+
+static edn_status gather_dirty(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    dirty_list *l = ctx;
+
+    (void)value;
+    if (st != EDN_OK || key.n != sizeof(edn_entry_id))
+        return st;
+    edn_put_bytes(&l->keys, key.p, key.n);
+    l->n++;
+    return edn_buf_status(&l->keys);
+}
+
+static edn_status list_dirty(edn_client *c, dirty_list *out)
+{
+    *out = (dirty_list){EDN_BUF_INIT((size_t)256 << 20), 0};
+    return edn_store_scan(c->store, EDN_TABLE_DIRTY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, gather_dirty, out);
+}
+
+edn_status outbox_count(edn_client *c, uint64_t *out)
+{
+    dirty_list l;
+    edn_status st = list_dirty(c, &l);
+
+    *out = l.n;
+    edn_buf_dispose(&l.keys);
+    return st;
+}
+
+static edn_status send_all(writer *w)
+{
+    dirty_list l;
+    edn_status st = list_dirty(w->c, &l);
+    edn_reader r = edn_reader_init(edn_buf_view(&l.keys));
+
+    while (st == EDN_OK && edn_reader_left(&r) > 0) {
+        edn_entry_id id;
+        edn_read_into(&r, id.b, sizeof id.b, "id");
+        st = send_object(w, &id);
+        /* One that cannot be read stays dirty and is named by `verify`; the others go out. */
+        if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
+            st = EDN_OK;
+        else if (st == EDN_OK)
+            st = edn_store_del(w->c->store, EDN_TABLE_DIRTY, id_bytes(&id));
+    }
+    edn_buf_dispose(&l.keys);
+    return st;
+}
+
+edn_status outbox_build(edn_client *c, uint64_t *batches)
+{
+    writer w;
+    edn_status st = objects_flush(c);
+
+    *batches = 0;
+    if (st != EDN_OK)
+        return st;
+    st = writer_init(&w, c);
+    if (st == EDN_OK)
+        st = send_all(&w);
+    if (st == EDN_OK)
+        st = writer_flush(&w);
+    if (st == EDN_OK && w.built)
+        st = heads_save(c, &w.h);
+    *batches = w.built;
+    writer_dispose(&w);
+    return st;
+}

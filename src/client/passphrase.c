@@ -1,0 +1,269 @@
+/* Changing the passphrase: the account's root box and this device's lock each get a new wrap, and each is swapped in one step. The cost does not
+ * depend on the size of the diary.
+ *
+ *     1  here:    slot-next, and the hash of the link that will say so           both passphrases open
+ *     2  server:  append the link, if the log is still as we know it
+ *     3  here:    the link; slot-next becomes slot                               only the new one opens
+ *
+ * A crash after 1 or 2 is settled by the next sync: the log either has the link in its place or something else. */
+#include "account_priv.h"
+
+#include <stdlib.h>
+
+/* META "passphrase-pending": u64 seq ‖ link hash 32. */
+static edn_status pending_load(edn_client *c, uint64_t *seq, edn_hash *hash)
+{
+    edn_buf row = EDN_BUF_INIT(64);
+    edn_status st = meta_get(c, "passphrase-pending", EDN_BYTES_EMPTY, &row);
+
+    if (st == EDN_OK && row.n != 40)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK) {
+        *seq = edn_load_u64(row.p);
+        memcpy(hash->b, row.p + 8, sizeof hash->b);
+    }
+    edn_buf_dispose(&row);
+    return st;
+}
+
+static edn_status pending_drop(edn_client *c)
+{
+    edn_status st = edn_store_del(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"));
+    return st == EDN_OK ? meta_del(c, "passphrase-pending", EDN_BYTES_EMPTY) : st;
+}
+
+static edn_status slot_swap(edn_client *c)
+{
+    edn_buf slot = EDN_BUF_INIT(4096);
+    edn_status st = edn_store_get(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), &slot);
+
+    if (st == EDN_OK)
+        st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&slot));
+    edn_buf_dispose(&slot);
+    return st == EDN_OK ? pending_drop(c) : st;
+}
+
+edn_status passphrase_settle(edn_client *c)
+{
+    edn_hash want, at;
+    uint64_t seq;
+    edn_status st = pending_load(c, &seq, &want);
+
+    if (st == EDN_E_MISSING || (st == EDN_OK && edn_devlog_count(c->log) <= seq))
+        return EDN_OK;
+    if (st != EDN_OK)
+        return st;
+    if (edn_devlog_hash_at(c->log, seq, &at) && memcmp(at.b, want.b, sizeof at.b) == 0)
+        return slot_swap(c);
+    return pending_drop(c);
+}
+
+/* The account's present record and root box: from here, or from the server. */
+static edn_status load_wrap(edn_client *c, const char *token, edn_kdf_record *record, edn_buf *box, edn_err *err)
+{
+    edn_hash kdf_hash, box_hash;
+    edn_sign_pk login;
+    edn_buf row = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
+    edn_status st;
+
+    if (!edn_devlog_kdf(c->log, &kdf_hash, &box_hash, &login))
+        return edn_fail(err, EDN_E_DAMAGED, "the account's log names no passphrase record");
+    st = box_load(c, &kdf_hash, &row);
+    if (st == EDN_E_MISSING && token[0])
+        st = account_fetch_box(c, client_id(c)->server, token, &kdf_hash, &row, err);
+    if (st == EDN_OK && row.n != sizeof record->b)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK) {
+        memcpy(record->b, row.p, sizeof record->b);
+        st = box_load(c, &box_hash, box);
+        if (st == EDN_E_MISSING && token[0])
+            st = account_fetch_box(c, client_id(c)->server, token, &box_hash, box, err);
+    }
+    edn_buf_dispose(&row);
+    if (st == EDN_E_MISSING)
+        return edn_fail(err, st, "the account's sealed root key is not on this device; sync first");
+    return st == EDN_OK ? st : client_fail(c, st, err);
+}
+
+static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_record *record, edn_bytes box, edn_root_secret *out)
+{
+    EDN_SECRET(edn_wrap_key) wrap = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_seed) login_seed = EDN_KEY_EMPTY;
+    const identity *id = client_id(c);
+    edn_status st = edn_kdf_record_check(record, EDN_KDF_FLOOR);
+
+    if (st == EDN_OK)
+        st = edn_unlock_keys(prepared, edn_kdf_record_uses_account_key(record) ? &id->account_key : NULL, &id->account, record, &wrap,
+                             &login_seed);
+    return st == EDN_OK ? edn_root_box_open(&wrap, &id->account, edn_devlog_epoch(c->log), record, box, out) : st;
+}
+
+typedef struct changing {
+    edn_client *c;
+    edn_bytes old_prepared, new_prepared;
+    edn_kdf_profile profile;
+    edn_buf slot, link, root_box, old_box;
+    edn_kdf_record record, old_record;
+    edn_root_secret *secret; /* guarded */
+    const char *token;       /* "" without a server */
+    bool account_done;       /* another device has changed the account to the new passphrase already */
+    edn_err *err;
+} changing;
+
+static edn_status changing_make(changing *x)
+{
+    edn_client *c = x->c;
+    edn_status st = load_wrap(c, x->token, &x->old_record, &x->old_box, x->err);
+
+    if (st != EDN_OK)
+        return st;
+    st = open_root(c, x->old_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret);
+    if (st == EDN_E_AUTH && open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
+        x->account_done = true;
+        st = EDN_OK;
+    }
+    if (st == EDN_E_AUTH)
+        return edn_fail(x->err, EDN_E_PASSPHRASE,
+                        "the account's passphrase was changed on another device; give that one as the new passphrase here");
+    if (st == EDN_OK && !x->account_done) {
+        EDN_SECRET(edn_root_secret) fresh = {.sc_seq = 0};
+        account_root_secret(&fresh, &x->secret->aik_seed, &x->secret->root, c->log);
+        edn_buf_reset(&x->link);
+        edn_buf_reset(&x->root_box);
+        st = account_make_kdf(c, client_id(c), c->log, x->new_prepared, x->profile, &fresh, &x->record, &x->root_box, &x->link);
+    }
+    return st;
+}
+
+/* Step 1. */
+static edn_status changing_prepare(changing *x)
+{
+    edn_client *c = x->c;
+    uint8_t pending[40];
+    edn_hash hash;
+    edn_status st = client_begin_write(c, x->err);
+
+    if (st != EDN_OK)
+        return st;
+    st = changing_make(x);
+    if (st == EDN_OK)
+        st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), edn_buf_view(&x->slot));
+    if (st == EDN_OK && !x->account_done) {
+        hash = edn_link_hash(edn_buf_view(&x->link));
+        edn_store_u64(pending, edn_devlog_count(c->log));
+        memcpy(pending + 8, hash.b, sizeof hash.b);
+        if ((st = meta_put(c, "passphrase-pending", EDN_BYTES_EMPTY, edn_bytes_of(pending, sizeof pending))) == EDN_OK &&
+            (st = box_save(c, edn_buf_view(&x->root_box))) == EDN_OK)
+            st = box_save(c, EDN_F(x->record));
+    }
+    return client_end_write(c, st, x->err);
+}
+
+/* Step 2. */
+static edn_status changing_send(changing *x)
+{
+    edn_bytes links[] = {edn_buf_view(&x->link)}, boxes[] = {edn_buf_view(&x->root_box), EDN_F(x->record)};
+    edn_msg_log_append msg = {links, 1, boxes, 2};
+    edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_status st;
+
+    edn_log_append_put(&rq, &msg);
+    st = account_call(x->c, client_id(x->c)->server, "/v1/log", x->token, edn_buf_view(&rq), &body, NULL, x->err);
+    edn_buf_dispose(&rq);
+    edn_buf_dispose(&body);
+    return st;
+}
+
+/* Step 3. */
+static edn_status changing_finish(changing *x)
+{
+    edn_client *c = x->c;
+    edn_status st = client_begin_write(c, x->err);
+
+    if (st != EDN_OK)
+        return st;
+    if (!x->account_done && (st = edn_devlog_append(c->log, edn_buf_view(&x->link))) == EDN_OK)
+        st = log_save_link(c, edn_devlog_count(c->log) - 1, edn_buf_view(&x->link));
+    if (st == EDN_OK)
+        st = slot_swap(c);
+    return client_end_write(c, st, x->err);
+}
+
+static edn_status changing_undo(changing *x, edn_status why)
+{
+    edn_err ignored;
+
+    if (client_begin_write(x->c, &ignored) == EDN_OK)
+        (void)client_end_write(x->c, pending_drop(x->c), &ignored); /* left over, it is settled by the next sync */
+    return why;
+}
+
+static edn_status change(changing *x)
+{
+    edn_sync_result synced;
+    edn_sync_remote remote = {0};
+    edn_client *c = x->c;
+    edn_status st = EDN_OK;
+
+    for (int tries = 0; tries < 5; tries++) {
+        if (client_id(c)->server[0]) { /* the log must be the newest, and a token at hand */
+            if ((st = edn_client_sync(c, NULL, &synced, x->err)) != EDN_OK || (st = client_begin_read(c, x->err)) != EDN_OK)
+                return st;
+            edn_sync_remote_dispose(&remote);
+            if ((st = client_end_read(c, remote_load(c, &remote), x->err)) != EDN_OK)
+                return st;
+            x->token = remote.token;
+        }
+        edn_buf_reset(&x->old_box);
+        if ((st = changing_prepare(x)) != EDN_OK)
+            break;
+        st = x->token[0] && !x->account_done ? changing_send(x) : EDN_OK;
+        if (st == EDN_OK)
+            st = changing_finish(x);
+        else if (st != EDN_E_NETWORK) /* without an answer it is not known: both stay until a sync tells */
+            st = changing_undo(x, st);
+        if (st != EDN_E_CONFLICT)
+            break;
+    }
+    x->token = "";
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+    return st;
+}
+
+edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase, edn_strength strength,
+                                        edn_err *err)
+{
+    EDN_SECRET(edn_local_key) ldk = EDN_KEY_EMPTY;
+    edn_buf old_prepared = EDN_BUF_INIT(16384), new_prepared = EDN_BUF_INIT(16384);
+    changing x = {.c = c, .token = "", .err = err, .slot = EDN_BUF_INIT(4096), .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
+                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX), .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    edn_status st;
+
+    x.profile = (edn_kdf_profile)(strength ? (int)strength : EDN_KDF_DEFAULT);
+    x.secret = edn_secret_alloc(sizeof *x.secret);
+    if (!x.secret)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    if ((st = client_open_slot(c, old_passphrase, &ldk, err)) != EDN_OK ||
+        (!c->secret && (st = client_unlock_with(c, &ldk, err)) != EDN_OK) ||
+        (st = edn_passphrase_prepare(old_passphrase, &old_prepared, err)) != EDN_OK ||
+        (st = edn_passphrase_prepare(new_passphrase, &new_prepared, err)) != EDN_OK)
+        goto out;
+    st = edn_slot_seal(&x.slot, edn_buf_view(&new_prepared), x.profile, &c->device, &ldk, &c->random);
+    if (st != EDN_OK) {
+        client_fail(c, st, err);
+        goto out;
+    }
+    x.old_prepared = edn_buf_view(&old_prepared);
+    x.new_prepared = edn_buf_view(&new_prepared);
+    st = change(&x);
+out:
+    edn_secret_free(x.secret);
+    edn_buf_wipe(&old_prepared);
+    edn_buf_wipe(&new_prepared);
+    edn_buf_dispose(&x.slot);
+    edn_buf_dispose(&x.link);
+    edn_buf_dispose(&x.root_box);
+    edn_buf_dispose(&x.old_box);
+    return st;
+}

@@ -1,0 +1,552 @@
+/* Drives the sync engine: carries its requests, keeps what it has checked, and remembers what it learned. */
+#include "client_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FINDINGS_MAX 32u
+
+/* ---- what is remembered of the server ------------------------------------------------------------------------------------------- */
+
+static edn_status remote_row(edn_client *c, edn_buf *out)
+{
+    edn_store_key_name k = edn_store_name(c->store, EDN_TABLE_REMOTE, "server", EDN_BYTES_EMPTY);
+    return edn_store_get(c->store, EDN_TABLE_REMOTE, EDN_F(k), out);
+}
+
+edn_status remote_load(edn_client *c, edn_sync_remote *out)
+{
+    edn_buf row = EDN_BUF_INIT((size_t)1 << 20);
+    char origin[EDN_ORIGIN_SIZE_MAX + 1];
+    edn_status st = remote_row(c, &row);
+
+    memset(out, 0, sizeof *out);
+    if (st == EDN_OK && edn_sync_remote_decode(edn_buf_view(&row), origin, out) != EDN_OK)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_E_MISSING)
+        st = EDN_OK;
+    out->origin = client_id(c)->server;
+    out->name_hash = edn_account_name_hash(edn_bytes_str(client_id(c)->name));
+    edn_buf_wipe(&row);
+    return st;
+}
+
+edn_status remote_save(edn_client *c, const edn_sync_remote *r)
+{
+    edn_store_key_name k = edn_store_name(c->store, EDN_TABLE_REMOTE, "server", EDN_BYTES_EMPTY);
+    edn_buf row = EDN_BUF_INIT((size_t)1 << 20), old = EDN_BUF_INIT((size_t)1 << 20);
+    edn_status st;
+
+    edn_sync_remote_put(&row, r);
+    st = edn_buf_status(&row);
+    /* A sync that learned nothing writes nothing. */
+    if (st == EDN_OK && (remote_row(c, &old) != EDN_OK || !edn_bytes_equal(edn_buf_view(&old), edn_buf_view(&row))))
+        st = edn_store_put(c->store, EDN_TABLE_REMOTE, EDN_F(k), edn_buf_view(&row));
+    edn_buf_wipe(&row);
+    edn_buf_wipe(&old);
+    return st;
+}
+
+/* ---- claims: u32 n ‖ n × (device 16 ‖ u64 dseq ‖ hash 32 ‖ by 16 ‖ u64 since ms ‖ u32 syncs) ------------------------------------------ */
+
+#define CLAIM_SIZE 84u
+
+static edn_status claims_load(edn_client *c, edn_claim *out, size_t *n)
+{
+    edn_buf row = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4);
+    edn_status st = meta_get(c, "claims", EDN_BYTES_EMPTY, &row);
+    edn_reader r = edn_reader_init(edn_buf_view(&row));
+    uint32_t count;
+
+    *n = 0;
+    if (st == EDN_OK) {
+        count = edn_read_u32(&r, "claims");
+        if (count > EDN_CLAIMS_MAX)
+            edn_reader_fail(&r, EDN_E_FORMAT, "claims");
+        for (uint32_t i = 0; edn_reader_status(&r) == EDN_OK && i < count; i++) {
+            edn_claim *k = &out[i];
+            edn_read_into(&r, k->head.device.b, sizeof k->head.device.b, "device");
+            k->head.dseq = edn_read_u64(&r, "dseq");
+            edn_read_into(&r, k->head.hash.b, sizeof k->head.hash.b, "hash");
+            edn_read_into(&r, k->by.b, sizeof k->by.b, "by");
+            k->since_ms = edn_read_u64(&r, "since");
+            k->syncs = edn_read_u32(&r, "syncs");
+        }
+        st = edn_reader_end(&r) == EDN_OK ? EDN_OK : EDN_E_DAMAGED;
+        *n = st == EDN_OK ? count : 0;
+    }
+    edn_buf_dispose(&row);
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
+static edn_status claims_save(edn_client *c, const edn_claim *p, size_t n)
+{
+    edn_buf row = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4), old = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4);
+    edn_status st, had = meta_get(c, "claims", EDN_BYTES_EMPTY, &old);
+
+    edn_put_u32(&row, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        edn_put_bytes(&row, p[i].head.device.b, sizeof p[i].head.device.b);
+        edn_put_u64(&row, p[i].head.dseq);
+        edn_put_bytes(&row, p[i].head.hash.b, sizeof p[i].head.hash.b);
+        edn_put_bytes(&row, p[i].by.b, sizeof p[i].by.b);
+        edn_put_u64(&row, p[i].since_ms);
+        edn_put_u32(&row, p[i].syncs);
+    }
+    st = edn_buf_status(&row);
+    if (st == EDN_OK && !(n == 0 && had == EDN_E_MISSING) && !edn_bytes_equal(edn_buf_view(&old), edn_buf_view(&row)))
+        st = meta_put(c, "claims", EDN_BYTES_EMPTY, edn_buf_view(&row));
+    edn_buf_dispose(&row);
+    edn_buf_dispose(&old);
+    return st;
+}
+
+/* ---- findings: the newest FINDINGS_MAX, newest first: n × (u32 status ‖ u64 time ms ‖ LP(text)) ------------------------------------------ */
+
+edn_status finding_save(edn_client *c, const edn_finding *f)
+{
+    edn_buf old = EDN_BUF_INIT(65536), now = EDN_BUF_INIT(65536);
+    edn_status st = meta_get(c, "findings", EDN_BYTES_EMPTY, &old);
+    edn_reader r = edn_reader_init(edn_buf_view(&old));
+    size_t kept = 1;
+
+    edn_put_u32(&now, (uint32_t)f->status);
+    edn_put_u64(&now, f->time_ms);
+    edn_put_lp(&now, edn_bytes_str(f->text));
+    while (st == EDN_OK && edn_reader_left(&r) > 0 && kept < FINDINGS_MAX) {
+        uint32_t status = edn_read_u32(&r, "status");
+        uint64_t time_ms = edn_read_u64(&r, "time");
+        edn_bytes text = edn_read_lp(&r, sizeof f->text, "text");
+        if (edn_reader_status(&r) != EDN_OK)
+            break;
+        if (status == (uint32_t)f->status && edn_bytes_equal(text, edn_bytes_str(f->text)))
+            continue; /* told before: only its time is new */
+        edn_put_u32(&now, status);
+        edn_put_u64(&now, time_ms);
+        edn_put_lp(&now, text);
+        kept++;
+    }
+    if (st == EDN_E_MISSING || st == EDN_OK)
+        st = edn_buf_status(&now);
+    if (st == EDN_OK)
+        st = meta_put(c, "findings", EDN_BYTES_EMPTY, edn_buf_view(&now));
+    edn_buf_dispose(&old);
+    edn_buf_dispose(&now);
+    return st;
+}
+
+/* ---- what the engine may look up ---------------------------------------------------------------------------------------------------------- */
+
+static bool view_space_key(void *ctx, uint32_t epoch, edn_space_key *out) { return keys_space(ctx, epoch, out) == EDN_OK; }
+
+static bool view_batch_hash(void *ctx, const edn_device_id *d, uint64_t dseq, edn_hash *out)
+{
+    return batch_hash_load(ctx, d, dseq, out) == EDN_OK;
+}
+
+static edn_status view_batch(void *ctx, const edn_device_id *d, uint64_t dseq, edn_buf *out) { return batch_load(ctx, d, dseq, out); }
+
+static edn_status view_link(void *ctx, uint64_t seq, edn_buf *out)
+{
+    edn_client *c = ctx;
+    uint8_t key[8];
+
+    for (int i = 0; i < 8; i++)
+        key[i] = (uint8_t)(seq >> (56 - 8 * i));
+    return edn_store_get(c->store, EDN_TABLE_LINK, edn_bytes_of(key, sizeof key), out);
+}
+
+static edn_status view_box(void *ctx, const edn_hash *hash, edn_buf *out) { return box_load(ctx, hash, out); }
+
+edn_sync_view sync_view(edn_client *c)
+{
+    return (edn_sync_view){c, view_space_key, view_batch_hash, view_batch, view_link, view_box};
+}
+
+/* ---- one run of the engine -------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct run {
+    edn_client *c;
+    const edn_sync_options *options;
+    edn_sync_result *result;
+    const edn_transport *transport;
+    edn_sync_remote remote;
+    uint8_t binding[32];
+    edn_sync *engine;
+    uint64_t sent, received; /* the client's counters when it began */
+    inbox_figures inbox;
+    edn_err *err;
+} run;
+
+static edn_status run_begin(run *r, bool full)
+{
+    edn_client *c = r->c;
+    edn_claim *claims = calloc(EDN_CLAIMS_MAX, sizeof *claims);
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    edn_sync_setup setup = {.view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .claims = claims, .full = full};
+    heads h = {NULL, 0};
+    edn_status st = claims ? client_begin_read(c, r->err) : EDN_E_NOMEM;
+
+    if (st != EDN_OK) {
+        free(claims);
+        return st;
+    }
+    if ((st = remote_load(c, &r->remote)) == EDN_OK && (st = heads_load(c, &h)) == EDN_OK &&
+        (st = claims_load(c, claims, &setup.claims_n)) == EDN_OK &&
+        (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK) {
+        const identity *id = client_id(c);
+        setup.account = id->account;
+        setup.device = id->device;
+        setup.sk = &id->sign_sk;
+        setup.space = id->space;
+        setup.log = c->log;
+        setup.heads = h.p;
+        setup.heads_n = h.n;
+        if (strncmp(id->server, "https:", 6) == 0)
+            setup.channel_binding = r->binding;
+        edn_probe_of(setup.probe, &rk, &id->account, &id->space, edn_devlog_epoch(c->log));
+        st = edn_sync_new(&setup, &r->engine);
+    }
+    heads_dispose(&h);
+    free(claims);
+    return client_end_read(c, st, r->err);
+}
+
+static void carry(run *r, const edn_sync_action *a)
+{
+    edn_http_answer answer = {.body = EDN_BUF_INIT(a->answer_size_max)};
+    edn_http_request rq = {.method = a->post ? EDN_HTTP_POST : EDN_HTTP_GET, .path = a->path, .bearer = a->bearer, .body = a->body,
+                           .answer_size_max = a->answer_size_max};
+    edn_status st = r->transport->exchange(r->transport->ctx, &rq, &answer, r->err);
+
+    r->c->bytes_sent += answer.bytes_sent;
+    r->c->bytes_received += answer.bytes_received;
+    if (st == EDN_OK && r->transport->channel_binding && !r->transport->channel_binding(r->transport->ctx, r->binding))
+        memset(r->binding, 0, sizeof r->binding);
+    edn_sync_answered(r->engine, client_now(r->c), st, answer.status, answer.retry_after_s, edn_buf_view(&answer.body));
+    edn_buf_dispose(&answer.body);
+}
+
+static void keep(run *r, const edn_sync_action *a)
+{
+    inbox_figures now = {0};
+    edn_status st = client_begin_write(r->c, r->err);
+
+    if (st == EDN_OK)
+        st = client_end_write(r->c, inbox_save(r->c, a, &now), r->err);
+    if (st == EDN_OK) {
+        r->inbox.records += now.records;
+        r->inbox.entries += now.entries;
+        r->inbox.conflicts += now.conflicts;
+    }
+    edn_sync_saved(r->engine, client_now(r->c), st);
+}
+
+static bool go_on(run *r)
+{
+    const edn_progress *p = r->options ? r->options->progress : NULL;
+    return !p || !p->fn || p->fn(p->ctx, "syncing", r->inbox.records, 0);
+}
+
+/* What was learned, in one transaction; none when there is nothing to write. */
+static edn_status run_remember(run *r)
+{
+    edn_client *c = r->c;
+    const edn_sync_finding *f;
+    const edn_claim *claims;
+    size_t n = edn_sync_findings(r->engine, &f), claims_n = edn_sync_claims(r->engine, &claims);
+    edn_status st = client_begin_write(c, r->err);
+
+    if (st != EDN_OK)
+        return st;
+    st = remote_save(c, &r->remote);
+    if (st == EDN_OK)
+        st = claims_save(c, claims, claims_n);
+    for (size_t i = 0; st == EDN_OK && i < n; i++) {
+        edn_finding out = {.status = f[i].status, .time_ms = client_now(c)};
+        memcpy(out.text, f[i].text, sizeof out.text);
+        st = finding_save(c, &out);
+        if (st == EDN_OK && f[i].evidence.n)
+            st = aside_evidence(c, f[i].status, f[i].evidence);
+        if (r->options && r->options->on_finding)
+            r->options->on_finding(r->options->ctx, &out);
+        r->result->findings++;
+    }
+    return client_end_write(c, st, r->err);
+}
+
+static bool nothing_to_remember(run *r)
+{
+    const edn_sync_finding *f;
+    edn_sync_figures figures = edn_sync_figures_of(r->engine);
+
+    return figures.round_trips == 1 && figures.synced && figures.batches_sent == 0 && figures.batches_received == 0 &&
+           edn_sync_findings(r->engine, &f) == 0;
+}
+
+static void run_result(run *r)
+{
+    edn_sync_figures g = edn_sync_figures_of(r->engine);
+    edn_sync_result *out = r->result;
+
+    out->round_trips += g.round_trips;
+    out->batches_sent += g.batches_sent;
+    out->batches_received += g.batches_received;
+    out->refilled += g.refilled;
+    out->records_received += r->inbox.records;
+    out->entries_changed += r->inbox.entries;
+    out->conflicts += r->inbox.conflicts;
+    out->bytes_sent = r->c->bytes_sent - r->sent;
+    out->bytes_received = r->c->bytes_received - r->received;
+    out->synced = g.synced;
+}
+
+static edn_status explain(run *r, edn_status st)
+{
+    const edn_sync_finding *f;
+    size_t n = edn_sync_findings(r->engine, &f);
+    const char *origin = client_id(r->c)->server;
+
+    if (r->err && r->err->status == st && r->err->text[0])
+        return st;
+    for (size_t i = n; i > 0; i--)
+        if (f[i - 1].status == st)
+            return edn_fail(r->err, st, "%s", f[i - 1].text);
+    switch (st) {
+    case EDN_E_NETWORK: return edn_fail(r->err, st, "%s: no answer; nothing is lost, try again later", origin);
+    case EDN_E_RATE: return edn_fail(r->err, st, "%s: the server asks to wait; try again in a minute", origin);
+    case EDN_E_DENIED: return edn_fail(r->err, st, "%s: the server does not accept this device; it may have been revoked", origin);
+    case EDN_E_SERVER: return edn_fail(r->err, st, "%s: the answers are not of the EDN protocol; is there a proxy's login page in between?", origin);
+    default: return client_fail(r->c, st, r->err);
+    }
+}
+
+/* EDN_E_CLONE comes back with *clone_dseq set. */
+static edn_status run_engine(run *r, bool full, uint64_t *clone_dseq)
+{
+    edn_status st = run_begin(r, full);
+    edn_sync_action a;
+
+    if (st != EDN_OK)
+        goto out;
+    for (;;) {
+        a = edn_sync_step(r->engine, client_now(r->c));
+        if (a.kind == EDN_SYNC_DONE)
+            break;
+        if (a.kind == EDN_SYNC_SAVE)
+            keep(r, &a);
+        else
+            carry(r, &a);
+        if (!go_on(r)) {
+            st = edn_fail(r->err, EDN_E_CANCELLED, "stopped; the next sync goes on from here");
+            break;
+        }
+    }
+    if (st == EDN_OK)
+        st = a.status;
+    *clone_dseq = edn_sync_figures_of(r->engine).clone_dseq;
+    run_result(r);
+    if (st != EDN_OK)
+        explain(r, st);
+    if (!nothing_to_remember(r)) {
+        edn_err first = {EDN_OK, ""}, *err = r->err;
+        edn_status kept;
+        r->err = &first;
+        kept = run_remember(r);
+        r->err = err;
+        if (st == EDN_OK && kept != EDN_OK)
+            st = edn_fail(err, kept, "%s", first.text);
+    }
+out:
+    edn_sync_free(r->engine);
+    r->engine = NULL;
+    return st;
+}
+
+/* Local changes become batches. A look first: most syncs have nothing to send, and then need no lock. */
+static edn_status send_local(edn_client *c, edn_err *err)
+{
+    uint64_t n = 0;
+    edn_status st = client_begin_read(c, err);
+
+    if (st == EDN_OK)
+        st = client_end_read(c, outbox_count(c, &n), err);
+    if (st != EDN_OK || n == 0)
+        return st;
+    if ((st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    return client_end_write(c, outbox_build(c, &n), err);
+}
+
+static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
+{
+    uint64_t unsent = 0;
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = outbox_count(c, &unsent)) == EDN_OK)
+        st = aside_count(c, &out->set_aside);
+    out->synced = out->synced && unsent == 0;
+    return client_end_read(c, st, err);
+}
+
+static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
+{
+    run r = {.c = c, .options = options, .result = out, .err = err, .sent = c->bytes_sent, .received = c->bytes_received};
+    uint64_t clone_dseq = 0;
+    edn_status st;
+
+    memset(out, 0, sizeof *out);
+    if (err)
+        *err = (edn_err){EDN_OK, ""};
+    if ((st = send_local(c, err)) != EDN_OK)
+        return st;
+    if (!client_id(c)->server[0])
+        return edn_fail(err, EDN_E_INVALID, "this diary has no server yet; give it one with 'edn server URL --name NAME'");
+    if ((st = client_transport(c, client_id(c)->server, &r.transport, err)) != EDN_OK)
+        return st;
+    st = run_engine(&r, full, &clone_dseq);
+    if (st == EDN_E_CLONE && r.remote.token[0]) {
+        /* Two copies of one device: this one goes on under a new id, and says again what it had said under the old. */
+        st = identity_reenrol(c, r.remote.token, clone_dseq, err);
+        r.remote.token[0] = 0;
+        edn_sync_remote_dispose(&r.remote);
+        if (st == EDN_OK && (st = send_local(c, err)) == EDN_OK)
+            st = run_engine(&r, true, &clone_dseq);
+    }
+    edn_wipe(r.remote.token, sizeof r.remote.token);
+    edn_sync_remote_dispose(&r.remote);
+    return st == EDN_OK ? after_sync(c, out, err) : st;
+}
+
+edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out, edn_err *err)
+{
+    return sync_now(c, options, false, out, err);
+}
+
+/* ---- watching ------------------------------------------------------------------------------------------------------------------------------------- */
+
+typedef struct watching {
+    edn_client *c;
+    bool (*go_on)(void *ctx, const edn_sync_result *last);
+    void *ctx;
+    uint64_t version; /* of the store, after the last sync */
+    int home_fd;      /* tells when a file of the home changes; -1 */
+    bool stop;
+} watching;
+
+static bool has_local_changes(watching *w)
+{
+    uint64_t n = 0, version = edn_store_version(w->c->store);
+    edn_err ignored;
+
+    if (version == w->version)
+        return false;
+    w->version = version;
+    if (client_begin_read(w->c, &ignored) != EDN_OK)
+        return false;
+    return client_end_read(w->c, outbox_count(w->c, &n), &ignored) == EDN_OK && n > 0;
+}
+
+static void drain(int fd)
+{
+    char buffer[4096];
+
+    while (fd >= 0 && read(fd, buffer, sizeof buffer) > 0)
+        ;
+}
+
+/* Anything but an empty line is word from the server; an empty one is a moment to look around. */
+static bool on_event(void *ctx, edn_bytes data)
+{
+    watching *w = ctx;
+
+    if (data.n)
+        return false;
+    drain(w->home_fd);
+    if (!w->go_on(w->ctx, NULL)) {
+        w->stop = true;
+        return false;
+    }
+    return !has_local_changes(w);
+}
+
+static void pause_ms(unsigned ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&t, NULL); /* a signal ends it early, which is as well */
+}
+
+/* The home's files, so that a change by another process is noticed at once and not at the next look. */
+static int watch_home(edn_client *c)
+{
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    if (fd >= 0 && inotify_add_watch(fd, c->home, IN_MODIFY) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static edn_status wait_for_word(watching *w, edn_err *err)
+{
+    edn_sync_remote remote;
+    const edn_transport *t;
+    edn_status st = client_begin_read(w->c, err);
+
+    if (st != EDN_OK || (st = client_end_read(w->c, remote_load(w->c, &remote), err)) != EDN_OK)
+        return st;
+    st = client_transport(w->c, client_id(w->c)->server, &t, err);
+    w->version = edn_store_version(w->c->store);
+    drain(w->home_fd);
+    if (st == EDN_OK && t->events && remote.token[0])
+        st = t->events(t->ctx, "/v1/events", remote.token, w->home_fd, on_event, w, err);
+    else if (st == EDN_OK)
+        pause_ms(1000);
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+    return st;
+}
+
+static bool worth_waiting(edn_status st)
+{
+    return st == EDN_E_NETWORK || st == EDN_E_RATE || st == EDN_E_SERVER || st == EDN_E_BUSY || st == EDN_E_DENIED;
+}
+
+edn_status edn_client_watch(edn_client *c, const edn_sync_options *options, bool (*go_on_fn)(void *ctx, const edn_sync_result *last),
+                            void *ctx, edn_err *err)
+{
+    watching w = {.c = c, .go_on = go_on_fn, .ctx = ctx, .home_fd = watch_home(c)};
+    edn_sync_result result;
+    unsigned wait_s = 1;
+    bool full = false;
+    edn_status st = EDN_OK;
+
+    while (!w.stop) {
+        st = sync_now(c, options, full, &result, err);
+        if (st != EDN_OK && !worth_waiting(st))
+            break;
+        if (!go_on_fn(ctx, st == EDN_OK ? &result : NULL)) {
+            st = EDN_OK;
+            break;
+        }
+        if (st != EDN_OK) { /* the network or the server is away: ever longer, up to a minute */
+            for (unsigned i = 0; i < wait_s && !w.stop; i++) {
+                pause_ms(1000);
+                w.stop = !go_on_fn(ctx, NULL);
+            }
+            wait_s = EDN_MIN(2 * wait_s, 60u);
+            continue;
+        }
+        wait_s = 1;
+        full = wait_for_word(&w, err) == EDN_E_DENIED; /* the token has run out: log in again */
+    }
+    if (w.home_fd >= 0)
+        close(w.home_fd);
+    return st;
+}

@@ -1,0 +1,243 @@
+/* `verify`: nothing in the local store is believed; every signature, chain, seal and document is checked again. */
+#include "client_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct verifying {
+    edn_client *c;
+    edn_finding_fn *fn;
+    void *ctx;
+    const edn_progress *progress;
+    edn_verify_result *out;
+    edn_devlog *log;     /* built anew, with every signature checked */
+    edn_head last;       /* of the device whose chain is being walked */
+    uint64_t done, total;
+} verifying;
+
+static void report(verifying *v, edn_status st, const char *text)
+{
+    edn_finding f = {.status = st, .time_ms = client_now(v->c)};
+
+    snprintf(f.text, sizeof f.text, "%s (%s)", text, edn_status_name(st));
+    v->out->damaged++;
+    if (v->fn)
+        v->fn(v->ctx, &f);
+}
+
+static edn_status step(verifying *v, const char *what)
+{
+    v->done++;
+    if (v->progress && v->progress->fn && !v->progress->fn(v->progress->ctx, what, v->done, v->total))
+        return EDN_E_CANCELLED;
+    return EDN_OK;
+}
+
+static edn_status check_link(void *ctx, edn_bytes key, edn_status st, edn_bytes link)
+{
+    verifying *v = ctx;
+    char text[128];
+
+    (void)key;
+    if (st == EDN_OK)
+        st = edn_devlog_append(v->log, link);
+    if (st != EDN_OK) {
+        snprintf(text, sizeof text, "link %llu of the device log is not good", (unsigned long long)edn_devlog_count(v->log));
+        report(v, st, text);
+        return EDN_E_FORMAT; /* what comes after it cannot be judged */
+    }
+    v->out->links++;
+    return step(v, "verifying");
+}
+
+/* ---- batches ---------------------------------------------------------------------------------------------------------------- */
+
+static void check_records(verifying *v, const edn_sync_batch *b)
+{
+    edn_buf message = EDN_BUF_INIT((size_t)4 << 20);
+    record_head head;
+    char text[160], device[33];
+
+    edn_hex_encode(device, b->batch.header.device.b, 4);
+    for (uint32_t i = 0; i < b->body.records_n; i++) {
+        const edn_record *r = &b->body.records[i];
+        edn_status st = EDN_OK;
+        edn_buf_reset(&message);
+        if (r->type == EDN_RECORD_JOURNAL_KEY) {
+            EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+            EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+            st = keys_root(v->c, b->batch.header.epoch, &rk);
+            if (st == EDN_OK)
+                st = edn_journal_key_open(&rk, &client_id(v->c)->account, &b->batch.header.space, &r->journal, b->batch.header.epoch,
+                                          r->journal_epoch, r->box, &jk);
+        } else {
+            st = record_message(v->c, &b->batch.header, r, i, &message, &head);
+        }
+        v->out->records++;
+        if (st != EDN_OK) {
+            snprintf(text, sizeof text, "record %u of batch %llu from device %s does not open", i,
+                     (unsigned long long)b->batch.header.dseq, device);
+            report(v, st, text);
+        }
+    }
+    edn_buf_wipe(&message);
+}
+
+static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_t dseq, edn_status st, edn_bytes bytes)
+{
+    edn_sync_view view = sync_view(v->c);
+    edn_batch_check check = {.log = v->log, .space = client_id(v->c)->space, .view = &view};
+    edn_arena a = edn_arena_init((size_t)64 << 20);
+    edn_sync_batch b;
+    edn_hash kept;
+    char text[160], hex[33];
+
+    if (memcmp(v->last.device.b, device->b, sizeof device->b) != 0)
+        v->last = (edn_head){.device = *device};
+    check.last = v->last;
+    if (st == EDN_OK)
+        st = edn_batch_check_run(&check, bytes, &a, &b);
+    if (st == EDN_OK && (batch_hash_load(v->c, device, dseq, &kept) != EDN_OK || memcmp(kept.b, b.hash.b, sizeof kept.b) != 0))
+        st = EDN_E_DAMAGED;
+    v->out->batches++;
+    if (st == EDN_OK) {
+        v->last = (edn_head){*device, dseq, b.hash};
+        check_records(v, &b);
+    } else {
+        edn_hex_encode(hex, device->b, 4);
+        snprintf(text, sizeof text, "batch %llu from device %s is not good; the server may have a good copy",
+                 (unsigned long long)dseq, hex);
+        report(v, st, text);
+        v->last.dseq = dseq; /* the chain goes on from what its row is called by */
+        (void)batch_hash_load(v->c, device, dseq, &v->last.hash);
+    }
+    edn_arena_dispose(&a);
+    return step(v, "verifying");
+}
+
+static edn_status batch_row(void *ctx, edn_bytes key, edn_status st, edn_bytes bytes)
+{
+    edn_device_id device;
+    uint64_t dseq = 0;
+
+    if (key.n != BATCH_KEY_SIZE)
+        return EDN_OK;
+    memcpy(device.b, key.p + 8, sizeof device.b);
+    for (int i = 0; i < 8; i++)
+        dseq = dseq << 8 | key.p[24 + i];
+    return check_batch(ctx, &device, dseq, st, bytes);
+}
+
+/* Every head is there, and is what its row says. */
+static edn_status check_heads(verifying *v)
+{
+    heads h;
+    edn_hash hash;
+    char text[160], hex[33];
+    edn_status st = heads_load(v->c, &h);
+
+    for (size_t i = 0; st == EDN_OK && i < h.n; i++) {
+        if (batch_hash_load(v->c, &h.p[i].device, h.p[i].dseq, &hash) == EDN_OK && memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0)
+            continue;
+        edn_hex_encode(hex, h.p[i].device.b, 4);
+        snprintf(text, sizeof text, "the newest batch of device %s is missing here", hex);
+        report(v, EDN_E_CHAIN, text);
+    }
+    heads_dispose(&h);
+    return st;
+}
+
+/* ---- documents ---------------------------------------------------------------------------------------------------------------- */
+
+static edn_status gather_id(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    (void)st;
+    (void)value;
+    if (key.n == sizeof(edn_entry_id))
+        edn_put_bytes(ctx, key.p, key.n);
+    return edn_buf_status(ctx);
+}
+
+/* Opened, encoded again, and held against the table of contents. */
+static edn_status check_object(verifying *v, const edn_entry_id *id)
+{
+    edn_buf bytes = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
+    edn_doc *again = NULL;
+    object *o;
+    char text[160], hex[33];
+    edn_status st = object_get(v->c, id, &o);
+
+    if (st == EDN_OK && (st = edn_doc_encode(o->doc, &bytes)) == EDN_OK)
+        st = edn_doc_decode(edn_buf_view(&bytes), &again);
+    if (st == EDN_OK)
+        v->out->entries += o->type == EDN_RECORD_ENTRY;
+    if (st != EDN_OK && st != EDN_E_NOMEM) {
+        edn_hex_encode(hex, id->b, sizeof id->b);
+        snprintf(text, sizeof text, "entry %s does not open; its batches are still here and at the server", hex);
+        report(v, st, text);
+        st = EDN_OK;
+    }
+    edn_doc_free(again);
+    edn_buf_wipe(&bytes);
+    objects_forget(v->c->objects);
+    return st == EDN_OK ? step(v, "verifying") : st;
+}
+
+static edn_status count_listed(void *ctx, const catalog_item *it)
+{
+    (void)it;
+    ++*(uint64_t *)ctx;
+    return EDN_OK;
+}
+
+static edn_status check_objects(verifying *v)
+{
+    edn_buf ids = EDN_BUF_INIT((size_t)1 << 30);
+    uint64_t listed_n = 0;
+    char text[160];
+    edn_status st = edn_store_scan(v->c->store, EDN_TABLE_ENTRY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, gather_id, &ids);
+
+    v->total += ids.n / sizeof(edn_entry_id);
+    for (size_t at = 0; st == EDN_OK && at < ids.n; at += sizeof(edn_entry_id)) {
+        edn_entry_id id;
+        memcpy(id.b, ids.p + at, sizeof id.b);
+        st = check_object(v, &id);
+    }
+    edn_buf_dispose(&ids);
+    if (st == EDN_OK)
+        st = catalog_list(v->c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_listed, &listed_n);
+    if (st == EDN_E_DAMAGED || (st == EDN_OK && listed_n != v->out->entries)) {
+        snprintf(text, sizeof text, "the table of contents lists %llu entries, %llu are here", (unsigned long long)listed_n,
+                 (unsigned long long)v->out->entries);
+        report(v, EDN_E_DAMAGED, text);
+        st = EDN_OK;
+    }
+    return st;
+}
+
+edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const edn_progress *progress, edn_verify_result *out,
+                             edn_err *err)
+{
+    verifying v = {.c = c, .fn = fn, .ctx = ctx, .progress = progress, .out = out};
+    edn_status st = client_begin_read(c, err);
+
+    memset(out, 0, sizeof *out);
+    if (st != EDN_OK)
+        return st;
+    v.total = edn_devlog_count(c->log);
+    if ((st = edn_devlog_new(&v.log)) == EDN_OK) {
+        st = edn_store_scan(c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, check_link, &v);
+        if (st == EDN_E_FORMAT)
+            st = EDN_OK;
+    }
+    if (st == EDN_OK)
+        st = edn_store_scan(c->store, EDN_TABLE_BATCH, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, batch_row, &v);
+    if (st == EDN_OK)
+        st = check_heads(&v);
+    if (st == EDN_OK)
+        st = check_objects(&v);
+    edn_devlog_free(v.log);
+    if (st == EDN_E_CANCELLED)
+        edn_fail(err, st, "stopped");
+    return client_end_read(c, st, err);
+}
