@@ -4,11 +4,13 @@
 
 /* HPKE single shot (RFC 9180) in modes base and psk.
  *
+ *     suite "KEM" ‖ 0x0020:
  *     dh          X25519(ephemeral, to)
- *     kem_context enc ‖ to
- *     shared      LabeledExpand(LabeledExtract("", "eae_prk", dh), "shared_secret", kem_context, 32)       suite "KEM" ‖ 0x0020
+ *     shared      LabeledExpand(LabeledExtract("", "eae_prk", dh), "shared_secret", enc ‖ to, 32)
+ *
+ *     suite "HPKE" ‖ 0x0020 ‖ 0x0001 ‖ 0x0003:
  *     context     mode ‖ LabeledExtract("", "psk_id_hash", psk_id) ‖ LabeledExtract("", "info_hash", info)
- *     secret      LabeledExtract(shared, "secret", psk)                                suite "HPKE" ‖ 0x0020 ‖ 0x0001 ‖ 0x0003
+ *     secret      LabeledExtract(shared, "secret", psk)
  *     key, nonce  LabeledExpand(secret, "key" and "base_nonce", context, 32 and 12)
  *
  * with LabeledExtract(salt, label, ikm)      = Extract(salt, "HPKE-v1" ‖ suite ‖ label ‖ ikm)
@@ -21,7 +23,7 @@ enum { MODE_BASE = 0, MODE_PSK = 1, TAG_SIZE = crypto_aead_chacha20poly1305_ietf
 
 _Static_assert(sizeof((edn_hpke_context *)0)->nonce == crypto_aead_chacha20poly1305_ietf_NPUBBYTES, "nonce");
 
-/* ---- HKDF-SHA256 --------------------------------------------------------------------------------------------------- */
+/* ---- HKDF-SHA256 ------------------------------------------------------------------------------------------------- */
 
 static void hmac_begin(crypto_auth_hmacsha256_state *st, edn_bytes key)
 {
@@ -86,7 +88,7 @@ static void labeled_expand(uint8_t *out, size_t out_n, edn_bytes suite, const ui
     edn_hkdf_expand(out, out_n, prk, parts, EDN_COUNT(parts));
 }
 
-/* ---- X25519 and the KEM --------------------------------------------------------------------------------------------- */
+/* ---- X25519 and the KEM ------------------------------------------------------------------------------------------ */
 
 void edn_dh_keypair(const edn_dh_sk *sk, edn_dh_pk *pk) { (void)crypto_scalarmult_base(pk->b, sk->b); /* always 0 */ }
 
@@ -107,7 +109,7 @@ void edn_hpke_kem_secret(uint8_t out[32], const uint8_t dh[32], const uint8_t en
     labeled_expand(out, 32, suite, prk.b, "shared_secret", edn_bytes_of(context, sizeof context));
 }
 
-/* ---- the key schedule -------------------------------------------------------------------------------------------------- */
+/* ---- the key schedule -------------------------------------------------------------------------------------------- */
 
 void edn_hpke_schedule(edn_hpke_context *out, const uint8_t shared[32], edn_bytes info, const edn_psk *psk,
                        edn_bytes psk_id)

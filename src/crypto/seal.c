@@ -11,8 +11,8 @@
  *      0           24           56                      56 + n      72 + n
  *      | nonce N   | com        | XChaCha20 ciphertext  | Poly1305  |
  *
- * Poly1305 does not bind the key: for two keys one ciphertext can be made that opens under both. `com` does: it is a hash
- * over key, nonce and aad, and it is compared before anything is decrypted. */
+ * Poly1305 does not bind the key: for two keys one ciphertext can be made that opens under both. `com` does: it is a
+ * hash over key, nonce and aad, and it is compared before anything is decrypted. */
 
 _Static_assert(EDN_SEAL_NONCE_SIZE == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "nonce");
 _Static_assert(EDN_SEAL_OVERHEAD ==

@@ -69,7 +69,7 @@ void edn_t_put(edn_buf *out, const char *label, const edn_bytes *fields, size_t 
         t_write(to, label, fields, n);
 }
 
-/* ---- BLAKE2b (RFC 7693) ------------------------------------------------------------------------------------------- */
+/* ---- BLAKE2b (RFC 7693) ------------------------------------------------------------------------------------------ */
 
 static void feed(crypto_generichash_state *st, const void *p, size_t n)
 {
@@ -166,7 +166,7 @@ edn_hash edn_t_hash_end(edn_t_hash *h)
     return out;
 }
 
-/* ---- Ed25519 (RFC 8032) --------------------------------------------------------------------------------------------- */
+/* ---- Ed25519 (RFC 8032) ------------------------------------------------------------------------------------------ */
 
 void edn_sign_keypair(const uint8_t seed[32], edn_sign_pk *pk, edn_sign_sk *sk)
 {
@@ -245,7 +245,7 @@ bool edn_verify_fields(const edn_signature *sig, const edn_sign_pk *pk, const ch
     return edn_sign_pk_valid(pk) && edn_verify_checked_fields(sig, pk, label, fields, n);
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 bool edn_dh_pk_valid(const edn_dh_pk *pk)
 {

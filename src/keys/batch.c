@@ -9,8 +9,8 @@
  *      body:            LP(heads) ‖ LP(records)                                          (src/wire)
  *      a record's box:  seal(entry key, aad = T("EDNv1/aad/rec"; its place), operations)
  *
- * The outer layer hides how many records there are and whose; the inner one binds each to its entry, so that content cannot
- * be moved between entries even by who holds the space key. */
+ * The outer layer hides how many records there are and whose; the inner one binds each to its entry, so that content
+ * cannot be moved between entries even by who holds the space key. */
 
 enum { BOX_AT = EDN_BATCH_HEADER_SIZE, PT_AT = BOX_AT + EDN_SEAL_HEAD_SIZE, BODY_AT = 4, RECORD_AAD_SIZE_MAX = 256 };
 
@@ -110,7 +110,7 @@ edn_status edn_batch_open(edn_buf *out, const edn_batch *b, const edn_space_key 
     return EDN_OK;
 }
 
-/* ---- records ---------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 static edn_bytes record_aad(edn_buf *to, const edn_record_place *at)
 {

@@ -68,7 +68,7 @@ edn_status edn_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_
     return st;
 }
 
-/* ---- the grants of one link ------------------------------------------------------------------------------------------- */
+/* ---- the grants of one link -------------------------------------------------------------------------------------- */
 
 /* The grant with the least recipient above `last` (NULL: of all). */
 static const edn_grant *next_grant(const edn_grant *grants, size_t n, const edn_grant *last)

@@ -50,7 +50,7 @@ edn_space_id edn_space_personal(const edn_account_id *a)
     return id;
 }
 
-/* ---- boxes that hold one key ---------------------------------------------------------------------------------------- */
+/* ---- boxes that hold one key ------------------------------------------------------------------------------------- */
 
 #define AAD_SIZE_MAX 256
 

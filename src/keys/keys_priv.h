@@ -8,8 +8,8 @@
 
 EDN_KEY_TYPE(edn_stretched_key) /* A: what Argon2id makes of a passphrase */
 
-/* Secrets of a fixed size, sealed in one box: the plaintext of such a box is never on the heap. edn_box_open: EDN_E_AUTH
- * whatever is wrong, and `secret` is zero then. */
+/* Secrets of a fixed size, sealed in one box: the plaintext of such a box is never on the heap. edn_box_open:
+ * EDN_E_AUTH whatever is wrong, and `secret` is zero then. */
 EDN_MUST_USE edn_status edn_box_seal(edn_buf *out, const uint8_t key[32], edn_bytes aad, const void *secret, size_t n,
                                      const edn_random *rng);
 EDN_MUST_USE edn_status edn_box_open(const uint8_t key[32], edn_bytes aad, edn_bytes box, void *secret, size_t n);

@@ -8,8 +8,8 @@
  *     72  sc_head 32: its hash
  *    104  pins_hash 32
  *
- * sealed under K_wrap with aad T("EDNv1/aad/root"; account, u32 epoch, kdf record). The log position is a lower bound that no
- * server can take back. */
+ * sealed under K_wrap with aad T("EDNv1/aad/root"; account, u32 epoch, kdf record). The log position is a lower bound
+ * that no server can take back. */
 
 enum { ROOT_AT = 32, SEQ_AT = 64, HEAD_AT = 72, PINS_AT = 104, PIN_SIZE = 88, AAD_SIZE_MAX = 128 };
 

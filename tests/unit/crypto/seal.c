@@ -172,7 +172,7 @@ static void a_stuck_random_source_repeats_no_nonce(void **state)
     }
 }
 
-/* ---- Argon2id -------------------------------------------------------------------------------------------------------- */
+/* ---- Argon2id ---------------------------------------------------------------------------------------------------- */
 
 static void argon2id_published(void **state)
 {
@@ -263,7 +263,7 @@ static void argon2id_without_the_memory_says_so(void **state)
 #endif
 }
 
-/* ---- X25519, HKDF, HPKE -------------------------------------------------------------------------------------------------- */
+/* ---- X25519, HKDF, HPKE ------------------------------------------------------------------------------------------ */
 
 static void x25519_rfc7748(void **state)
 {
@@ -527,7 +527,7 @@ static void hpke_refuses_everything_that_is_not_the_same(void **state)
     edn_buf_dispose(&out);
 }
 
-/* ---- the AEADs beneath ------------------------------------------------------------------------------------------------ */
+/* ---- the AEADs beneath ------------------------------------------------------------------------------------------- */
 
 typedef int aead_encrypt(unsigned char *, unsigned long long *, const unsigned char *, unsigned long long,
                          const unsigned char *, unsigned long long, const unsigned char *, const unsigned char *,
@@ -590,7 +590,7 @@ static void chacha20_poly1305_wycheproof(void **state)
                     crypto_aead_chacha20poly1305_ietf_decrypt);
 }
 
-/* ---- secrets ------------------------------------------------------------------------------------------------------------ */
+/* ---- secrets ----------------------------------------------------------------------------------------------------- */
 
 /* A type whose wiping can be watched. */
 typedef struct watched {

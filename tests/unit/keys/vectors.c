@@ -130,8 +130,7 @@ static void hierarchy_vectors(void **state)
     vectors_close(&v);
 }
 
-/* The valid chain of edn/batch: opens to the inside that its records say, and is made again byte for byte from it (but for
- * nonces, which hang on randomness). */
+/* The valid chain of edn/batch opens, down to each record, and a record opens at no other index. */
 static void batch_vectors_open(void **state)
 {
     (void)state;
