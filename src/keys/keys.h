@@ -143,8 +143,8 @@ EDN_MUST_USE edn_status edn_grants_find(edn_bytes blob, const edn_device_id *rec
 
 /* Seals a whole batch: header (its padded length, suite and heads_hash are set here), outer box, signature. `body` is
  * LP(heads) ‖ LP(records) from src/wire, and does not lie in `out`. Padding P1 (Padmé, floor 1 KiB) or P2 (powers of
- * two, floor 4 KiB). EDN_E_LIMIT: larger than EDN_BATCH_SIZE_MAX; EDN_E_FORMAT: no heads in front; EDN_E_NOMEM. A failure
- * appends nothing and leaves `h` as it was. */
+ * two, floor 4 KiB). EDN_E_LIMIT: larger than EDN_BATCH_SIZE_MAX; EDN_E_FORMAT: no heads in front; EDN_E_NOMEM. A
+ * failure appends nothing and leaves `h` as it was. */
 EDN_MUST_USE edn_status edn_batch_seal(edn_buf *out, edn_batch_header *h, edn_padding padding, const edn_space_key *k,
                                        const edn_sign_sk *sk, edn_bytes body, const edn_random *rng);
 /* Opens the outer layer of a batch whose signature was checked: EDN_E_AUTH, EDN_E_FORMAT (padding not zero, not the

@@ -90,7 +90,7 @@ static void refuses_every_other(void *p, size_t n, edn_bytes box, open_fn *open)
 }
 #define REFUSES_EVERY_OTHER(thing, box, open) refuses_every_other(&(thing), sizeof(thing), (box), (open))
 
-/* ---- boxes of one secret ---------------------------------------------------------------------------------------- */
+/* ---- boxes of one secret ----------------------------------------------------------------------------------------- */
 
 static uint32_t epoch = EPOCH, journal_epoch = JOURNAL_EPOCH;
 
@@ -189,7 +189,7 @@ static void pins_hash_tells_every_change(void **state)
     CHECK(memcmp(&h, &changed, sizeof h) != 0);
 }
 
-/* ---- unlocking -------------------------------------------------------------------------------------------------- */
+/* ---- unlocking --------------------------------------------------------------------------------------------------- */
 
 static void unlock_depends_on_all_that_it_takes(void **state)
 {
@@ -439,7 +439,7 @@ static void grants_blobs_of_another_form_are_refused(void **state)
     edn_buf_dispose(&blob);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------------ */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 static edn_record_place at;
 static const char record_ops[] = "a line of the diary";
@@ -500,7 +500,7 @@ static void records_keep_their_limit(void **state)
     edn_buf_dispose(&out);
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static edn_batch_header header_of(void)
 {
@@ -559,7 +559,7 @@ static void batches_round_trip_at_every_bucket(void **state)
     }
 }
 
-/* A07: every byte of a batch, the header's among them, is under the signature; and all but it is under the outer box. */
+/* A07: every byte of a batch is under the signature, the header's among them; all but it is under the outer box. */
 static void a_batch_altered_at_any_byte_is_refused(void **state)
 {
     (void)state;
