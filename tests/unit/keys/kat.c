@@ -1,5 +1,5 @@
-/* Known answers that need no data folder: each was made by tests/kat/keys_ref.py, a second implementation that shares no
- * line and no library with this one. */
+/* Known answers that need no data folder: each was made by tests/kat/keys_ref.py, a second implementation that shares
+ * no line and no library with this one. */
 #include "check.h"
 
 #include "../../kat/keys.inc"
