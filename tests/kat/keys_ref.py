@@ -5,8 +5,8 @@ usage: keys_ref.py > keys.inc         tests/unit/keys/kat.c compares with it
        keys_ref.py --check keys.inc
 
 Shares no code with EDN: BLAKE2b and HMAC-SHA256 are hashlib's, XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03, RFC
-8439), X25519 (RFC 7748) and HPKE (RFC 9180) are written out here, and Ed25519 stands beside this file. Argon2id alone is
-not: its one value is the reference program's (see ARGON2ID).
+8439), X25519 (RFC 7748) and HPKE (RFC 9180) are written out here, and Ed25519 stands beside this file. Argon2id alone
+is not: its one value is the reference program's (see ARGON2ID).
 """
 import hashlib
 import hmac
