@@ -60,17 +60,21 @@ edn_status http_status_fail(const edn_http_answer *a, const char *origin, edn_er
 {
     switch (a->status) {
     case 401:
-    case 403: return edn_fail(err, EDN_E_DENIED, "%s: the server did not accept this login", origin);
+    case 403:
+        return edn_fail(err, EDN_E_DENIED, "%s: the server did not accept this login", origin);
     case 429:
     case 503:
         return edn_fail(err, EDN_E_RATE, "%s: the server is busy or saw too many attempts; try again in %u s", origin,
                         a->retry_after_s ? a->retry_after_s : 60);
-    case 409: return edn_fail(err, EDN_E_CONFLICT, "%s: something changed there at the same moment; try again", origin);
+    case 409:
+        return edn_fail(err, EDN_E_CONFLICT, "%s: something changed there at the same moment; try again", origin);
     case 413:
-    case 507: return edn_fail(err, EDN_E_FULL, "%s: the server has no more room for this account", origin);
+    case 507:
+        return edn_fail(err, EDN_E_FULL, "%s: the server has no more room for this account", origin);
     default:
-        return edn_fail(err, EDN_E_SERVER, "%s: unexpected answer (HTTP %d); is this an EDN server, or a proxy's login page?",
-                        origin, a->status);
+        return edn_fail(err, EDN_E_SERVER,
+                        "%s: unexpected answer (HTTP %d); is this an EDN server, or a proxy's login page?", origin,
+                        a->status);
     }
 }
 
@@ -80,8 +84,8 @@ static edn_status bad_answer(const char *origin, edn_err *err)
 }
 
 /* One request whose answer must be 200 or 201; the body is appended to `body`. */
-edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer, edn_bytes rq, edn_buf *body,
-                        int *http_status, edn_err *err)
+edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer, edn_bytes rq,
+                        edn_buf *body, int *http_status, edn_err *err)
 {
     const edn_transport *t;
     edn_http_answer a = {.body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX)};
@@ -111,8 +115,9 @@ edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *re
     if (st == EDN_OK && edn_server_info_decode(&a, edn_buf_view(&body), &info) != EDN_OK)
         st = bad_answer(origin, err);
     if (st == EDN_OK && !edn_bytes_equal(info.origin, edn_bytes_str(origin)))
-        st = edn_fail(err, EDN_E_SERVER, "%s: the server calls itself %.*s; use that name, or have its operator set it (--origin)",
-                      origin, (int)EDN_MIN(info.origin.n, (size_t)200), (const char *)info.origin.p);
+        st = edn_fail(err, EDN_E_SERVER,
+                      "%s: the server calls itself %.*s; use that name, or have its operator set it (--origin)", origin,
+                      (int)EDN_MIN(info.origin.n, (size_t)200), (const char *)info.origin.p);
     if (st == EDN_OK)
         *receipt_pk = info.receipt_pk;
     edn_arena_dispose(&a);
@@ -159,8 +164,10 @@ static edn_status register_account(edn_client *c, edn_err *err)
     int http = 0;
     edn_status st;
 
-    if ((st = edn_store_scan(c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather_row, &links)) != EDN_OK ||
-        (st = edn_store_scan(c->store, EDN_TABLE_BOX, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather_row, &boxes)) != EDN_OK) {
+    if ((st = edn_store_scan(c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather_row, &links)) !=
+            EDN_OK ||
+        (st = edn_store_scan(c->store, EDN_TABLE_BOX, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather_row, &boxes)) !=
+            EDN_OK) {
         client_fail(c, st, err);
         goto out;
     }
@@ -174,11 +181,12 @@ static edn_status register_account(edn_client *c, edn_err *err)
     st = account_call(c, id->server, "/v1/accounts", NULL, edn_buf_view(&rq), &body, &http, err);
     if (st == EDN_E_CONFLICT) {
         edn_hash head = edn_devlog_head(c->log);
-        if (edn_log_state_decode(&a, edn_buf_view(&body), &state) == EDN_OK && state.count == edn_devlog_count(c->log) &&
-            memcmp(state.head.b, head.b, sizeof head.b) == 0)
+        if (edn_log_state_decode(&a, edn_buf_view(&body), &state) == EDN_OK &&
+            state.count == edn_devlog_count(c->log) && memcmp(state.head.b, head.b, sizeof head.b) == 0)
             st = EDN_OK;
         else
-            st = edn_fail(err, EDN_E_EXISTS, "%s: the name \"%s\" is taken; choose another with --name", id->server, id->name);
+            st = edn_fail(err, EDN_E_EXISTS, "%s: the name \"%s\" is taken; choose another with --name", id->server,
+                          id->name);
     }
 out:
     edn_buf_dispose(&rq);
@@ -212,8 +220,12 @@ static edn_status new_cert(edn_client *c, enrolment *e, const char *device_name)
 static edn_status grant_to_self(edn_client *c, const enrolment *e, const edn_account_id *account, uint64_t link_seq,
                                 const edn_hash *prev, edn_buf *out)
 {
-    edn_grant_context cx = {.account = *account, .recipient = e->id.device, .epoch = e->epoch, .purpose = EDN_GRANT_ROOT,
-                            .link_seq = link_seq, .prev = *prev};
+    edn_grant_context cx = {.account = *account,
+                            .recipient = e->id.device,
+                            .epoch = e->epoch,
+                            .purpose = EDN_GRANT_ROOT,
+                            .link_seq = link_seq,
+                            .prev = *prev};
     edn_grant g = {.recipient = e->id.device};
     edn_status st = edn_grant_seal(g.b, &cx, &e->cert.enc, &e->rk, NULL, EDN_BYTES_EMPTY, &c->random);
 
@@ -229,7 +241,8 @@ static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, 
 
     memcpy(device, e->id.device.b, 16);
     memcpy(device + 16, e->id.account.b, 32);
-    if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("device"), edn_bytes_of(device, sizeof device))) != EDN_OK ||
+    if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("device"), edn_bytes_of(device, sizeof device))) !=
+            EDN_OK ||
         (st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), slot)) != EDN_OK ||
         (st = identity_save(c, &e->id)) != EDN_OK || (st = keys_root_save(c, e->epoch, &e->rk)) != EDN_OK)
         return st;
@@ -277,7 +290,8 @@ static edn_status home_is_free(edn_client *c, edn_err *err)
     edn_store_close(s);
     if (st == EDN_E_MISSING)
         return EDN_OK;
-    return edn_fail(err, EDN_E_EXISTS, "%s: there is a diary in this folder already; name another with --home", c->home);
+    return edn_fail(err, EDN_E_EXISTS, "%s: there is a diary in this folder already; name another with --home",
+                    c->home);
 }
 
 /* The first transaction of a new home: rows, and what every home has (a name for the device, a first journal). */
@@ -334,8 +348,9 @@ static edn_status make_genesis(edn_client *c, enrolment *e, edn_devlog *log, edn
     return st;
 }
 
-edn_status account_make_kdf(edn_client *c, const identity *id, const edn_devlog *log, edn_bytes prepared, edn_kdf_profile profile,
-                            const edn_root_secret *secret, edn_kdf_record *record, edn_buf *root_box, edn_buf *link)
+edn_status account_make_kdf(edn_client *c, const identity *id, const edn_devlog *log, edn_bytes prepared,
+                            edn_kdf_profile profile, const edn_root_secret *secret, edn_kdf_record *record,
+                            edn_buf *root_box, edn_buf *link)
 {
     EDN_SECRET(edn_wrap_key) wrap = EDN_KEY_EMPTY;
     EDN_SECRET(edn_seed) login_seed = EDN_KEY_EMPTY;
@@ -348,7 +363,8 @@ edn_status account_make_kdf(edn_client *c, const identity *id, const edn_devlog 
 
     client_random(c, salt, sizeof salt);
     edn_kdf_record_make(record, profile, id->has_account_key, salt);
-    st = edn_unlock_keys(prepared, id->has_account_key ? &id->account_key : NULL, &id->account, record, &wrap, &login_seed);
+    st = edn_unlock_keys(prepared, id->has_account_key ? &id->account_key : NULL, &id->account, record, &wrap,
+                         &login_seed);
     if (st != EDN_OK)
         return st;
     edn_sign_keypair(login_seed.b, &login_pk, &login_sk);
@@ -372,8 +388,8 @@ void account_root_secret(edn_root_secret *out, const edn_seed *aik_seed, const e
     out->pins_hash = edn_pins_hash(pins, n);
 }
 
-static edn_status init_links(edn_client *c, enrolment *e, const edn_init_options *o, edn_bytes prepared, edn_buf *genesis,
-                             edn_buf *set_kdf, edn_buf *grants, edn_buf *root_box)
+static edn_status init_links(edn_client *c, enrolment *e, const edn_init_options *o, edn_bytes prepared,
+                             edn_buf *genesis, edn_buf *set_kdf, edn_buf *grants, edn_buf *root_box)
 {
     EDN_SECRET(edn_root_secret) secret = {.sc_seq = 0};
     edn_devlog *log = NULL;
@@ -384,11 +400,12 @@ static edn_status init_links(edn_client *c, enrolment *e, const edn_init_options
     client_random(c, e->id.account_key.b, sizeof e->id.account_key.b);
     e->id.has_account_key = !o->no_account_key;
     edn_sign_keypair(e->aik_seed.b, &e->aik, &e->aik_sk);
-    if ((st = new_cert(c, e, o->device_name ? o->device_name : "device")) == EDN_OK && (st = edn_devlog_new(&log)) == EDN_OK &&
-        (st = make_genesis(c, e, log, genesis, grants)) == EDN_OK) {
+    if ((st = new_cert(c, e, o->device_name ? o->device_name : "device")) == EDN_OK &&
+        (st = edn_devlog_new(&log)) == EDN_OK && (st = make_genesis(c, e, log, genesis, grants)) == EDN_OK) {
         account_root_secret(&secret, &e->aik_seed, &e->rk, log);
-        st = account_make_kdf(c, &e->id, log, prepared, (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &secret,
-                              &e->record, root_box, set_kdf);
+        st = account_make_kdf(c, &e->id, log, prepared,
+                              (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &secret, &e->record,
+                              root_box, set_kdf);
     }
     edn_devlog_free(log);
     return st;
@@ -438,8 +455,9 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
                       (st = account_pin_server(c, e->id.server, &receipt_pk, err)) != EDN_OK))
         goto out;
     if ((st = init_links(c, e, o, edn_buf_view(&prepared), &genesis, &set_kdf, &grants, &root_box)) != EDN_OK ||
-        (st = edn_slot_seal(&slot, edn_buf_view(&prepared), (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT),
-                            &e->id.device, &e->ldk, &c->random)) != EDN_OK) {
+        (st = edn_slot_seal(&slot, edn_buf_view(&prepared),
+                            (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &e->id.device, &e->ldk,
+                            &c->random)) != EDN_OK) {
         client_fail(c, st, err);
         goto out;
     }
@@ -528,19 +546,22 @@ static edn_status join_challenge(edn_client *c, joining *j, edn_bytes prepared, 
     if (st == EDN_OK && (!edn_arena_copy(a, edn_buf_view(&body), &kept) || edn_challenge_decode(a, kept, ch) != EDN_OK))
         st = bad_answer(id->server, err);
     if (st == EDN_OK && !edn_bytes_equal(ch->origin, edn_bytes_str(id->server)))
-        st = edn_fail(err, EDN_E_AUTH, "%s: the login is meant for another server; somebody may stand in between", id->server);
+        st = edn_fail(err, EDN_E_AUTH, "%s: the login is meant for another server; somebody may stand in between",
+                      id->server);
     if (st == EDN_OK) {
         id->account = ch->account;
         memcpy(j->e->record.b, ch->kdf_record, sizeof j->e->record.b);
         if (edn_kdf_record_check(&j->e->record, EDN_KDF_FLOOR) != EDN_OK)
-            st = edn_fail(err, EDN_E_KDF, "%s: the server offers a passphrase strength outside the safe range; do not trust it",
+            st = edn_fail(err, EDN_E_KDF,
+                          "%s: the server offers a passphrase strength outside the safe range; do not trust it",
                           id->server);
     }
     if (st == EDN_OK && edn_kdf_record_uses_account_key(&j->e->record) && !id->has_account_key)
-        st = edn_fail(err, EDN_E_PASSPHRASE, "this account needs its account key too; it stands on the emergency sheet");
+        st = edn_fail(err, EDN_E_PASSPHRASE,
+                      "this account needs its account key too; it stands on the emergency sheet");
     if (st == EDN_OK)
-        st = edn_unlock_keys(prepared, edn_kdf_record_uses_account_key(&j->e->record) ? &id->account_key : NULL, &id->account,
-                             &j->e->record, &j->wrap, login_seed);
+        st = edn_unlock_keys(prepared, edn_kdf_record_uses_account_key(&j->e->record) ? &id->account_key : NULL,
+                             &id->account, &j->e->record, &j->wrap, login_seed);
     edn_buf_dispose(&rq);
     edn_buf_dispose(&body);
     return st;
@@ -581,8 +602,10 @@ static edn_status join_login(edn_client *c, joining *j, edn_bytes prepared, edn_
     edn_login_put(&rq, &login);
     st = account_call(c, id->server, "/v1/login", NULL, edn_buf_view(&rq), &body, NULL, err);
     if (st == EDN_E_DENIED)
-        st = edn_fail(err, EDN_E_PASSPHRASE, "%s: name, passphrase or account key is wrong (the server does not tell which)", id->server);
-    if (st == EDN_OK && (edn_token_decode(&a, edn_buf_view(&body), &token) != EDN_OK || token.token.n > EDN_TOKEN_SIZE_MAX))
+        st = edn_fail(err, EDN_E_PASSPHRASE,
+                      "%s: name, passphrase or account key is wrong (the server does not tell which)", id->server);
+    if (st == EDN_OK &&
+        (edn_token_decode(&a, edn_buf_view(&body), &token) != EDN_OK || token.token.n > EDN_TOKEN_SIZE_MAX))
         st = bad_answer(id->server, err);
     if (st == EDN_OK) {
         memcpy(j->token, token.token.p, token.token.n);
@@ -631,8 +654,10 @@ static edn_status join_pull_log(edn_client *c, joining *j, edn_err *err)
     for (size_t i = 0; st == EDN_OK && i < got.links_n; i++) {
         edn_status link = edn_devlog_append(j->log, got.links[i]);
         if (link != EDN_OK)
-            st = edn_fail(err, link, "%s: link %zu of the account's device log is not valid (%s); the server or somebody near it lies",
-                          id->server, j->links_n, edn_status_name(link));
+            st = edn_fail(
+                err, link,
+                "%s: link %zu of the account's device log is not valid (%s); the server or somebody near it lies",
+                id->server, j->links_n, edn_status_name(link));
         else
             st = join_keep_link(j, got.links[i]);
     }
@@ -641,7 +666,8 @@ static edn_status join_pull_log(edn_client *c, joining *j, edn_err *err)
     if (st == EDN_OK) {
         account = edn_devlog_account(j->log);
         if (memcmp(account.b, id->account.b, sizeof account.b) != 0)
-            st = edn_fail(err, EDN_E_ACCOUNT, "%s: the device log is that of another account; the server lies", id->server);
+            st = edn_fail(err, EDN_E_ACCOUNT, "%s: the device log is that of another account; the server lies",
+                          id->server);
     }
     edn_buf_dispose(&rq);
     edn_buf_dispose(&body);
@@ -649,7 +675,8 @@ static edn_status join_pull_log(edn_client *c, joining *j, edn_err *err)
     return st;
 }
 
-edn_status account_fetch_box(edn_client *c, const char *origin, const char *token, const edn_hash *hash, edn_buf *out, edn_err *err)
+edn_status account_fetch_box(edn_client *c, const char *origin, const char *token, const edn_hash *hash, edn_buf *out,
+                             edn_err *err)
 {
     edn_msg_box_ask ask = {.hashes = (edn_hash[]){*hash}, .n = 1};
     edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
@@ -665,7 +692,9 @@ edn_status account_fetch_box(edn_client *c, const char *origin, const char *toke
     if (st == EDN_OK) {
         got = edn_h32(boxes.boxes[0]);
         if (memcmp(got.b, hash->b, sizeof got.b) != 0)
-            st = edn_fail(err, EDN_E_AUTH, "%s: the server gave another sealed key than the account's log names; do not trust it", origin);
+            st = edn_fail(err, EDN_E_AUTH,
+                          "%s: the server gave another sealed key than the account's log names; do not trust it",
+                          origin);
         else
             edn_put_bytes(out, boxes.boxes[0].p, boxes.boxes[0].n);
     }
@@ -689,23 +718,32 @@ static edn_status join_open_root(edn_client *c, joining *j, edn_err *err)
 
     j->e->epoch = edn_devlog_epoch(j->log);
     if (!edn_devlog_kdf(j->log, &kdf_hash, &box_hash, &login) || memcmp(kdf_hash.b, record_hash.b, 32) != 0)
-        return edn_fail(err, EDN_E_KDF, "%s: the passphrase record is not the one that the account's log names; do not trust it", id->server);
+        return edn_fail(err, EDN_E_KDF,
+                        "%s: the passphrase record is not the one that the account's log names; do not trust it",
+                        id->server);
     if ((st = account_fetch_box(c, id->server, j->token, &box_hash, &j->root_box, err)) != EDN_OK)
         return st;
-    if (edn_root_box_open(&j->wrap, &id->account, j->e->epoch, &j->e->record, edn_buf_view(&j->root_box), &secret) != EDN_OK)
-        return edn_fail(err, EDN_E_AUTH, "%s: the account's sealed root key does not open; the server may have swapped it", id->server);
+    if (edn_root_box_open(&j->wrap, &id->account, j->e->epoch, &j->e->record, edn_buf_view(&j->root_box), &secret) !=
+        EDN_OK)
+        return edn_fail(err, EDN_E_AUTH,
+                        "%s: the account's sealed root key does not open; the server may have swapped it", id->server);
     if (!edn_devlog_hash_at(j->log, secret.sc_seq, &at))
-        return edn_fail(err, EDN_E_ROLLBACK, "%s: the server shows an older account than the one that was locked with this passphrase", id->server);
-    if (memcmp(at.b, secret.sc_head.b, sizeof at.b) != 0)
-        return edn_fail(err, EDN_E_FORK, "%s: the server shows a different account history than the one that was locked with this passphrase",
+        return edn_fail(err, EDN_E_ROLLBACK,
+                        "%s: the server shows an older account than the one that was locked with this passphrase",
                         id->server);
+    if (memcmp(at.b, secret.sc_head.b, sizeof at.b) != 0)
+        return edn_fail(
+            err, EDN_E_FORK,
+            "%s: the server shows a different account history than the one that was locked with this passphrase",
+            id->server);
     j->e->aik_seed = secret.aik_seed;
     j->e->rk = secret.root;
     edn_sign_keypair(j->e->aik_seed.b, &j->e->aik, &j->e->aik_sk);
     edn_aek_of(&aek_sk, &j->e->rk, j->e->epoch == 0 ? &none : &id->account, j->e->epoch);
     edn_dh_keypair(&aek_sk, &aek);
     if (memcmp(j->e->aik.b, aik.b, 32) != 0 || memcmp(aek.b, want.b, 32) != 0)
-        return edn_fail(err, EDN_E_KEY_INVALID, "%s: the root key and the account's log do not belong together; do not trust the server",
+        return edn_fail(err, EDN_E_KEY_INVALID,
+                        "%s: the root key and the account's log do not belong together; do not trust the server",
                         id->server);
     return EDN_OK;
 }
@@ -776,8 +814,9 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
         (st = join_login(c, j, edn_buf_view(&prepared), err)) != EDN_OK || (st = join_pull_log(c, j, err)) != EDN_OK ||
         (st = join_open_root(c, j, err)) != EDN_OK || (st = join_enrol(c, j, o->device_name, &grants, err)) != EDN_OK)
         goto out;
-    st = edn_slot_seal(&slot, edn_buf_view(&prepared), (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &id->device,
-                       &j->e->ldk, &c->random);
+    st = edn_slot_seal(&slot, edn_buf_view(&prepared),
+                       (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &id->device, &j->e->ldk,
+                       &c->random);
     if (st != EDN_OK) {
         client_fail(c, st, err);
         goto out;
@@ -847,7 +886,8 @@ static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_b
     return edn_link_add_device(link, c->log, &by, &e->cert, &grants_hash, &pop);
 }
 
-static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link, edn_bytes grants, uint64_t clone_dseq, edn_err *err)
+static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link, edn_bytes grants, uint64_t clone_dseq,
+                               edn_err *err)
 {
     edn_device_id old_device;
     edn_status st = client_begin_write(c, err);
@@ -855,8 +895,8 @@ static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link
     if (st != EDN_OK)
         return st;
     old_device = client_id(c)->device;
-    if ((st = edn_devlog_append(c->log, link)) == EDN_OK && (st = log_save_link(c, edn_devlog_count(c->log) - 1, link)) == EDN_OK &&
-        (st = box_save(c, grants)) == EDN_OK) {
+    if ((st = edn_devlog_append(c->log, link)) == EDN_OK &&
+        (st = log_save_link(c, edn_devlog_count(c->log) - 1, link)) == EDN_OK && (st = box_save(c, grants)) == EDN_OK) {
         identity *id = &c->secret->id;
         id->device = e->id.device;
         id->sign_seed = e->id.sign_seed;

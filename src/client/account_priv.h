@@ -11,8 +11,8 @@ edn_hash account_name_hash(const identity *id);
 /* An HTTP status that is not success, in words. */
 edn_status http_status_fail(const edn_http_answer *a, const char *origin, edn_err *err);
 /* One request whose answer must be 200 or 201; any answer's body is appended to `body`. A NULL body asks by GET. */
-EDN_MUST_USE edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer, edn_bytes rq,
-                                     edn_buf *body, int *http_status, edn_err *err);
+EDN_MUST_USE edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer,
+                                     edn_bytes rq, edn_buf *body, int *http_status, edn_err *err);
 /* The key that the server signs receipts with, at first contact. */
 EDN_MUST_USE edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *receipt_pk, edn_err *err);
 /* A box that a link names; its hash is checked. */

@@ -480,7 +480,8 @@ edn_status catalog_put(edn_client *c, const char *old_month, const catalog_item 
 
 /* ---- listing -------------------------------------------------------------------------------------------------------------------------- */
 
-static edn_status list_page(edn_client *c, const char *month, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx)
+static edn_status list_page(edn_client *c, const char *month, edn_bytes from, edn_bytes to, bool reverse,
+                            catalog_fn *fn, void *ctx)
 {
     edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
     edn_buf bytes = EDN_BUF_INIT(PAGE_SIZE_MAX);

@@ -82,8 +82,8 @@ static edn_status read_device(edn_client *c, edn_err *err)
         st = EDN_E_DAMAGED;
     edn_buf_dispose(&row);
     if (st == EDN_E_MISSING)
-        return edn_fail(err, EDN_E_MISSING, "%s: a diary was begun here but not finished; remove the folder and begin again",
-                        c->home);
+        return edn_fail(err, EDN_E_MISSING,
+                        "%s: a diary was begun here but not finished; remove the folder and begin again", c->home);
     return st == EDN_OK ? EDN_OK : client_fail(c, st, err);
 }
 
@@ -219,15 +219,21 @@ edn_status client_fail(edn_client *c, edn_status st, edn_err *err)
     if (st == EDN_OK || !err || (err->status == st && err->text[0]))
         return st;
     switch (st) {
-    case EDN_E_NOMEM: return edn_fail(err, st, "out of memory; nothing was changed");
-    case EDN_E_FULL: return edn_fail(err, st, "%s: the disk is full; nothing was changed. Make room and try again", c->home);
-    case EDN_E_BUSY: return edn_fail(err, st, "another edn is at work in %s; try again in a moment", c->home);
-    case EDN_E_LOCKED: return edn_fail(err, st, "the diary is locked; run 'edn unlock'");
+    case EDN_E_NOMEM:
+        return edn_fail(err, st, "out of memory; nothing was changed");
+    case EDN_E_FULL:
+        return edn_fail(err, st, "%s: the disk is full; nothing was changed. Make room and try again", c->home);
+    case EDN_E_BUSY:
+        return edn_fail(err, st, "another edn is at work in %s; try again in a moment", c->home);
+    case EDN_E_LOCKED:
+        return edn_fail(err, st, "the diary is locked; run 'edn unlock'");
     case EDN_E_DAMAGED:
         return edn_fail(err, st, "%s: a part of the local store is damaged; run 'edn verify' to see which", c->home);
     case EDN_E_IO:
-        return edn_fail(err, st, "%s: the disk refused (%s); nothing was changed", c->home, why ? why : "no reason given");
-    default: return edn_fail(err, st, "%s: %s", c->home, edn_status_name(st));
+        return edn_fail(err, st, "%s: the disk refused (%s); nothing was changed", c->home,
+                        why ? why : "no reason given");
+    default:
+        return edn_fail(err, st, "%s: %s", c->home, edn_status_name(st));
     }
 }
 

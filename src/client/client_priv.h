@@ -34,8 +34,9 @@ typedef enum edn_record_type {
 #define FIELD_TITLE "title"
 #define FIELD_NAME "name"
 #define FIELD_JOURNAL "\x01journal"
-#define FIELD_CREATED "\x01"                                                                                           \
-                      "created"
+#define FIELD_CREATED                                                                                                  \
+    "\x01"                                                                                                             \
+    "created"
 
 #define DATE_SIZE 10u
 #define MONTH_SIZE 7u
@@ -46,14 +47,14 @@ typedef enum edn_record_type {
 typedef struct identity {
     edn_account_id account;
     edn_device_id device;
-    uint32_t generation;      /* how often this home has taken a new device id */
+    uint32_t generation; /* how often this home has taken a new device id */
     edn_seed sign_seed;
     edn_sign_sk sign_sk;
     edn_dh_sk enc_sk;
     bool has_account_key;
     edn_account_key account_key;
-    edn_space_id space;       /* the personal space */
-    edn_journal_id journal;   /* the first journal */
+    edn_space_id space;     /* the personal space */
+    edn_journal_id journal; /* the first journal */
     char device_name[257], server[EDN_ORIGIN_SIZE_MAX + 1], name[257];
 } identity;
 
@@ -133,8 +134,8 @@ EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, uint6
 
 EDN_MUST_USE edn_status client_transport(edn_client *c, const char *origin, const edn_transport **out, edn_err *err);
 /* One exchange; any HTTP status is EDN_OK. */
-EDN_MUST_USE edn_status client_exchange(edn_client *c, const edn_transport *t, const char *path, const char *bearer, edn_bytes body,
-                                        edn_http_answer *out, edn_err *err);
+EDN_MUST_USE edn_status client_exchange(edn_client *c, const edn_transport *t, const char *path, const char *bearer,
+                                        edn_bytes body, edn_http_answer *out, edn_err *err);
 
 /* ---- keys ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -148,10 +149,12 @@ EDN_MUST_USE edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key 
 EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch,
                                              edn_journal_key *out, bool *made);
 /* The i-th known key of (journal, epoch): two devices may have made one each. EDN_E_MISSING past the last. */
-EDN_MUST_USE edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, size_t i, edn_journal_key *out);
+EDN_MUST_USE edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, size_t i,
+                                     edn_journal_key *out);
 /* Marks a key that its batch never reached anybody with: the next batch of the journal carries it. */
 EDN_MUST_USE edn_status keys_journal_resend(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch);
-EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, const edn_journal_key *jk);
+EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch,
+                                         const edn_journal_key *jk);
 
 /* ---- compression before sealing -------------------------------------------------------------------------------------------------- */
 
@@ -173,21 +176,21 @@ typedef struct object {
     edn_entry_id id;
     edn_record_type type;
     edn_doc *doc;
-    uint64_t batched;     /* this device's events that are in batches already */
-    bool fresh;           /* no row yet */
-    bool changed, dirty;  /* since it was loaded: at all; by events of this device */
-    bool rewrite;         /* the base must be written again */
+    uint64_t batched;    /* this device's events that are in batches already */
+    bool fresh;          /* no row yet */
+    bool changed, dirty; /* since it was loaded: at all; by events of this device */
+    bool rewrite;        /* the base must be written again */
     uint32_t tails;
     uint64_t base_size, tail_size; /* as stored; base 0: inline in the head row */
-    edn_buf tail;         /* messages that are not stored yet */
-    uint64_t changed_ms;  /* the latest time that an author of it believed in */
-    char month[MONTH_SIZE + 1]; /* the catalog page it stands on; "" none */
-    uint64_t used;        /* for eviction */
+    edn_buf tail;                  /* messages that are not stored yet */
+    uint64_t changed_ms;           /* the latest time that an author of it believed in */
+    char month[MONTH_SIZE + 1];    /* the catalog page it stands on; "" none */
+    uint64_t used;                 /* for eviction */
 } object;
 
 EDN_MUST_USE edn_status objects_new(object_cache **out);
 void objects_free(object_cache *o);
-void objects_forget(object_cache *o);                /* without writing */
+void objects_forget(object_cache *o);                 /* without writing */
 EDN_MUST_USE edn_status objects_flush(edn_client *c); /* writes back what changed */
 /* EDN_E_MISSING. The object stays valid until the next object_get or object_new. */
 EDN_MUST_USE edn_status object_get(edn_client *c, const edn_entry_id *id, object **out);
@@ -227,7 +230,8 @@ EDN_MUST_USE edn_status catalog_flush(edn_client *c);
 EDN_MUST_USE edn_status catalog_put(edn_client *c, const char *old_month, const catalog_item *item);
 typedef edn_status catalog_fn(void *ctx, const catalog_item *item);
 /* By (date, created, id), or the reverse. Dates are inclusive; empty: open. */
-EDN_MUST_USE edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx);
+EDN_MUST_USE edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn,
+                                     void *ctx);
 EDN_MUST_USE edn_status catalog_counts(edn_client *c, uint64_t *live, uint64_t *deleted);
 /* From a document. */
 EDN_MUST_USE edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalog_item *out);
@@ -248,7 +252,8 @@ typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes n
 EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx);
 
 /* Makes what `fn` gets from a document; strings live in `a`. */
-EDN_MUST_USE edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *doc, edn_arena *a, edn_entry *out);
+EDN_MUST_USE edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *doc, edn_arena *a,
+                                       edn_entry *out);
 EDN_MUST_USE edn_status draft_check(const edn_draft *d, edn_err *err);
 EDN_MUST_USE edn_status entry_create(edn_client *c, const edn_entry_id *id, const edn_draft *d, uint64_t created_ms);
 EDN_MUST_USE edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx);
@@ -275,7 +280,8 @@ void heads_dispose(heads *h);
 #define BATCH_KEY_SIZE 32u
 void batch_key(const edn_client *c, const edn_device_id *d, uint64_t dseq, uint8_t out[BATCH_KEY_SIZE]);
 
-EDN_MUST_USE edn_status batch_save(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_bytes bytes, const edn_hash *hash);
+EDN_MUST_USE edn_status batch_save(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_bytes bytes,
+                                   const edn_hash *hash);
 EDN_MUST_USE edn_status batch_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_buf *out); /* appends */
 EDN_MUST_USE edn_status batch_hash_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_hash *out);
 EDN_MUST_USE edn_status batch_drop(edn_client *c, const edn_device_id *d, uint64_t dseq);
@@ -294,8 +300,8 @@ EDN_MUST_USE edn_status inbox_save(edn_client *c, const edn_sync_action *save, i
 typedef struct record_head {
     uint64_t seq_from, time_ms; /* the author's first event in it; when it was last changed, as the author believed */
 } record_head;
-EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out,
-                                       record_head *head);
+EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                                       edn_buf *out, record_head *head);
 EDN_MUST_USE edn_status aside_count(edn_client *c, uint64_t *out);
 EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes evidence);
 /* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their changes again under the new one. */

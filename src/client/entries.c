@@ -24,12 +24,13 @@ static edn_status check_field(edn_bytes name, edn_bytes value, edn_err *err)
     edn_status st;
 
     if (name.n == 0 || name.n > EDN_DOC_FIELD_NAME_SIZE_MAX || name.p[0] < 0x20)
-        return edn_fail(err, EDN_E_INVALID, "a field's name has 1 to %u bytes and begins with a letter", EDN_DOC_FIELD_NAME_SIZE_MAX);
+        return edn_fail(err, EDN_E_INVALID, "a field's name has 1 to %u bytes and begins with a letter",
+                        EDN_DOC_FIELD_NAME_SIZE_MAX);
     if ((st = check_utf8("the field's name", name, EDN_DOC_FIELD_NAME_SIZE_MAX, err)) != EDN_OK)
         return st;
     if (edn_bytes_equal(name, edn_bytes_str(FIELD_DATE)) && !date_valid(value))
-        return edn_fail(err, EDN_E_INVALID, "\"%.*s\" is not a date; write it as YYYY-MM-DD", (int)EDN_MIN(value.n, (size_t)40),
-                        (const char *)value.p);
+        return edn_fail(err, EDN_E_INVALID, "\"%.*s\" is not a date; write it as YYYY-MM-DD",
+                        (int)EDN_MIN(value.n, (size_t)40), (const char *)value.p);
     return check_utf8("the field", value, EDN_DOC_FIELD_SIZE_MAX, err);
 }
 
@@ -153,7 +154,9 @@ edn_status doc_edit_to(edn_doc *doc, edn_bytes text)
     return st;
 }
 
-typedef struct text_edit { edn_bytes base, text; } text_edit;
+typedef struct text_edit {
+    edn_bytes base, text;
+} text_edit;
 
 static edn_status change_text(edn_doc *doc, void *ctx)
 {
@@ -195,7 +198,10 @@ edn_status edn_client_set(edn_client *c, const edn_entry_id *id, edn_bytes name,
     return st == EDN_OK ? change(c, id, change_field, &f, err) : st;
 }
 
-typedef struct tag_change { edn_bytes tag; bool add; } tag_change;
+typedef struct tag_change {
+    edn_bytes tag;
+    bool add;
+} tag_change;
 
 static edn_status change_tag(edn_doc *doc, void *ctx)
 {
@@ -223,7 +229,10 @@ static edn_status change_remove(edn_doc *doc, void *ctx)
     return edn_doc_state_of(doc) == EDN_DOC_DELETED ? EDN_OK : edn_doc_remove(doc);
 }
 
-edn_status edn_client_remove(edn_client *c, const edn_entry_id *id, edn_err *err) { return change(c, id, change_remove, NULL, err); }
+edn_status edn_client_remove(edn_client *c, const edn_entry_id *id, edn_err *err)
+{
+    return change(c, id, change_remove, NULL, err);
+}
 
 static edn_status change_revive(edn_doc *doc, void *ctx)
 {
@@ -231,7 +240,10 @@ static edn_status change_revive(edn_doc *doc, void *ctx)
     return edn_doc_state_of(doc) == EDN_DOC_LIVE ? EDN_OK : edn_doc_revive(doc);
 }
 
-edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *err) { return change(c, id, change_revive, NULL, err); }
+edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *err)
+{
+    return change(c, id, change_revive, NULL, err);
+}
 
 /* ---- making one document show what another shows -------------------------------------------------------------------------------------- */
 
@@ -368,7 +380,8 @@ edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *
     if (st == EDN_E_MISSING)
         st = EDN_OK; /* its name has not arrived yet */
     if (st == EDN_OK && (st = edn_doc_text(doc, &text)) == EDN_OK &&
-        (!edn_arena_copy(a, edn_buf_view(&name), &out->journal_name) || !edn_arena_copy(a, edn_buf_view(&text), &out->text)))
+        (!edn_arena_copy(a, edn_buf_view(&name), &out->journal_name) ||
+         !edn_arena_copy(a, edn_buf_view(&text), &out->text)))
         st = EDN_E_NOMEM;
     if (st == EDN_OK)
         st = describe_lists(doc, a, out);
@@ -438,9 +451,18 @@ typedef struct listing {
 static edn_status list_item(void *ctx, const catalog_item *it)
 {
     listing *l = ctx;
-    edn_entry e = {.id = it->id, .journal = it->journal, .date = it->date, .title = it->title, .text = it->preview, .tags = it->tags,
-                   .tags_n = it->tags_n, .deleted = it->deleted, .conflict = it->conflict, .created_ms = it->created_ms,
-                   .changed_ms = it->changed_ms, .text_size = (size_t)it->text_size};
+    edn_entry e = {.id = it->id,
+                   .journal = it->journal,
+                   .date = it->date,
+                   .title = it->title,
+                   .text = it->preview,
+                   .tags = it->tags,
+                   .tags_n = it->tags_n,
+                   .deleted = it->deleted,
+                   .conflict = it->conflict,
+                   .created_ms = it->created_ms,
+                   .changed_ms = it->changed_ms,
+                   .text_size = (size_t)it->text_size};
     edn_status st;
 
     if (!filter_fits(l->filter, it))
@@ -565,7 +587,9 @@ edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, e
     edn_status st;
 
     if (strcmp(what, "last") != 0 && !date_valid(w) && !is_hex(what))
-        return edn_fail(err, EDN_E_INVALID, "\"%.100s\" names no entry: give a date (YYYY-MM-DD), 4 or more digits of an id, or 'last'", what);
+        return edn_fail(err, EDN_E_INVALID,
+                        "\"%.100s\" names no entry: give a date (YYYY-MM-DD), 4 or more digits of an id, or 'last'",
+                        what);
     if ((st = client_begin_read(c, err)) != EDN_OK)
         return st;
     if (strcmp(what, "last") == 0) {
@@ -580,7 +604,8 @@ edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, e
     if (st == EDN_OK && f.n == 0)
         st = edn_fail(err, EDN_E_MISSING, "there is no entry \"%.100s\"", what);
     else if (st == EDN_OK && f.n > 1)
-        st = edn_fail(err, EDN_E_AMBIGUOUS, "\"%.100s\" fits %zu entries: %s%s; name one by its id", what, f.n, f.names, f.n > 8 ? ", …" : "");
+        st = edn_fail(err, EDN_E_AMBIGUOUS, "\"%.100s\" fits %zu entries: %s%s; name one by its id", what, f.n, f.names,
+                      f.n > 8 ? ", …" : "");
     else if (st == EDN_OK)
         *out = f.first;
     return client_end_read(c, st, err);

@@ -38,7 +38,8 @@ static void add_word(edn_buf *b, const char *prefix, edn_bytes word)
 {
     char text[400];
 
-    snprintf(text, sizeof text, "%s%.*s", prefix, (int)EDN_MIN(word.n, (size_t)256), word.p ? (const char *)word.p : "");
+    snprintf(text, sizeof text, "%s%.*s", prefix, (int)EDN_MIN(word.n, (size_t)256),
+             word.p ? (const char *)word.p : "");
     if (contains(b, text))
         return;
     if (b->n)
@@ -65,10 +66,18 @@ static void describe_change(version_item *v, const edn_change *ch)
         else
             add_word(&v->what, "", ch->name);
         break;
-    case EDN_CHANGE_TAG: add_word(&v->what, "tag +", ch->name); break;
-    case EDN_CHANGE_UNTAG: add_word(&v->what, "tag -", ch->name); break;
-    case EDN_CHANGE_REMOVE: add_word(&v->what, "deleted", EDN_BYTES_EMPTY); break;
-    case EDN_CHANGE_REVIVE: add_word(&v->what, "undeleted", EDN_BYTES_EMPTY); break;
+    case EDN_CHANGE_TAG:
+        add_word(&v->what, "tag +", ch->name);
+        break;
+    case EDN_CHANGE_UNTAG:
+        add_word(&v->what, "tag -", ch->name);
+        break;
+    case EDN_CHANGE_REMOVE:
+        add_word(&v->what, "deleted", EDN_BYTES_EMPTY);
+        break;
+    case EDN_CHANGE_REVIVE:
+        add_word(&v->what, "undeleted", EDN_BYTES_EMPTY);
+        break;
     }
 }
 
@@ -116,8 +125,11 @@ edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history
         return st;
     st = entry_versions(c, id, &o, &l, err);
     for (size_t i = 0; st == EDN_OK && i < l.n; i++) {
-        edn_history_item item = {.version = (uint32_t)i + 1, .time_ms = l.p[i].time_ms, .inserted = l.p[i].inserted,
-                                 .deleted = l.p[i].deleted, .what = edn_buf_view(&l.p[i].what)};
+        edn_history_item item = {.version = (uint32_t)i + 1,
+                                 .time_ms = l.p[i].time_ms,
+                                 .inserted = l.p[i].inserted,
+                                 .deleted = l.p[i].deleted,
+                                 .what = edn_buf_view(&l.p[i].what)};
         edn_device_id device;
         memcpy(device.b, l.p[i].agent.b, sizeof device.b);
         edn_hex_encode(item.device, device.b, sizeof device.b);
@@ -168,7 +180,8 @@ static edn_status document_at(const object *o, const version_list *l, uint32_t v
     return st;
 }
 
-edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx, edn_err *err)
+edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx,
+                                   edn_err *err)
 {
     version_list l = {NULL, 0, 0};
     edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
@@ -179,7 +192,8 @@ edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32
 
     if (st != EDN_OK)
         return st;
-    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = document_at(o, &l, version, &then, err)) == EDN_OK &&
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
+        (st = document_at(o, &l, version, &then, err)) == EDN_OK &&
         (st = entry_describe(c, id, then, &a, &e)) == EDN_OK) {
         e.changed_ms = l.p[version - 1].time_ms;
         st = fn(ctx, &e);
@@ -200,7 +214,8 @@ edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t ve
 
     if (st != EDN_OK)
         return st;
-    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = document_at(o, &l, version, &then, err)) == EDN_OK) {
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
+        (st = document_at(o, &l, version, &then, err)) == EDN_OK) {
         object_author(c, o);
         before = edn_doc_agent_next(o->doc, client_agent(c));
         if ((st = doc_become(o->doc, then)) == EDN_OK)

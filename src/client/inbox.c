@@ -20,8 +20,15 @@
 
 static edn_record_place place_of(const edn_batch_header *h, const edn_record *r, uint32_t index)
 {
-    return (edn_record_place){.space = h->space, .journal = r->journal, .entry = r->entry, .journal_epoch = r->journal_epoch,
-                              .key_version = r->key_version, .type = r->type, .device = h->device, .dseq = h->dseq, .index = index};
+    return (edn_record_place){.space = h->space,
+                              .journal = r->journal,
+                              .entry = r->entry,
+                              .journal_epoch = r->journal_epoch,
+                              .key_version = r->key_version,
+                              .type = r->type,
+                              .device = h->device,
+                              .dseq = h->dseq,
+                              .index = index};
 }
 
 static edn_status open_with(const edn_journal_key *jk, const edn_record_place *at, edn_bytes box, edn_buf *out)
@@ -56,7 +63,8 @@ static edn_status open_record(edn_client *c, const edn_record_place *at, edn_byt
     }
 }
 
-edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out, record_head *head)
+edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out,
+                          record_head *head)
 {
     edn_record_place at = place_of(h, r, index);
     edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
@@ -71,8 +79,9 @@ edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_re
         head->seq_from = edn_read_varint(&rd, "first event");
         head->time_ms = edn_read_varint(&rd, "time");
         edn_bytes packed = edn_read_bytes(&rd, edn_reader_left(&rd), "message");
-        st = edn_reader_status(&rd) != EDN_OK || format != RECORD_FORMAT ? EDN_E_FORMAT
-                                                                         : codec_unpack(c->codec, packed, (size_t)4 << 20, out);
+        st = edn_reader_status(&rd) != EDN_OK || format != RECORD_FORMAT
+                 ? EDN_E_FORMAT
+                 : codec_unpack(c->codec, packed, (size_t)4 << 20, out);
     }
     /* A device speaks for itself only: events under another's name are refused, though their batch is authentic. */
     if (st == EDN_OK)
@@ -92,11 +101,13 @@ static edn_status apply_journal_key(edn_client *c, const edn_batch_header *h, co
     edn_status st = keys_root(c, h->epoch, &rk);
 
     if (st == EDN_OK)
-        st = edn_journal_key_open(&rk, &client_id(c)->account, &h->space, &r->journal, h->epoch, r->journal_epoch, r->box, &jk);
+        st = edn_journal_key_open(&rk, &client_id(c)->account, &h->space, &r->journal, h->epoch, r->journal_epoch,
+                                  r->box, &jk);
     return st == EDN_OK ? keys_journal_add(c, &r->journal, r->journal_epoch, &jk) : st;
 }
 
-static edn_status apply_events(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, inbox_figures *f)
+static edn_status apply_events(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                               inbox_figures *f)
 {
     edn_buf message = EDN_BUF_INIT((size_t)4 << 20);
     record_head head;
@@ -126,14 +137,18 @@ out:
     return st;
 }
 
-static edn_status apply_record(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, inbox_figures *f)
+static edn_status apply_record(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                               inbox_figures *f)
 {
     switch (r->type) {
-    case EDN_RECORD_JOURNAL_KEY: return apply_journal_key(c, h, r);
+    case EDN_RECORD_JOURNAL_KEY:
+        return apply_journal_key(c, h, r);
     case EDN_RECORD_ENTRY:
     case EDN_RECORD_JOURNAL:
-    case EDN_RECORD_DEVICE: return apply_events(c, h, r, index, f);
-    default: return EDN_E_TYPE;
+    case EDN_RECORD_DEVICE:
+        return apply_events(c, h, r, index, f);
+    default:
+        return EDN_E_TYPE;
     }
 }
 
@@ -150,8 +165,10 @@ static bool concerns_record(edn_status st)
     case EDN_E_SUITE:
     case EDN_E_UTF8:
     case EDN_E_INVALID:
-    case EDN_E_DAMAGED: return true;
-    default: return false;
+    case EDN_E_DAMAGED:
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -180,9 +197,10 @@ static edn_status aside_put(edn_client *c, const edn_batch_header *h, uint32_t i
     if (st != EDN_OK || waits)
         return st;
     edn_hex_encode(device, h->device.b, 4);
-    snprintf(f.text, sizeof f.text,
-             "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried again at every sync",
-             index, (unsigned long long)h->dseq, device, edn_status_name(why));
+    snprintf(
+        f.text, sizeof f.text,
+        "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried again at every sync",
+        index, (unsigned long long)h->dseq, device, edn_status_name(why));
     return finding_save(c, &f);
 }
 
@@ -207,7 +225,8 @@ edn_status aside_evidence(edn_client *c, edn_status why, edn_bytes evidence)
     edn_buf row = EDN_BUF_INIT((size_t)16 << 20);
     uint8_t key[17] = {'e'};
     uint64_t n = 0;
-    edn_status st = edn_store_scan(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, 1), EDN_BYTES_EMPTY, true, count_row, &n);
+    edn_status st = edn_store_scan(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, 1), EDN_BYTES_EMPTY, true, count_row,
+                                   &n);
 
     if (st != EDN_OK || n >= EVIDENCE_MAX)
         return st; /* enough is kept to show what was done; a liar cannot fill the disk */
@@ -238,7 +257,8 @@ static edn_status gather_aside(void *ctx, edn_bytes key, edn_status st, edn_byte
 }
 
 /* A held batch, opened again. */
-static edn_status reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b, edn_body *body)
+static edn_status reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b,
+                         edn_body *body)
 {
     EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
     edn_buf bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX), plain = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
@@ -247,8 +267,8 @@ static edn_status reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, e
 
     if (st == EDN_OK && !edn_arena_copy(a, edn_buf_view(&bytes), &kept))
         st = EDN_E_NOMEM;
-    if (st == EDN_OK && (st = edn_batch_decode(kept, b)) == EDN_OK && (st = keys_space(c, b->header.epoch, &key)) == EDN_OK &&
-        (st = edn_batch_open(&plain, b, &key)) == EDN_OK) {
+    if (st == EDN_OK && (st = edn_batch_decode(kept, b)) == EDN_OK &&
+        (st = keys_space(c, b->header.epoch, &key)) == EDN_OK && (st = edn_batch_open(&plain, b, &key)) == EDN_OK) {
         st = edn_arena_copy(a, edn_buf_view(&plain), &kept) ? edn_body_decode(a, kept, body) : EDN_E_NOMEM;
     }
     edn_buf_dispose(&bytes);

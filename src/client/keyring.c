@@ -23,7 +23,7 @@ struct key_cache {
         bool used;
         uint32_t epoch;
         edn_root_key key;
-    } *root; /* the newest one asked for, guarded */
+    } * root; /* the newest one asked for, guarded */
 };
 
 edn_status keys_new(key_cache **out)
@@ -102,7 +102,9 @@ edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out)
 /* ---- journal keys ------------------------------------------------------------------------------------------------------ */
 
 /* The row's salt: journal 16 ‖ u32 journal epoch. Its value: one key after the other. */
-typedef struct key_salt { uint8_t b[20]; } key_salt;
+typedef struct key_salt {
+    uint8_t b[20];
+} key_salt;
 
 static key_salt salt_of(const edn_journal_id *j, uint32_t epoch)
 {
@@ -177,7 +179,8 @@ edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t epo
         st = meta_put(c, "journal-key", EDN_F(salt), edn_buf_view(&row));
     if (st == EDN_OK) {
         edn_buf now = EDN_BUF_INIT(16);
-        bool raise = meta_get(c, "journal-epoch", EDN_F(*j), &now) != EDN_OK || now.n != 4 || edn_load_u32(now.p) < epoch;
+        bool raise = meta_get(c, "journal-epoch", EDN_F(*j), &now) != EDN_OK || now.n != 4 ||
+                     edn_load_u32(now.p) < epoch;
         edn_buf_dispose(&now);
         edn_store_u32(newest, epoch);
         if (raise)
@@ -205,7 +208,8 @@ static edn_status resend_due(edn_client *c, const edn_journal_id *j, bool *due)
     return st == EDN_OK ? meta_del(c, "journal-resend", EDN_F(*j)) : st;
 }
 
-edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *epoch, edn_journal_key *out, bool *made)
+edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *epoch, edn_journal_key *out,
+                                bool *made)
 {
     edn_buf row = EDN_BUF_INIT(16);
     edn_status st = meta_get(c, "journal-epoch", EDN_F(*j), &row);

@@ -75,8 +75,14 @@ edn_status names_update(edn_client *c, const object *o)
     return names_put(c, o->type == EDN_RECORD_JOURNAL ? "journals" : "devices", &o->id, name);
 }
 
-edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out) { return names_find(c, "journals", j->b, out); }
-edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out) { return names_find(c, "devices", d->b, out); }
+edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out)
+{
+    return names_find(c, "journals", j->b, out);
+}
+edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out)
+{
+    return names_find(c, "devices", d->b, out);
+}
 
 /* Sets the name of a journal or a device, making its document when there is none. */
 static edn_status name_set(edn_client *c, const uint8_t id[16], edn_record_type type, edn_bytes name)
@@ -294,7 +300,8 @@ edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_
         else if (s.exact_n == 0 && s.folded_n == 0 && s.prefix_n == 1)
             *out = s.prefix;
         else if (s.exact_n + s.folded_n + s.prefix_n > 1)
-            st = edn_fail(err, EDN_E_AMBIGUOUS, "several journals are called \"%.200s\"; name one by its id (edn journal list)", what);
+            st = edn_fail(err, EDN_E_AMBIGUOUS,
+                          "several journals are called \"%.200s\"; name one by its id (edn journal list)", what);
         else
             st = edn_fail(err, EDN_E_MISSING, "no journal is called \"%.200s\"; 'edn journal list' shows them", what);
     }

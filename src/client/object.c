@@ -52,7 +52,9 @@ void objects_free(object_cache *k)
 
 /* ---- reading -------------------------------------------------------------------------------------------------------------- */
 
-typedef struct tail_key { uint8_t b[20]; } tail_key;
+typedef struct tail_key {
+    uint8_t b[20];
+} tail_key;
 
 static tail_key tail_key_of(const edn_entry_id *id, uint32_t n)
 {

@@ -210,9 +210,15 @@ static size_t heads_of_others(const writer *w, edn_head *out)
 static edn_status writer_seal(writer *w, edn_bytes body, edn_buf *batch)
 {
     EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
-    edn_batch_header h = {.kind = w->kind, .suite = EDN_SUITE_1, .space = client_id(w->c)->space, .device = w->self.device,
-                          .dseq = w->self.dseq + 1, .prev = w->self.hash, .epoch = w->epoch,
-                          .log_seq = edn_devlog_count(w->c->log) - 1, .log_head = edn_devlog_head(w->c->log)};
+    edn_batch_header h = {.kind = w->kind,
+                          .suite = EDN_SUITE_1,
+                          .space = client_id(w->c)->space,
+                          .device = w->self.device,
+                          .dseq = w->self.dseq + 1,
+                          .prev = w->self.hash,
+                          .epoch = w->epoch,
+                          .log_seq = edn_devlog_count(w->c->log) - 1,
+                          .log_head = edn_devlog_head(w->c->log)};
     edn_status st = keys_space(w->c, w->epoch, &key);
 
     if (st == EDN_OK)
@@ -233,7 +239,8 @@ static edn_status writer_flush(writer *w)
     for (size_t i = 0; i < w->n; i++)
         w->records[i].box.p = w->boxes.p + w->offsets[i];
     if ((st = edn_body_encode(&body, others, heads_of_others(w, others), w->records, w->n)) != EDN_OK ||
-        (st = writer_seal(w, edn_buf_view(&body), &bytes)) != EDN_OK || (st = edn_batch_decode(edn_buf_view(&bytes), &b)) != EDN_OK)
+        (st = writer_seal(w, edn_buf_view(&body), &bytes)) != EDN_OK ||
+        (st = edn_batch_decode(edn_buf_view(&bytes), &b)) != EDN_OK)
         goto out;
     c_hash = edn_batch_c_hash(&b);
     w->self.hash = edn_batch_hash(&b, &c_hash);
@@ -285,7 +292,8 @@ static void writer_record(writer *w, const edn_record *r, size_t offset)
 /* ---- what goes out -------------------------------------------------------------------------------------------------------------------- */
 
 /* The key that seals an object's records, and the epoch it is of. `made` tells that a journal has its first key only now. */
-static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out, bool *made)
+static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out,
+                            bool *made)
 {
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
@@ -317,7 +325,8 @@ static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t 
     edn_client *c = w->c;
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
-    edn_record r = {.journal = *j, .journal_epoch = journal_epoch, .key_version = KEY_VERSION, .type = EDN_RECORD_JOURNAL_KEY};
+    edn_record r = {
+        .journal = *j, .journal_epoch = journal_epoch, .key_version = KEY_VERSION, .type = EDN_RECORD_JOURNAL_KEY};
     size_t offset;
     edn_status st;
 
@@ -325,7 +334,8 @@ static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t 
         (st = writer_room(w, EDN_BATCH_OPS, sizeof jk.b + EDN_SEAL_OVERHEAD)) != EDN_OK)
         return st;
     offset = w->boxes.n;
-    st = edn_journal_key_seal(&w->boxes, &rk, &client_id(c)->account, &client_id(c)->space, j, w->epoch, journal_epoch, &jk, &c->random);
+    st = edn_journal_key_seal(&w->boxes, &rk, &client_id(c)->account, &client_id(c)->space, j, w->epoch, journal_epoch,
+                              &jk, &c->random);
     if (st == EDN_OK)
         writer_record(w, &r, offset);
     return st;
@@ -349,8 +359,14 @@ static edn_status send_message(writer *w, const object *o, uint64_t seq_from, ed
         (made && (st = send_journal_key(w, &r.journal, r.journal_epoch)) != EDN_OK) || /* before what it seals */
         (st = writer_room(w, EDN_BATCH_OPS, ops.n + EDN_SEAL_OVERHEAD)) != EDN_OK)
         goto out;
-    edn_record_place at = {.space = client_id(c)->space, .journal = r.journal, .entry = r.entry, .journal_epoch = r.journal_epoch,
-                           .key_version = r.key_version, .type = r.type, .device = w->self.device, .dseq = w->self.dseq + 1,
+    edn_record_place at = {.space = client_id(c)->space,
+                           .journal = r.journal,
+                           .entry = r.entry,
+                           .journal_epoch = r.journal_epoch,
+                           .key_version = r.key_version,
+                           .type = r.type,
+                           .device = w->self.device,
+                           .dseq = w->self.dseq + 1,
                            .index = (uint32_t)w->n};
     offset = w->boxes.n;
     st = edn_record_seal(&w->boxes, &key, &at, edn_buf_view(&ops), &c->random);

@@ -85,7 +85,8 @@ static edn_status load_wrap(edn_client *c, const char *token, edn_kdf_record *re
     return st == EDN_OK ? st : client_fail(c, st, err);
 }
 
-static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_record *record, edn_bytes box, edn_root_secret *out)
+static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_record *record, edn_bytes box,
+                            edn_root_secret *out)
 {
     EDN_SECRET(edn_wrap_key) wrap = EDN_KEY_EMPTY;
     EDN_SECRET(edn_seed) login_seed = EDN_KEY_EMPTY;
@@ -93,8 +94,8 @@ static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_rec
     edn_status st = edn_kdf_record_check(record, EDN_KDF_FLOOR);
 
     if (st == EDN_OK)
-        st = edn_unlock_keys(prepared, edn_kdf_record_uses_account_key(record) ? &id->account_key : NULL, &id->account, record, &wrap,
-                             &login_seed);
+        st = edn_unlock_keys(prepared, edn_kdf_record_uses_account_key(record) ? &id->account_key : NULL, &id->account,
+                             record, &wrap, &login_seed);
     return st == EDN_OK ? edn_root_box_open(&wrap, &id->account, edn_devlog_epoch(c->log), record, box, out) : st;
 }
 
@@ -118,19 +119,22 @@ static edn_status changing_make(changing *x)
     if (st != EDN_OK)
         return st;
     st = open_root(c, x->old_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret);
-    if (st == EDN_E_AUTH && open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
+    if (st == EDN_E_AUTH &&
+        open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
         x->account_done = true;
         st = EDN_OK;
     }
     if (st == EDN_E_AUTH)
-        return edn_fail(x->err, EDN_E_PASSPHRASE,
-                        "the account's passphrase was changed on another device; give that one as the new passphrase here");
+        return edn_fail(
+            x->err, EDN_E_PASSPHRASE,
+            "the account's passphrase was changed on another device; give that one as the new passphrase here");
     if (st == EDN_OK && !x->account_done) {
         EDN_SECRET(edn_root_secret) fresh = {.sc_seq = 0};
         account_root_secret(&fresh, &x->secret->aik_seed, &x->secret->root, c->log);
         edn_buf_reset(&x->link);
         edn_buf_reset(&x->root_box);
-        st = account_make_kdf(c, client_id(c), c->log, x->new_prepared, x->profile, &fresh, &x->record, &x->root_box, &x->link);
+        st = account_make_kdf(c, client_id(c), c->log, x->new_prepared, x->profile, &fresh, &x->record, &x->root_box,
+                              &x->link);
     }
     return st;
 }
@@ -152,7 +156,8 @@ static edn_status changing_prepare(changing *x)
         hash = edn_link_hash(edn_buf_view(&x->link));
         edn_store_u64(pending, edn_devlog_count(c->log));
         memcpy(pending + 8, hash.b, sizeof hash.b);
-        if ((st = meta_put(c, "passphrase-pending", EDN_BYTES_EMPTY, edn_bytes_of(pending, sizeof pending))) == EDN_OK &&
+        if ((st = meta_put(c, "passphrase-pending", EDN_BYTES_EMPTY, edn_bytes_of(pending, sizeof pending))) ==
+                EDN_OK &&
             (st = box_save(c, edn_buf_view(&x->root_box))) == EDN_OK)
             st = box_save(c, EDN_F(x->record));
     }
@@ -207,7 +212,8 @@ static edn_status change(changing *x)
 
     for (int tries = 0; tries < 5; tries++) {
         if (client_id(c)->server[0]) { /* the log must be the newest, and a token at hand */
-            if ((st = edn_client_sync(c, NULL, &synced, x->err)) != EDN_OK || (st = client_begin_read(c, x->err)) != EDN_OK)
+            if ((st = edn_client_sync(c, NULL, &synced, x->err)) != EDN_OK ||
+                (st = client_begin_read(c, x->err)) != EDN_OK)
                 return st;
             edn_sync_remote_dispose(&remote);
             if ((st = client_end_read(c, remote_load(c, &remote), x->err)) != EDN_OK)
@@ -231,13 +237,18 @@ static edn_status change(changing *x)
     return st;
 }
 
-edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase, edn_strength strength,
-                                        edn_err *err)
+edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
+                                        edn_strength strength, edn_err *err)
 {
     EDN_SECRET(edn_local_key) ldk = EDN_KEY_EMPTY;
     edn_buf old_prepared = EDN_BUF_INIT(16384), new_prepared = EDN_BUF_INIT(16384);
-    changing x = {.c = c, .token = "", .err = err, .slot = EDN_BUF_INIT(4096), .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
-                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX), .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    changing x = {.c = c,
+                  .token = "",
+                  .err = err,
+                  .slot = EDN_BUF_INIT(4096),
+                  .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
+                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
+                  .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
     edn_status st;
 
     x.profile = (edn_kdf_profile)(strength ? (int)strength : EDN_KDF_DEFAULT);

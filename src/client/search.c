@@ -50,8 +50,9 @@ static edn_status fold(edn_bytes s, folded *f)
         } else {
             utf8proc_int32_t parts[32];
             int bound = UTF8PROC_BOUNDCLASS_START;
-            utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)ch, parts, 32,
-                                                         UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD, &bound);
+            utf8proc_ssize_t n = utf8proc_decompose_char(
+                (utf8proc_int32_t)ch, parts, 32,
+                UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD, &bound);
             for (utf8proc_ssize_t i = 0; i < n && i < 32; i++) {
                 uint8_t utf8[4];
                 edn_put_bytes(&f->text, utf8, edn_utf8_put(utf8, (uint32_t)parts[i]));
@@ -157,9 +158,11 @@ static void split_words(searching *s, edn_bytes words)
     }
 }
 
-edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *filter, edn_hit_fn *fn, void *ctx, edn_err *err)
+edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *filter, edn_hit_fn *fn, void *ctx,
+                             edn_err *err)
 {
-    searching s = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .text = {.text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX)}};
+    searching s = {
+        .c = c, .filter = filter, .fn = fn, .ctx = ctx, .text = {.text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX)}};
     folded query = {.text = EDN_BUF_INIT(65536)};
     edn_status st;
 
@@ -172,7 +175,8 @@ edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *f
         return edn_fail(err, st == EDN_OK ? EDN_E_INVALID : st, "give at least one word to search for");
     }
     if ((st = client_begin_read(c, err)) == EDN_OK) {
-        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, true, search_item, &s);
+        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, true,
+                          search_item, &s);
         if (st == EDN_E_CANCELLED && filter && filter->limit && s.hits >= filter->limit)
             st = EDN_OK;
         st = client_end_read(c, st, err);

@@ -75,13 +75,15 @@ static edn_status load_heads(edn_client *c, const heads *h, edn_client_status *o
 /* A receipt counts for exactly the log and the heads that it was signed over, and for nothing else. */
 static void judge(const edn_client *c, const edn_sync_remote *r, const heads *h, edn_client_status *out)
 {
-    edn_hash head = edn_devlog_head(c->log), now = edn_heads_hash(h->p, h->n), then = edn_heads_hash(r->heads, r->heads_n);
+    edn_hash head = edn_devlog_head(c->log), now = edn_heads_hash(h->p, h->n),
+             then = edn_heads_hash(r->heads, r->heads_n);
 
     out->receipt_ms = r->receipt.time_ms;
     out->receipt_local_ms = r->receipt_local_ms;
     out->synced = r->receipt.time_ms > 0 && out->unsent == 0 && r->log_count == edn_devlog_count(c->log) &&
                   memcmp(r->log_head.b, head.b, sizeof head.b) == 0 && memcmp(now.b, then.b, sizeof now.b) == 0 &&
-                  edn_receipt_verify(&r->receipt, &client_id(c)->space, r->log_count, &r->log_head, &then, &r->receipt_pk);
+                  edn_receipt_verify(&r->receipt, &client_id(c)->space, r->log_count, &r->log_head, &then,
+                                     &r->receipt_pk);
 }
 
 static edn_status count_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
@@ -106,10 +108,11 @@ edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err 
     if ((st = client_begin_read(c, err)) != EDN_OK)
         return st;
     memcpy(out->server, client_id(c)->server, sizeof out->server);
-    if ((st = catalog_counts(c, &out->entries, &out->deleted)) == EDN_OK && (st = journals_each(c, count_journal, &out->journals)) == EDN_OK &&
+    if ((st = catalog_counts(c, &out->entries, &out->deleted)) == EDN_OK &&
+        (st = journals_each(c, count_journal, &out->journals)) == EDN_OK &&
         (st = outbox_count(c, &out->unsent)) == EDN_OK && (st = aside_count(c, &out->set_aside)) == EDN_OK &&
-        (st = heads_load(c, &h)) == EDN_OK && (st = remote_load(c, &remote)) == EDN_OK && (st = load_heads(c, &h, out)) == EDN_OK &&
-        (st = load_findings(c, out)) == EDN_OK)
+        (st = heads_load(c, &h)) == EDN_OK && (st = remote_load(c, &remote)) == EDN_OK &&
+        (st = load_heads(c, &h, out)) == EDN_OK && (st = load_findings(c, out)) == EDN_OK)
         judge(c, &remote, &h, out);
     edn_wipe(remote.token, sizeof remote.token);
     edn_sync_remote_dispose(&remote);

@@ -84,7 +84,8 @@ static edn_status claims_load(edn_client *c, edn_claim *out, size_t *n)
 
 static edn_status claims_save(edn_client *c, const edn_claim *p, size_t n)
 {
-    edn_buf row = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4), old = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4);
+    edn_buf row = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4),
+            old = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4);
     edn_status st, had = meta_get(c, "claims", EDN_BYTES_EMPTY, &old);
 
     edn_put_u32(&row, (uint32_t)n);
@@ -140,14 +141,20 @@ edn_status finding_save(edn_client *c, const edn_finding *f)
 
 /* ---- what the engine may look up ---------------------------------------------------------------------------------------------------------- */
 
-static bool view_space_key(void *ctx, uint32_t epoch, edn_space_key *out) { return keys_space(ctx, epoch, out) == EDN_OK; }
+static bool view_space_key(void *ctx, uint32_t epoch, edn_space_key *out)
+{
+    return keys_space(ctx, epoch, out) == EDN_OK;
+}
 
 static bool view_batch_hash(void *ctx, const edn_device_id *d, uint64_t dseq, edn_hash *out)
 {
     return batch_hash_load(ctx, d, dseq, out) == EDN_OK;
 }
 
-static edn_status view_batch(void *ctx, const edn_device_id *d, uint64_t dseq, edn_buf *out) { return batch_load(ctx, d, dseq, out); }
+static edn_status view_batch(void *ctx, const edn_device_id *d, uint64_t dseq, edn_buf *out)
+{
+    return batch_load(ctx, d, dseq, out);
+}
 
 static edn_status view_link(void *ctx, uint64_t seq, edn_buf *out)
 {
@@ -186,7 +193,8 @@ static edn_status run_begin(run *r, bool full)
     edn_client *c = r->c;
     edn_claim *claims = calloc(EDN_CLAIMS_MAX, sizeof *claims);
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
-    edn_sync_setup setup = {.view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .claims = claims, .full = full};
+    edn_sync_setup setup = {
+        .view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .claims = claims, .full = full};
     heads h = {NULL, 0};
     edn_status st = claims ? client_begin_read(c, r->err) : EDN_E_NOMEM;
 
@@ -218,7 +226,10 @@ static edn_status run_begin(run *r, bool full)
 static void carry(run *r, const edn_sync_action *a)
 {
     edn_http_answer answer = {.body = EDN_BUF_INIT(a->answer_size_max)};
-    edn_http_request rq = {.method = a->post ? EDN_HTTP_POST : EDN_HTTP_GET, .path = a->path, .bearer = a->bearer, .body = a->body,
+    edn_http_request rq = {.method = a->post ? EDN_HTTP_POST : EDN_HTTP_GET,
+                           .path = a->path,
+                           .bearer = a->bearer,
+                           .body = a->body,
                            .answer_size_max = a->answer_size_max};
     edn_status st = r->transport->exchange(r->transport->ctx, &rq, &answer, r->err);
 
@@ -316,11 +327,18 @@ static edn_status explain(run *r, edn_status st)
         if (f[i - 1].status == st)
             return edn_fail(r->err, st, "%s", f[i - 1].text);
     switch (st) {
-    case EDN_E_NETWORK: return edn_fail(r->err, st, "%s: no answer; nothing is lost, try again later", origin);
-    case EDN_E_RATE: return edn_fail(r->err, st, "%s: the server asks to wait; try again in a minute", origin);
-    case EDN_E_DENIED: return edn_fail(r->err, st, "%s: the server does not accept this device; it may have been revoked", origin);
-    case EDN_E_SERVER: return edn_fail(r->err, st, "%s: the answers are not of the EDN protocol; is there a proxy's login page in between?", origin);
-    default: return client_fail(r->c, st, r->err);
+    case EDN_E_NETWORK:
+        return edn_fail(r->err, st, "%s: no answer; nothing is lost, try again later", origin);
+    case EDN_E_RATE:
+        return edn_fail(r->err, st, "%s: the server asks to wait; try again in a minute", origin);
+    case EDN_E_DENIED:
+        return edn_fail(r->err, st, "%s: the server does not accept this device; it may have been revoked", origin);
+    case EDN_E_SERVER:
+        return edn_fail(r->err, st,
+                        "%s: the answers are not of the EDN protocol; is there a proxy's login page in between?",
+                        origin);
+    default:
+        return client_fail(r->c, st, r->err);
     }
 }
 
@@ -394,9 +412,11 @@ static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
     return client_end_read(c, st, err);
 }
 
-static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
+static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
+                           edn_err *err)
 {
-    run r = {.c = c, .options = options, .result = out, .err = err, .sent = c->bytes_sent, .received = c->bytes_received};
+    run r = {
+        .c = c, .options = options, .result = out, .err = err, .sent = c->bytes_sent, .received = c->bytes_received};
     uint64_t clone_dseq = 0;
     edn_status st;
 
@@ -406,7 +426,8 @@ static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool 
     if ((st = send_local(c, err)) != EDN_OK)
         return st;
     if (!client_id(c)->server[0])
-        return edn_fail(err, EDN_E_INVALID, "this diary has no server yet; give it one with 'edn server URL --name NAME'");
+        return edn_fail(err, EDN_E_INVALID,
+                        "this diary has no server yet; give it one with 'edn server URL --name NAME'");
     if ((st = client_transport(c, client_id(c)->server, &r.transport, err)) != EDN_OK)
         return st;
     st = run_engine(&r, full, &clone_dseq);
@@ -518,8 +539,8 @@ static bool worth_waiting(edn_status st)
     return st == EDN_E_NETWORK || st == EDN_E_RATE || st == EDN_E_SERVER || st == EDN_E_BUSY || st == EDN_E_DENIED;
 }
 
-edn_status edn_client_watch(edn_client *c, const edn_sync_options *options, bool (*go_on_fn)(void *ctx, const edn_sync_result *last),
-                            void *ctx, edn_err *err)
+edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
+                            bool (*go_on_fn)(void *ctx, const edn_sync_result *last), void *ctx, edn_err *err)
 {
     watching w = {.c = c, .go_on = go_on_fn, .ctx = ctx, .home_fd = watch_home(c)};
     edn_sync_result result;

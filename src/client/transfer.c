@@ -67,8 +67,8 @@ static edn_status import_one(edn_client *c, edn_import_item *item, edn_import_re
     return st;
 }
 
-edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, const edn_progress *progress, edn_import_result *out,
-                             edn_err *err)
+edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, const edn_progress *progress,
+                             edn_import_result *out, edn_err *err)
 {
     edn_status st = client_begin_write(c, err);
 
@@ -120,7 +120,8 @@ static edn_status export_day(exporting *x)
     for (size_t i = 0; st == EDN_OK && i < x->n; i++) {
         st = entry_show(x->c, &x->day[i], x->fn, x->ctx);
         x->done++;
-        if (st == EDN_OK && x->progress && x->progress->fn && !x->progress->fn(x->progress->ctx, "exporting", x->done, x->total))
+        if (st == EDN_OK && x->progress && x->progress->fn &&
+            !x->progress->fn(x->progress->ctx, "exporting", x->done, x->total))
             st = EDN_E_CANCELLED;
     }
     x->n = 0;
@@ -154,8 +155,8 @@ static edn_status export_item(void *ctx, const catalog_item *it)
     return EDN_OK;
 }
 
-edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx, const edn_progress *progress,
-                             edn_err *err)
+edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx,
+                             const edn_progress *progress, edn_err *err)
 {
     exporting x = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .progress = progress};
     uint64_t deleted;
@@ -164,7 +165,8 @@ edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_
     if (st != EDN_OK)
         return st;
     if ((st = catalog_counts(c, &x.total, &deleted)) == EDN_OK)
-        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false, export_item, &x);
+        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false,
+                          export_item, &x);
     if (st == EDN_OK)
         st = export_day(&x);
     free(x.day);

@@ -10,8 +10,8 @@ typedef struct verifying {
     void *ctx;
     const edn_progress *progress;
     edn_verify_result *out;
-    edn_devlog *log;     /* built anew, with every signature checked */
-    edn_head last;       /* of the device whose chain is being walked */
+    edn_devlog *log; /* built anew, with every signature checked */
+    edn_head last;   /* of the device whose chain is being walked */
     uint64_t done, total;
 } verifying;
 
@@ -42,7 +42,8 @@ static edn_status check_link(void *ctx, edn_bytes key, edn_status st, edn_bytes 
     if (st == EDN_OK)
         st = edn_devlog_append(v->log, link);
     if (st != EDN_OK) {
-        snprintf(text, sizeof text, "link %llu of the device log is not good", (unsigned long long)edn_devlog_count(v->log));
+        snprintf(text, sizeof text, "link %llu of the device log is not good",
+                 (unsigned long long)edn_devlog_count(v->log));
         report(v, st, text);
         return EDN_E_FORMAT; /* what comes after it cannot be judged */
     }
@@ -68,8 +69,8 @@ static void check_records(verifying *v, const edn_sync_batch *b)
             EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
             st = keys_root(v->c, b->batch.header.epoch, &rk);
             if (st == EDN_OK)
-                st = edn_journal_key_open(&rk, &client_id(v->c)->account, &b->batch.header.space, &r->journal, b->batch.header.epoch,
-                                          r->journal_epoch, r->box, &jk);
+                st = edn_journal_key_open(&rk, &client_id(v->c)->account, &b->batch.header.space, &r->journal,
+                                          b->batch.header.epoch, r->journal_epoch, r->box, &jk);
         } else {
             st = record_message(v->c, &b->batch.header, r, i, &message, &head);
         }
@@ -97,7 +98,8 @@ static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_
     check.last = v->last;
     if (st == EDN_OK)
         st = edn_batch_check_run(&check, bytes, &a, &b);
-    if (st == EDN_OK && (batch_hash_load(v->c, device, dseq, &kept) != EDN_OK || memcmp(kept.b, b.hash.b, sizeof kept.b) != 0))
+    if (st == EDN_OK &&
+        (batch_hash_load(v->c, device, dseq, &kept) != EDN_OK || memcmp(kept.b, b.hash.b, sizeof kept.b) != 0))
         st = EDN_E_DAMAGED;
     v->out->batches++;
     if (st == EDN_OK) {
@@ -137,7 +139,8 @@ static edn_status check_heads(verifying *v)
     edn_status st = heads_load(v->c, &h);
 
     for (size_t i = 0; st == EDN_OK && i < h.n; i++) {
-        if (batch_hash_load(v->c, &h.p[i].device, h.p[i].dseq, &hash) == EDN_OK && memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0)
+        if (batch_hash_load(v->c, &h.p[i].device, h.p[i].dseq, &hash) == EDN_OK &&
+            memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0)
             continue;
         edn_hex_encode(hex, h.p[i].device.b, 4);
         snprintf(text, sizeof text, "the newest batch of device %s is missing here", hex);
@@ -195,7 +198,8 @@ static edn_status check_objects(verifying *v)
     edn_buf ids = EDN_BUF_INIT((size_t)1 << 30);
     uint64_t listed_n = 0;
     char text[160];
-    edn_status st = edn_store_scan(v->c->store, EDN_TABLE_ENTRY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, gather_id, &ids);
+    edn_status st = edn_store_scan(v->c->store, EDN_TABLE_ENTRY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, gather_id,
+                                   &ids);
 
     v->total += ids.n / sizeof(edn_entry_id);
     for (size_t at = 0; st == EDN_OK && at < ids.n; at += sizeof(edn_entry_id)) {
@@ -207,16 +211,16 @@ static edn_status check_objects(verifying *v)
     if (st == EDN_OK)
         st = catalog_list(v->c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_listed, &listed_n);
     if (st == EDN_E_DAMAGED || (st == EDN_OK && listed_n != v->out->entries)) {
-        snprintf(text, sizeof text, "the table of contents lists %llu entries, %llu are here", (unsigned long long)listed_n,
-                 (unsigned long long)v->out->entries);
+        snprintf(text, sizeof text, "the table of contents lists %llu entries, %llu are here",
+                 (unsigned long long)listed_n, (unsigned long long)v->out->entries);
         report(v, EDN_E_DAMAGED, text);
         st = EDN_OK;
     }
     return st;
 }
 
-edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const edn_progress *progress, edn_verify_result *out,
-                             edn_err *err)
+edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const edn_progress *progress,
+                             edn_verify_result *out, edn_err *err)
 {
     verifying v = {.c = c, .fn = fn, .ctx = ctx, .progress = progress, .out = out};
     edn_status st = client_begin_read(c, err);
