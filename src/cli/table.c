@@ -1,0 +1,801 @@
+#include "cli/table.h"
+
+#define MANY SIZE_MAX
+
+/* ---- exit codes -------------------------------------------------------------------------------------------------- */
+
+const char *const edn_cli_exit_texts[EDN_EXIT_COUNT] = {
+    [EDN_EXIT_OK] = "It worked.",
+    [EDN_EXIT_FAILED] = "It failed for another reason, or was given up (an editor that ended with an error).",
+    [EDN_EXIT_USAGE] = "The command line is wrong; nothing was tried.",
+    [EDN_EXIT_NOT_FOUND] = "No such diary, entry, version or journal, nothing found, or more than one fits.",
+    [EDN_EXIT_LOCKED] = "The diary is locked, or the passphrase or account key is wrong.",
+    [EDN_EXIT_NETWORK] = "No answer from the server, or it is busy: try again.",
+    [EDN_EXIT_NOT_AUTHENTIC] = "The server misbehaved, or something is not authentic or damaged. The diary is safe.",
+    [EDN_EXIT_STORAGE] = "This machine's disk, memory or output failed or is full.",
+    [EDN_EXIT_INPUT] = "What was given cannot be taken: not UTF-8, too large, a broken line, a name in use.",
+};
+
+edn_cli_exit edn_cli_exit_of(edn_status st)
+{
+    switch (st) {
+    case EDN_OK:
+        return EDN_EXIT_OK;
+    case EDN_E_MISSING:
+    case EDN_E_AMBIGUOUS:
+        return EDN_EXIT_NOT_FOUND;
+    case EDN_E_LOCKED:
+    case EDN_E_PASSPHRASE:
+        return EDN_EXIT_LOCKED;
+    case EDN_E_NETWORK:
+    case EDN_E_RATE:
+    case EDN_E_CONFLICT:
+        return EDN_EXIT_NETWORK;
+    case EDN_E_NOMEM:
+    case EDN_E_IO:
+    case EDN_E_FULL:
+    case EDN_E_BUSY:
+        return EDN_EXIT_STORAGE;
+    case EDN_E_LIMIT:
+    case EDN_E_INVALID:
+    case EDN_E_UTF8:
+    case EDN_E_EXISTS:
+        return EDN_EXIT_INPUT;
+    case EDN_E_CANCELLED:
+        return EDN_EXIT_FAILED;
+    default: /* everything that came over a wire or from a disk and was not what it must be */
+        return EDN_EXIT_NOT_AUTHENTIC;
+    }
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+
+const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
+    [EDN_OPT_HOME] =
+        {
+            .name = "home",
+            .value = "DIR",
+            .env = "EDN_HOME",
+            .help = "The device's folder. Default: $XDG_DATA_HOME/edn, or ~/.local/share/edn.",
+        },
+    [EDN_OPT_PASSPHRASE_FD] =
+        {
+            .name = "passphrase-fd",
+            .value = "N",
+            .help = "Read the passphrase, one line, from this file descriptor instead of the terminal.",
+        },
+    [EDN_OPT_CA_FILE] =
+        {
+            .name = "ca-file",
+            .value = "FILE",
+            .env = "EDN_CA_FILE",
+            .help = "Trust the certificates in this file (PEM) instead of the system's.",
+        },
+    [EDN_OPT_PROXY] =
+        {
+            .name = "proxy",
+            .value = "URL",
+            .env = "EDN_PROXY",
+            .help = "Reach the server through this proxy, for example socks5h://127.0.0.1:9050.",
+        },
+    [EDN_OPT_QUIET] =
+        {
+            .name = "quiet",
+            .letter = 'q',
+            .help = "Say nothing but what was asked for, and errors.",
+        },
+    [EDN_OPT_NO_COLOR] =
+        {
+            .name = "no-color",
+            .env = "NO_COLOR",
+            .help = "No colours, even on a terminal.",
+        },
+    [EDN_OPT_HELP] =
+        {
+            .name = "help",
+            .letter = 'h',
+            .help = "Show the help of a command, or this overview.",
+        },
+    [EDN_OPT_VERSION] =
+        {
+            .name = "version",
+            .letter = 'V',
+            .help = "Show the version.",
+        },
+    [EDN_OPT_JSON] =
+        {
+            .name = "json",
+            .help = "Print JSON, one object a line.",
+        },
+    [EDN_OPT_SERVER] =
+        {
+            .name = "server",
+            .value = "URL",
+            .help = "The server to sync with, https://HOST[:PORT] (http:// for loopback only). Without it the "
+                    "diary stays on this machine until 'edn server'.",
+        },
+    [EDN_OPT_SERVER_NEEDED] =
+        {
+            .name = "server",
+            .value = "URL",
+            .help = "The server that knows the account.",
+        },
+    [EDN_OPT_NAME] =
+        {
+            .name = "name",
+            .value = "NAME",
+            .help = "The name by which the account is found at the server.",
+        },
+    [EDN_OPT_DEVICE_NAME] =
+        {
+            .name = "device-name",
+            .value = "NAME",
+            .help = "What to call this device, for people. Default: the host's name.",
+        },
+    [EDN_OPT_STRENGTH] =
+        {
+            .name = "strength",
+            .value = "LEVEL",
+            .choices = "floor default high",
+            .help = "How much memory it costs to try a passphrase: floor 64 MiB, default 256 MiB, high 1 GiB.",
+        },
+    [EDN_OPT_NO_ACCOUNT_KEY] =
+        {
+            .name = "no-account-key",
+            .help = "Make no account key. Weaker: the passphrase alone opens the account, and whoever "
+                    "has the server's disk can try passphrases.",
+        },
+    [EDN_OPT_ACCOUNT_KEY_FD_OUT] =
+        {
+            .name = "account-key-fd",
+            .value = "N",
+            .help = "Write the account key, one line, to this file descriptor instead of the sheet.",
+        },
+    [EDN_OPT_ACCOUNT_KEY_FD_IN] =
+        {
+            .name = "account-key-fd",
+            .value = "N",
+            .help = "Read the account key, one line, from this file descriptor instead of the "
+                    "terminal. It may be the passphrase's: the passphrase is then the first line.",
+        },
+    [EDN_OPT_NEW_PASSPHRASE_FD] =
+        {
+            .name = "new-passphrase-fd",
+            .value = "N",
+            .help = "Read the new passphrase, one line, from this file descriptor. It may be the old "
+                    "one's: the old passphrase is then the first line.",
+        },
+    [EDN_OPT_TIMEOUT] =
+        {
+            .name = "timeout",
+            .value = "TIME",
+            .help = "How long the kernel keeps the key: 90s, 15m, 2h (at most 24h), or 0 for not at all. "
+                    "Default: 15m.",
+        },
+    [EDN_OPT_DATE] =
+        {
+            .name = "date",
+            .letter = 'd',
+            .value = "DATE",
+            .help = "The entry's date: YYYY-MM-DD, today or yesterday. Default: today, by this machine's clock and "
+                    "time zone.",
+        },
+    [EDN_OPT_TITLE] =
+        {
+            .name = "title",
+            .letter = 't',
+            .value = "TITLE",
+            .help = "The entry's title.",
+        },
+    [EDN_OPT_TAG] =
+        {
+            .name = "tag",
+            .value = "TAG",
+            .help = "Give the entry this tag. May be repeated.",
+        },
+    [EDN_OPT_FIELD] =
+        {
+            .name = "field",
+            .value = "NAME=VALUE",
+            .help = "Give the entry a field such as mood=calm. May be repeated.",
+        },
+    [EDN_OPT_JOURNAL] =
+        {
+            .name = "journal",
+            .letter = 'j',
+            .value = "JOURNAL",
+            .help = "The journal to put it into, by name or beginning of id. Default: the first.",
+        },
+    [EDN_OPT_ALLOW_DISK] =
+        {
+            .name = "allow-disk",
+            .help = "Let the editor's temporary file lie on a disk when no folder in memory is to be had.",
+        },
+    [EDN_OPT_FROM] =
+        {
+            .name = "from",
+            .value = "DATE",
+            .help = "Not before this date (YYYY, YYYY-MM or YYYY-MM-DD).",
+        },
+    [EDN_OPT_TO] =
+        {
+            .name = "to",
+            .value = "DATE",
+            .help = "Not after this date (YYYY, YYYY-MM or YYYY-MM-DD).",
+        },
+    [EDN_OPT_WITH_TAG] =
+        {
+            .name = "tag",
+            .value = "TAG",
+            .help = "Only entries with this tag.",
+        },
+    [EDN_OPT_IN_JOURNAL] =
+        {
+            .name = "journal",
+            .letter = 'j',
+            .value = "JOURNAL",
+            .help = "Only entries of this journal, by name or beginning of id.",
+        },
+    [EDN_OPT_LIMIT] =
+        {
+            .name = "limit",
+            .letter = 'n',
+            .value = "N",
+            .help = "Only the newest N.",
+        },
+    [EDN_OPT_NEWEST_FIRST] =
+        {
+            .name = "newest-first",
+            .help = "The newest first instead of last.",
+        },
+    [EDN_OPT_DELETED] =
+        {
+            .name = "deleted",
+            .help = "Deleted entries too.",
+        },
+    [EDN_OPT_TEXT] =
+        {
+            .name = "text",
+            .help = "Print the text alone, with a line end after it.",
+        },
+    [EDN_OPT_REMOVE] =
+        {
+            .name = "remove",
+            .letter = 'r',
+            .value = "TAG",
+            .help = "Take this tag away. May be repeated.",
+        },
+    [EDN_OPT_FORMAT_IN] =
+        {
+            .name = "format",
+            .value = "FORMAT",
+            .choices = "jsonl markdown",
+            .help = "What the file holds. Default: told by its name, else jsonl.",
+        },
+    [EDN_OPT_SKIP_BAD] =
+        {
+            .name = "skip-bad",
+            .help = "Name what cannot be read, leave it out, and bring in the rest.",
+        },
+    [EDN_OPT_FORMAT_OUT] =
+        {
+            .name = "format",
+            .value = "FORMAT",
+            .choices = "jsonl markdown",
+            .help = "jsonl: one file, diary.jsonl (default). markdown: one file an entry.",
+        },
+    [EDN_OPT_FORCE] =
+        {
+            .name = "force",
+            .help = "Write into a folder that holds other things; files of the same names are replaced.",
+        },
+    [EDN_OPT_WATCH] =
+        {
+            .name = "watch",
+            .letter = 'w',
+            .help = "Go on: sync whenever something is new here or there, until Ctrl-C.",
+        },
+};
+
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
+
+#define FILTERS EDN_OPT_FROM, EDN_OPT_TO, EDN_OPT_WITH_TAG, EDN_OPT_IN_JOURNAL
+
+const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
+    [EDN_CMD_INIT] =
+        {
+            .name = "init",
+            .group = "Begin",
+            .options = {EDN_OPT_SERVER, EDN_OPT_NAME, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH, EDN_OPT_NO_ACCOUNT_KEY,
+                        EDN_OPT_ACCOUNT_KEY_FD_OUT, EDN_OPT_TIMEOUT},
+            .summary = "Make a new diary on this machine",
+            .text =
+                "Asks for a passphrase, twice, makes the account and this device, and prints the emergency sheet with "
+                "the account key. Print the sheet or copy it by hand and keep it safe: another device needs the "
+                "passphrase and the account key, and nobody can give you either again.\n\n"
+                "The diary is unlocked afterwards as by 'edn unlock'.",
+        },
+    [EDN_CMD_LOGIN] =
+        {
+            .name = "login",
+            .group = "Begin",
+            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_NAME, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH,
+                        EDN_OPT_ACCOUNT_KEY_FD_IN, EDN_OPT_TIMEOUT},
+            .summary = "Add this machine to a diary that exists",
+            .text =
+                "Needs --server and --name, the passphrase, and the account key from the emergency sheet (press Enter "
+                "when the account was made without one). Run 'edn sync' afterwards to bring the diary here.\n\n"
+                "The diary is unlocked afterwards as by 'edn unlock'.",
+        },
+    [EDN_CMD_UNLOCK] =
+        {
+            .name = "unlock",
+            .group = "Begin",
+            .options = {EDN_OPT_TIMEOUT},
+            .summary = "Ask for the passphrase once, for some minutes",
+            .text =
+                "The unlocked key is kept by the kernel, in the keyring of this login session, and forgotten after the "
+                "time-out; it is never in a file. Without a session keyring every command goes on asking.",
+        },
+    [EDN_CMD_LOCK] =
+        {
+            .name = "lock",
+            .group = "Begin",
+            .summary = "Forget the unlocked key now",
+        },
+    [EDN_CMD_PASSWD] =
+        {
+            .name = "passwd",
+            .group = "Begin",
+            .options = {EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH},
+            .summary = "Change the passphrase",
+            .text =
+                "Changes it for the account and for this device, each in one step; nothing else has to be sealed "
+                "again. The server must be within reach. Other devices keep their old passphrase for their own lock "
+                "until it is changed there.",
+        },
+    [EDN_CMD_SERVER] =
+        {
+            .name = "server",
+            .group = "Begin",
+            .words = "URL",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_NAME},
+            .summary = "Give a diary that was made without one a server",
+            .text = "Needs --name, by which other devices will find the account.",
+        },
+    [EDN_CMD_SHEET] =
+        {
+            .name = "sheet",
+            .group = "Begin",
+            .summary = "Print the emergency sheet again",
+            .text = "The sheet holds the account key. Whoever has it and the passphrase can read the diary.",
+        },
+    [EDN_CMD_WRITE] =
+        {
+            .name = "write",
+            .group = "Write",
+            .options = {EDN_OPT_DATE, EDN_OPT_TITLE, EDN_OPT_TAG, EDN_OPT_FIELD, EDN_OPT_JOURNAL, EDN_OPT_ALLOW_DISK,
+                        EDN_OPT_JSON},
+            .json = EDN_JSON_MADE,
+            .summary = "Write an entry in your editor, or from standard input",
+            .text =
+                "Opens $VISUAL, else $EDITOR, else sensible-editor, nano or vi. When standard input is not a "
+                "terminal, the text is read from there. A first line that begins with '# ' is the title. One line end "
+                "at the end of the text is not part of it.\n\n"
+                "The editor works on a private file in memory ($XDG_RUNTIME_DIR or /dev/shm), wiped afterwards. An "
+                "editor that ends with an error, or an empty text, makes no entry. When the entry cannot be saved the "
+                "text is kept, and its place named.",
+        },
+    [EDN_CMD_ADD] =
+        {
+            .name = "add",
+            .group = "Write",
+            .words = "TEXT...",
+            .words_min = 1,
+            .words_max = MANY,
+            .options = {EDN_OPT_DATE, EDN_OPT_TITLE, EDN_OPT_TAG, EDN_OPT_FIELD, EDN_OPT_JOURNAL, EDN_OPT_JSON},
+            .json = EDN_JSON_MADE,
+            .summary = "Add a short entry from the command line",
+            .text =
+                "Several words are joined by spaces. Other programs on this machine can see a command line while it "
+                "runs: use 'edn write' for what they must not.",
+        },
+    [EDN_CMD_EDIT] =
+        {
+            .name = "edit",
+            .group = "Write",
+            .words = "ENTRY",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_ALLOW_DISK},
+            .summary = "Change an entry's text",
+            .text =
+                "As with 'edn write', in an editor or from standard input. What other devices change in the meantime "
+                "is merged with what you change. A text that is left as it was changes nothing. Titles, dates and "
+                "other fields: 'edn set'.",
+        },
+    [EDN_CMD_SET] =
+        {
+            .name = "set",
+            .group = "Write",
+            .words = "ENTRY NAME=VALUE...",
+            .words_min = 2,
+            .words_max = MANY,
+            .kind = EDN_KIND_ENTRY,
+            .summary = "Set an entry's title, date, mood, place or any other field",
+            .text = "An empty VALUE takes the field away (not the date).",
+        },
+    [EDN_CMD_TAG] =
+        {
+            .name = "tag",
+            .group = "Write",
+            .words = "ENTRY [TAG...]",
+            .words_min = 1,
+            .words_max = MANY,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_REMOVE},
+            .summary = "Give an entry tags, or take them away",
+            .text = "A '#' before a tag is left out.",
+        },
+    [EDN_CMD_SHOW] =
+        {
+            .name = "show",
+            .group = "Read",
+            .words = "ENTRY[@VERSION]",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_TEXT, EDN_OPT_JSON},
+            .json = EDN_JSON_ENTRY,
+            .summary = "Show an entry, or what it was",
+            .text = "Versions are listed by 'edn history'.",
+        },
+    [EDN_CMD_TODAY] =
+        {
+            .name = "today",
+            .group = "Read",
+            .options = {EDN_OPT_IN_JOURNAL, EDN_OPT_JSON},
+            .json = EDN_JSON_ENTRY,
+            .summary = "Show today's entries",
+        },
+    [EDN_CMD_LIST] =
+        {
+            .name = "list",
+            .group = "Read",
+            .options = {FILTERS, EDN_OPT_LIMIT, EDN_OPT_NEWEST_FIRST, EDN_OPT_DELETED, EDN_OPT_JSON},
+            .json = EDN_JSON_ENTRY,
+            .summary = "List entries, one a line, by date",
+            .text =
+                "Beginning of the id, date, title, tags and the text's beginning, cut to the terminal's width. When "
+                "piped: the same five, whole, parted by tabs.",
+        },
+    [EDN_CMD_SEARCH] =
+        {
+            .name = "search",
+            .group = "Read",
+            .words = "WORDS...",
+            .words_min = 1,
+            .words_max = MANY,
+            .options = {FILTERS, EDN_OPT_LIMIT, EDN_OPT_JSON},
+            .json = EDN_JSON_HIT,
+            .summary = "Find the entries that hold all the words, newest first",
+            .text = "Case does not matter. Nothing found: exit code 3.",
+        },
+    [EDN_CMD_MV] =
+        {
+            .name = "mv",
+            .group = "Arrange",
+            .words = "ENTRY... JOURNAL",
+            .words_min = 2,
+            .words_max = MANY,
+            .kind = EDN_KIND_ENTRY,
+            .summary = "Move entries to another journal",
+        },
+    [EDN_CMD_RM] =
+        {
+            .name = "rm",
+            .group = "Arrange",
+            .words = "ENTRY...",
+            .words_min = 1,
+            .words_max = MANY,
+            .kind = EDN_KIND_ENTRY,
+            .summary = "Delete entries",
+            .text = "'edn undelete' brings them back. An edit made elsewhere at the same time wins over the deletion.",
+        },
+    [EDN_CMD_UNDELETE] =
+        {
+            .name = "undelete",
+            .group = "Arrange",
+            .words = "ENTRY...",
+            .words_min = 1,
+            .words_max = MANY,
+            .kind = EDN_KIND_ENTRY,
+            .summary = "Bring deleted entries back",
+            .text = "'edn list --deleted' shows their ids.",
+        },
+    [EDN_CMD_JOURNAL_LIST] =
+        {
+            .name = "journal list",
+            .group = "Arrange",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_JOURNAL,
+            .summary = "List the journals",
+        },
+    [EDN_CMD_JOURNAL_NEW] =
+        {
+            .name = "journal new",
+            .group = "Arrange",
+            .words = "NAME",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_MADE,
+            .summary = "Make a journal",
+        },
+    [EDN_CMD_JOURNAL_RENAME] =
+        {
+            .name = "journal rename",
+            .group = "Arrange",
+            .words = "JOURNAL NAME",
+            .words_min = 2,
+            .words_max = 2,
+            .summary = "Give a journal another name",
+        },
+    [EDN_CMD_HISTORY] =
+        {
+            .name = "history",
+            .group = "History",
+            .words = "ENTRY",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_VERSION,
+            .summary = "List an entry's versions, oldest first",
+            .text = "See one with 'edn show ENTRY@VERSION'.",
+        },
+    [EDN_CMD_RESTORE] =
+        {
+            .name = "restore",
+            .group = "History",
+            .words = "ENTRY@VERSION",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_ENTRY,
+            .summary = "Make an entry what it was, as a new change",
+            .text = "Nothing is lost: the versions between stay in the history.",
+        },
+    [EDN_CMD_IMPORT] =
+        {
+            .name = "import",
+            .group = "In and out",
+            .words = "FILE...",
+            .words_min = 1,
+            .words_max = MANY,
+            .kind = EDN_KIND_FILE,
+            .options = {EDN_OPT_FORMAT_IN, EDN_OPT_JOURNAL, EDN_OPT_SKIP_BAD, EDN_OPT_JSON},
+            .json = EDN_JSON_IMPORT,
+            .summary = "Bring in entries from files",
+            .text =
+                "JSON lines, plain or packed with zstd, '-' for standard input: an object a line with date "
+                "(YYYY-MM-DD), text, and if there are any title, tags (array), fields (object), journal (its name; "
+                "made when missing), created (RFC 3339) and id (32 hex digits). Other members are kept as fields when "
+                "they are strings. Or Markdown files, or a folder of them, as 'edn export' writes them; a file whose "
+                "name begins with a date needs no head.\n\n"
+                "A broken line is named, and nothing is brought in; with --skip-bad the rest is. An entry whose id is "
+                "here already is left as it is, so that an import can be repeated.",
+        },
+    [EDN_CMD_EXPORT] =
+        {
+            .name = "export",
+            .group = "In and out",
+            .words = "DIR",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_FOLDER,
+            .options = {FILTERS, EDN_OPT_FORMAT_OUT, EDN_OPT_FORCE, EDN_OPT_JSON},
+            .json = EDN_JSON_EXPORT,
+            .summary = "Write the entries into a folder, readable by anyone",
+            .text = "Devices that hold the same diary write the same bytes. A folder that holds something else is "
+                    "refused; an earlier export is brought up to date. What is exported is no longer encrypted: mind "
+                    "where you put it.",
+        },
+    [EDN_CMD_SYNC] =
+        {
+            .name = "sync",
+            .group = "Sync",
+            .options = {EDN_OPT_WATCH, EDN_OPT_JSON},
+            .json = EDN_JSON_SYNC,
+            .summary = "Send what is new here, fetch what is new there",
+            .text =
+                "Says what happened, and whether the server has signed that it holds everything. When the server or "
+                "another device did something wrong it is named and the exit code is 6; the diary here is safe.",
+        },
+    [EDN_CMD_STATUS] =
+        {
+            .name = "status",
+            .group = "Sync",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_STATUS,
+            .summary = "Say what is here, and what the server has signed that it holds",
+        },
+    [EDN_CMD_VERIFY] =
+        {
+            .name = "verify",
+            .group = "Sync",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_VERIFY,
+            .summary = "Check every signature, chain and seal on this machine",
+            .text = "Damage found: exit code 6.",
+        },
+    [EDN_CMD_HELP] =
+        {
+            .name = "help",
+            .group = "Help",
+            .words = "[COMMAND]",
+            .words_max = 2,
+            .kind = EDN_KIND_COMMAND,
+            .summary = "Show the help of a command, or this overview",
+        },
+    [EDN_CMD_VERSION] =
+        {
+            .name = "version",
+            .group = "Help",
+            .summary = "Show the version",
+        },
+};
+
+bool edn_cli_takes(const edn_cli_command *command, edn_cli_opt opt)
+{
+    if (opt > EDN_OPT_NONE && opt < EDN_OPT_GLOBAL_END)
+        return true;
+    for (const edn_cli_opt *o = command->options; *o; o++)
+        if (*o == opt)
+            return true;
+    return false;
+}
+
+/* ---- JSON objects ------------------------------------------------------------------------------------------------ */
+
+static const edn_cli_member entry_members[] = {
+    {"id", "string", "32 hex digits"},
+    {"date", "string", "YYYY-MM-DD"},
+    {"title", "string", "empty: none"},
+    {"text", "string", "the whole text (show, today)"},
+    {"preview", "string", "the text's beginning (list)"},
+    {"size", "number", "the text's length in bytes"},
+    {"tags", "array of strings", ""},
+    {"fields", "object of strings", "mood, place and so on, by name (list: left out)"},
+    {"journal", "string", "the journal's name"},
+    {"journal_id", "string", "32 hex digits"},
+    {"deleted", "boolean", ""},
+    {"conflict", "boolean", "deleted on one device while edited on another: the edit won; look at it"},
+    {"created", "string", "RFC 3339, UTC: what the device's clock said"},
+    {"changed", "string", "the same, for the newest change"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member hit_members[] = {
+    {"id", "string", "32 hex digits"},
+    {"date", "string", "YYYY-MM-DD"},
+    {"title", "string", ""},
+    {"tags", "array of strings", ""},
+    {"journal", "string", "the journal's name"},
+    {"snippet", "string", "the text around the words"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member version_members[] = {
+    {"version", "number", "1 is the oldest"},
+    {"time", "string", "RFC 3339, UTC: what the device's clock said"},
+    {"device", "string", "32 hex digits"},
+    {"device_name", "string", "empty: not known here"},
+    {"what", "string", "what changed: text, title, tag +sea, deleted"},
+    {"inserted", "number", "characters"},
+    {"deleted", "number", "characters"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member journal_members[] = {
+    {"id", "string", "32 hex digits"},
+    {"name", "string", ""},
+    {"entries", "number", "without deleted ones"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member made_members[] = {
+    {"id", "string", "32 hex digits: the entry or journal that was made"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member import_members[] = {
+    {"added", "number", "entries brought in"},
+    {"known", "number", "left as they were: their ids are here already"},
+    {"skipped", "number", "could not be read (--skip-bad)"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member export_members[] = {
+    {"entries", "number", "written"},
+    {"files", "number", "files in the export"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member sync_members[] = {
+    {"synced", "boolean", "the server signed that it holds exactly what is here"},
+    {"batches_sent", "number", ""},
+    {"batches_received", "number", ""},
+    {"records_received", "number", ""},
+    {"refilled", "number", "batches that the server had lost or never had, sent again"},
+    {"entries_changed", "number", ""},
+    {"conflicts", "number", "entries to look at"},
+    {"set_aside", "number", "objects waiting or refused, in all"},
+    {"round_trips", "number", ""},
+    {"bytes_sent", "number", "above TLS"},
+    {"bytes_received", "number", "above TLS"},
+    {"receipt", "string", "RFC 3339: the newest receipt, by the server's clock; empty: none"},
+    {"findings", "array of objects", "what went wrong: class, time, text"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member status_members[] = {
+    {"home", "string", "the device's folder"},
+    {"device", "string", "32 hex digits"},
+    {"unlocked", "boolean", "false: what follows is left out where it cannot be known"},
+    {"entries", "number", "without deleted ones"},
+    {"deleted", "number", ""},
+    {"journals", "number", ""},
+    {"server", "string", "empty: none"},
+    {"synced", "boolean", "a receipt signed by the server covers exactly the present state"},
+    {"unsent", "number", "entries with changes that were not sent yet"},
+    {"receipt", "string", "RFC 3339: the newest receipt, by the server's clock; empty: none"},
+    {"receipt_local", "string", "when it came, by this machine's clock"},
+    {"set_aside", "number", "objects waiting or refused"},
+    {"devices", "array of objects", "device, name, self, active, batch, changed"},
+    {"findings", "array of objects", "class, time, text"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member verify_members[] = {
+    {"links", "number", "of the device log"},
+    {"batches", "number", ""},
+    {"records", "number", ""},
+    {"entries", "number", ""},
+    {"damaged", "number", "things that are not what they must be"},
+    {"findings", "array of objects", "class, time, text"},
+    {NULL, NULL, NULL},
+};
+
+const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
+    [EDN_JSON_ENTRY] = {"entry", entry_members},       [EDN_JSON_HIT] = {"hit", hit_members},
+    [EDN_JSON_VERSION] = {"version", version_members}, [EDN_JSON_JOURNAL] = {"journal", journal_members},
+    [EDN_JSON_MADE] = {"made", made_members},          [EDN_JSON_IMPORT] = {"import", import_members},
+    [EDN_JSON_EXPORT] = {"export", export_members},    [EDN_JSON_SYNC] = {"sync", sync_members},
+    [EDN_JSON_STATUS] = {"status", status_members},    [EDN_JSON_VERIFY] = {"verify", verify_members},
+};
+
+/* ---- prose ------------------------------------------------------------------------------------------------------- */
+
+const char *const edn_cli_tagline = "a private diary on all your devices, readable by nobody else";
+
+const edn_cli_section edn_cli_sections[] = {
+    {"Naming an entry",
+     "ENTRY is 'last' (the newest by date), 'today', 'yesterday', a date (YYYY-MM-DD), or the beginning of its id, "
+     "four digits or more, as 'edn list' shows it. When more than one entry fits, nothing is done and they are named. "
+     "ENTRY@VERSION is the entry as it was at a version of 'edn history'."},
+    {"The passphrase",
+     "It is asked for on the terminal, without echo, or read from --passphrase-fd; never taken from the command line "
+     "or the environment. For a script: edn list --passphrase-fd 3 3</path/to/a/private/pipe.\n\n"
+     "'edn unlock' puts the unlocked key into the kernel's session keyring as a key of type user called edn:DEVICE, "
+     "which only this login session can read, and which the kernel forgets after the time-out. Where a system gives "
+     "logins no session keyring of their own, the kernel's keyring for all sessions of this user takes its place, and "
+     "'edn unlock' says so. Where there is no keyring at all, every command asks."},
+    {"What is printed where",
+     "Answers go to standard output, all else to standard error. Progress is shown only on a terminal. Control "
+     "characters in titles and texts are shown as escapes on a terminal and passed on as they are when piped. "
+     "Entries' times are shown in this machine's time zone; JSON has UTC."},
+    {NULL, NULL},
+};
