@@ -1,5 +1,6 @@
-/* devlog: a whole device log, link by link, as a server would serve it: LP(link) ‖ LP(link)… The first byte says whether
- * signatures are checked (even) or the links are taken as verified before (odd), which lets mutations get further. */
+/* devlog: a whole device log, link by link, as a server would serve it: LP(link) ‖ LP(link)… The first byte says
+ * whether signatures are checked (even) or the links are taken as verified before (odd), which lets mutations get
+ * further. */
 #include "fuzz.h"
 
 #include "devlog/devlog.h"
@@ -36,17 +37,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         edn_bytes link = edn_read_lp(&r, EDN_LINK_SIZE_MAX, "link");
         uint64_t before = edn_devlog_count(log);
         edn_link_info info;
+        edn_hash boxes[EDN_LINK_BOXES_MAX];
+        size_t boxes_n;
         edn_status st;
 
         if (edn_reader_status(&r) != EDN_OK)
             break;
         st = data[0] & 1 ? edn_devlog_append_trusted(log, link) : edn_devlog_append(log, link);
         FUZZ_HOLDS(edn_devlog_count(log) == before + (st == EDN_OK));
+        /* What a listing reads of a link before anything is checked. */
+        FUZZ_HOLDS(edn_link_boxes(link, boxes, &boxes_n) == EDN_OK || boxes_n == 0);
         if (st == EDN_OK) {
             edn_hash head = edn_devlog_head(log), hash = edn_link_hash(link);
 
             FUZZ_HOLDS(edn_link_peek(link, &info) == EDN_OK && info.seq == before);
             FUZZ_HOLDS(memcmp(&head, &hash, sizeof head) == 0);
+            FUZZ_HOLDS(edn_link_boxes(link, boxes, &boxes_n) == EDN_OK && boxes_n <= EDN_LINK_BOXES_MAX);
             ask_everything(log);
         }
     }

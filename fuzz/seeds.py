@@ -3,6 +3,7 @@
 
 usage: fuzz/seeds.py FOLDER      then scripts/fuzz grows them, and scripts/fuzz --keep takes the useful ones in
 """
+import json
 import os
 import struct
 import sys
@@ -23,6 +24,14 @@ def known():
     return out
 
 
+def vectors(name):
+    """The cases of EDN_DATA/vectors/edn/NAME.json; none without EDN_DATA."""
+    if not os.environ.get("EDN_DATA"):
+        return []
+    with open(os.path.join(os.environ["EDN_DATA"], "vectors/edn", name + ".json"), encoding="utf-8") as f:
+        return json.load(f)["cases"]
+
+
 def lp(b):
     return struct.pack("<I", len(b)) + b
 
@@ -40,6 +49,8 @@ def devlog(k):
     for checked in (b"\x00", b"\x01"):
         yield checked + b"".join(lp(x) for x in links)
         yield checked + b"".join(lp(x) for x in links[:2])
+        for case in vectors("sigchain"):
+            yield checked + b"".join(lp(bytes.fromhex(x)) for x in case["links"])
 
 
 def keys():
@@ -73,6 +84,8 @@ def wire(k):
     ]
     yield b"\x00" + batch
     yield b"\x00" + k["batch_2"]
+    for case in vectors("batch"):
+        yield b"\x00" + bytes.fromhex(case["batches"][-1])
     yield b"\x01" + k["body"]
     for i, m in enumerate(messages):
         yield bytes([2 + i]) + b"\x01" + m

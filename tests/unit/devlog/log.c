@@ -81,7 +81,7 @@ static void agrees_with_the_vectors(void **state)
     vectors_close(&v);
 }
 
-/* ---- what a log says, as bytes, so that two states compare ---------------------------------------------------------- */
+/* ---- what a log says, as bytes, so that two states compare ------------------------------------------------------- */
 
 static void put_devices(edn_buf *out, const edn_devlog *log)
 {
@@ -309,7 +309,7 @@ static void trusted_links_give_the_same_log(void **state)
     links_dispose(&l);
 }
 
-/* ---- limits --------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 static edn_status try_draft(links *l, const link_draft *d)
 {
