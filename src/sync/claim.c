@@ -70,20 +70,22 @@ static edn_status gossip_fork(edn_sync *s, const edn_head *head, const edn_devic
         by_name(by).s, (unsigned long long)head->dseq, edn_device_text(&head->device).s);
 }
 
-/* Somebody has seen a batch of this very device that it did not write, or not so. */
+/* Somebody has seen a batch of this very device that it did not write, or not so. Where the two part is asked of the
+ * server before the sync ends (round.c). */
 static edn_status gossip_clone(edn_sync *s, const edn_head *head, const edn_device_id *by, edn_bytes evidence)
 {
     about a = {&head->device, head->dseq, NULL, evidence};
-    uint64_t own = edn_head_map_get(&s->have, &s->setup.device).dseq;
-    uint64_t agreed = head->dseq > own ? own : head->dseq - 1;
+    edn_status st;
+    peer *p;
 
-    if (s->verdict != EDN_E_CLONE || agreed < s->figures.clone_dseq)
-        s->figures.clone_dseq = agreed;
-    s->verdict = EDN_E_CLONE;
+    if ((st = edn_peer_get(s, &head->device, &p)) != EDN_OK || p->proven)
+        return st;
+    p->proven = true;
+    edn_peer_suspect(s, p, head->dseq);
     return edn_sync_find(
         s, EDN_E_CLONE, &a,
-        "%s names a batch %llu of this device that is not here: this device was restored from a copy, or "
-        "its keys are at work elsewhere. Nothing more is sent under them; what is here is kept.",
+        "%s names a batch %llu of this device that is not here: this device was restored from a copy, or its keys are "
+        "at work elsewhere. Nothing more is sent under them; what is here is kept.",
         by_name(by).s, (unsigned long long)head->dseq);
 }
 
@@ -106,7 +108,7 @@ edn_status edn_sync_gossip(edn_sync *s, uint64_t now_ms, const edn_head *head, c
     return self ? gossip_clone(s, head, by, evidence) : gossip_fork(s, head, by, evidence);
 }
 
-edn_status edn_sync_claims_resolve(edn_sync *s)
+static edn_status claims_resolve(edn_sync *s)
 {
     edn_status st = EDN_OK;
 
@@ -114,14 +116,12 @@ edn_status edn_sync_claims_resolve(edn_sync *s)
         edn_claim c = s->claims[i];
         if (edn_sync_effective(s, &c.head).dseq < c.head.dseq) {
             claim_remove(s, i); /* its device was revoked before it: it counts no longer */
-            continue;
-        }
-        if (c.head.dseq > edn_head_map_get(&s->have, &c.head.device).dseq) {
+        } else if (c.head.dseq <= edn_head_map_get(&s->have, &c.head.device).dseq) {
+            claim_remove(s, i);
+            st = edn_sync_gossip(s, c.since_ms, &c.head, &c.by, EDN_BYTES_EMPTY);
+        } else {
             i++;
-            continue;
         }
-        claim_remove(s, i);
-        st = edn_sync_gossip(s, c.since_ms, &c.head, &c.by, EDN_BYTES_EMPTY);
     }
     return st;
 }
@@ -130,8 +130,9 @@ edn_status edn_sync_claims_resolve(edn_sync *s)
  * tells an old state from the present one (A10). */
 static edn_status checkpoint_claim(edn_sync *s, uint64_t now_ms)
 {
+    const edn_devlog *log = s->next_log ? s->next_log : s->log;
     const edn_pin *pins;
-    size_t n = edn_devlog_count(s->log) ? edn_devlog_checkpoint(s->log, &pins) : 0;
+    size_t n = edn_devlog_checkpoint(log, &pins);
     edn_status st = EDN_OK;
 
     for (size_t i = 0; i < n && st == EDN_OK; i++) {
@@ -140,6 +141,13 @@ static edn_status checkpoint_claim(edn_sync *s, uint64_t now_ms)
             st = edn_sync_gossip(s, now_ms, &head, &no_device, EDN_BYTES_EMPTY);
     }
     return st;
+}
+
+edn_status edn_sync_claims_update(edn_sync *s, uint64_t now_ms)
+{
+    edn_status st = checkpoint_claim(s, now_ms);
+
+    return st == EDN_OK ? claims_resolve(s) : st;
 }
 
 static edn_status claim_age(edn_sync *s, uint64_t now_ms, edn_claim *c)
@@ -161,7 +169,7 @@ static edn_status claim_age(edn_sync *s, uint64_t now_ms, edn_claim *c)
 
 edn_status edn_sync_claims_age(edn_sync *s, uint64_t now_ms)
 {
-    edn_status st = checkpoint_claim(s, now_ms);
+    edn_status st = EDN_OK;
 
     for (size_t i = 0; i < s->claims_n && st == EDN_OK; i++)
         st = claim_age(s, now_ms, &s->claims[i]);

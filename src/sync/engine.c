@@ -51,10 +51,26 @@ static const edn_move moves[SYNC_STATE_COUNT] = {
     [SYNC_DONE] = {"done", 0},
 };
 
+/* What the drawing says of a state. */
+static bool sound(const edn_sync *s)
+{
+    bool under_token = s->state == SYNC_PULL || s->state == SYNC_APPEND || s->state == SYNC_PUSH;
+    bool handed_out = s->save_links_n || s->save_batches_n;
+
+    if ((s->bearer != NULL) != under_token || handed_out != (s->state == SYNC_SAVE))
+        return false;
+    if (s->next_log && s->state != SYNC_SAVE)
+        return false;
+    return s->state == SYNC_DONE || s->verdict == EDN_OK || s->state == SYNC_SAVE;
+}
+
 static void go(edn_sync *s, sync_state to)
 {
     EDN_ASSERT(moves[s->state].to & MAY(to));
     s->state = to;
+    if (to == SYNC_SAVE || to == SYNC_DONE)
+        s->bearer = NULL;
+    EDN_ASSERT(sound(s));
 }
 
 static void done(edn_sync *s, edn_status st)
@@ -112,10 +128,22 @@ static edn_status untaken_find(edn_sync *s)
         s->setup.remote->origin, (unsigned long long)edn_sync_lacks_there_count(s));
 }
 
+static edn_status revoked_find(edn_sync *s)
+{
+    const edn_device *self = edn_devlog_device_find(s->log, &s->setup.device);
+    about a = {&s->setup.device, 0, NULL, EDN_BYTES_EMPTY};
+
+    if (!self || edn_device_active(self))
+        return EDN_OK;
+    return edn_sync_find(s, EDN_E_SIGNER_REVOKED, &a,
+                         "This device was revoked by another device of the account: what is written here from now on "
+                         "reaches nobody. What is here is kept. Add this device again if that was not meant.");
+}
+
 /* What is still not as it should be when there is nothing left to do. */
 static edn_status leftovers_find(edn_sync *s)
 {
-    edn_status st = EDN_OK;
+    edn_status st = revoked_find(s);
 
     for (size_t i = 0; i < s->peers_n && st == EDN_OK; i++)
         if (s->peers[i].held)
@@ -143,8 +171,6 @@ static void complete(edn_sync *s, uint64_t now_ms)
 
     if (st == EDN_OK)
         st = edn_sync_claims_age(s, now_ms);
-    if (st == EDN_OK)
-        st = s->verdict; /* a checkpoint may name a batch of ours that is not here */
     done(s, st);
 }
 

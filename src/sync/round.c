@@ -1,6 +1,6 @@
 /* One pull's answer: what is good in it is made ready to be saved, what is not becomes a finding.
  *
- *     claimed state ─▶ less than signed for? ─▶ links ─▶ heads against ours ─▶ batches ─▶ debts paid
+ *     claimed state ─▶ less than signed for? ─▶ links ─▶ receipt ─▶ heads against ours ─▶ batches ─▶ debts paid
  *
  * A server may send batches in any order, twice, or not at all. They are sorted by device and number; then each
  * device's next one is checked and opened, and accepted once everything that its heads name and this answer brings is
@@ -122,7 +122,7 @@ static edn_status rollback_check(edn_sync *s)
         r->origin, (unsigned long long)lost);
 }
 
-static edn_status claimed_take(edn_sync *s, uint64_t now_ms, const edn_msg_pulled *m)
+static edn_status claimed_take(edn_sync *s, const edn_msg_pulled *m)
 {
     edn_status st;
 
@@ -132,9 +132,7 @@ static edn_status claimed_take(edn_sync *s, uint64_t now_ms, const edn_msg_pulle
     s->srv_log_head = m->log_head;
     s->more = m->flags & EDN_PULLED_MORE;
     s->heard = true;
-    if ((st = rollback_check(s)) != EDN_OK)
-        return st;
-    return edn_sync_receipt_take(s, now_ms, &m->receipt, &s->srv);
+    return rollback_check(s);
 }
 
 /* ---- links ------------------------------------------------------------------------------------------------------- */
@@ -257,21 +255,6 @@ static edn_status log_take(edn_sync *s, const edn_msg_pulled *m)
 
 /* ---- heads against ours ------------------------------------------------------------------------------------------ */
 
-/* From where on a suspect's batches are wanted. Of this device itself: from what the server signed for earlier, or from
- * the first, so that the last number that both agree on can be found. */
-static uint64_t suspect_agreed(const edn_sync *s, const edn_head *theirs)
-{
-    const edn_head *known = &s->own_signed;
-    edn_hash held;
-
-    if (!is_self(s, &theirs->device))
-        return theirs->dseq - 1;
-    if (known->dseq < theirs->dseq && edn_sync_hash_of(s, &known->device, known->dseq, &held) &&
-        hash_equal(&held, &known->hash))
-        return known->dseq;
-    return 0;
-}
-
 static edn_status heads_compare(edn_sync *s)
 {
     edn_status st = EDN_OK;
@@ -285,16 +268,21 @@ static edn_status heads_compare(edn_sync *s)
                                ? is_self(s, &theirs.device)
                                : theirs.dseq > 0 && edn_sync_hash_of(s, &theirs.device, theirs.dseq, &held) &&
                                      !hash_equal(&held, &theirs.hash);
-        if (!contradicts || (st = edn_peer_get(s, &theirs.device, &p)) != EDN_OK || p->stopped || p->suspect)
-            continue;
-        p->suspect = true;
-        p->asked = false;
-        p->agreed = suspect_agreed(s, &theirs);
+        if (contradicts && (st = edn_peer_get(s, &theirs.device, &p)) == EDN_OK)
+            edn_peer_suspect(s, p, theirs.dseq);
     }
     return st;
 }
 
-/* Suspects that were asked for and about whom the server has nothing more to show. */
+/* This device's keys are at work in two places: the sync ends, and says where the two part. */
+static void clone_conclude(edn_sync *s, peer *p)
+{
+    p->stopped = true;
+    s->verdict = EDN_E_CLONE;
+    s->figures.clone_dseq = p->agreed;
+}
+
+/* Suspects about whom the server has nothing more to show. */
 static edn_status suspects_conclude(edn_sync *s)
 {
     edn_status st = EDN_OK;
@@ -302,8 +290,13 @@ static edn_status suspects_conclude(edn_sync *s)
     for (size_t i = 0; i < s->peers_n && st == EDN_OK; i++) {
         peer *p = &s->peers[i];
         about a = {&p->id, edn_head_map_get(&s->srv, &p->id).dseq, NULL, EDN_BYTES_EMPTY};
-        if (!p->suspect || !p->asked || p->stopped || (s->more && s->progress))
+        bool heard_out = p->asked && !(s->more && s->progress);
+        if (!p->suspect || p->stopped || !(heard_out || p->exact))
             continue;
+        if (p->proven) {
+            clone_conclude(s, p);
+            continue;
+        }
         p->stopped = true;
         st = edn_sync_find(s, EDN_E_FORK, &a,
                            "The server %s names another batch %llu of %s %s than is held here, but shows none with its "
@@ -457,38 +450,48 @@ static edn_status group_step(edn_sync *s, uint64_t now_ms, round_group *g, bool 
     return batch_accept(s, now_ms, g, e);
 }
 
-/* Batches that the server says are of this very device: what we wrote is passed over; what we did not write, but our
- * key signed, shows that the key is at work in two places. */
+static bool own_signed(const edn_sync *s, const round_entry *e)
+{
+    const edn_device *self = edn_devlog_device_find(s->log, &s->setup.device);
+
+    return self && memcmp(e->in.batch.header.space.b, s->setup.space.b, sizeof s->setup.space.b) == 0 &&
+           edn_batch_verify(&e->in.batch, &e->in.c_hash, &self->cert.sign);
+}
+
+/* A batch of this device, with its signature, that it did not write. */
+static edn_status own_foreign(edn_sync *s, peer *p, const round_entry *e)
+{
+    const edn_batch_header *h = &e->in.batch.header;
+    about a = {&h->device, h->dseq, NULL, e->in.batch.bytes};
+
+    p->proven = true;
+    edn_peer_suspect(s, p, h->dseq);
+    p->exact = h->dseq <= p->agreed + 1;
+    return edn_sync_find(
+        s, EDN_E_CLONE, &a,
+        "The server holds a batch %llu that was signed with this device's key but not written here: "
+        "this device was restored from a copy, or its keys are at work elsewhere. Nothing more is sent "
+        "under them; what is here is kept.",
+        (unsigned long long)h->dseq);
+}
+
+/* Batches that the server says are of this very device. What we wrote shows how far the two agree (a batch's hash
+ * stands for all before it). */
 static edn_status own_take(edn_sync *s, round_group *g)
 {
-    const edn_device *self = edn_devlog_device_find(s->log, &g->device);
     edn_status st = EDN_OK;
+    edn_hash held;
     peer *p;
 
     g->done = true;
-    if (!self || (st = edn_peer_get(s, &g->device, &p)) != EDN_OK || p->stopped)
+    if ((st = edn_peer_get(s, &g->device, &p)) != EDN_OK || p->stopped)
         return st;
-    for (round_entry *e = g->begin; e < g->end && st == EDN_OK; e++) {
-        const edn_batch_header *h = &e->in.batch.header;
-        about a = {&h->device, h->dseq, NULL, e->in.batch.bytes};
-        edn_hash held;
-        if (edn_sync_hash_of(s, &g->device, h->dseq, &held) && hash_equal(&held, &e->in.hash)) {
-            s->progress |= h->dseq > p->agreed;
-            p->agreed = EDN_MAX(p->agreed, h->dseq);
-            continue;
-        }
-        p->stopped = true;
-        if (memcmp(h->space.b, s->setup.space.b, sizeof s->setup.space.b) != 0 ||
-            !edn_batch_verify(&e->in.batch, &e->in.c_hash, &self->cert.sign))
-            return batch_refuse_find(s, e, EDN_E_SIG);
-        s->verdict = EDN_E_CLONE;
-        s->figures.clone_dseq = p->agreed;
-        return edn_sync_find(
-            s, EDN_E_CLONE, &a,
-            "The server holds a batch %llu that was signed with this device's key but not written here: this "
-            "device was restored from a copy, or its keys are at work elsewhere. Nothing more is sent under "
-            "them; what is here is kept.",
-            (unsigned long long)h->dseq);
+    for (const round_entry *e = g->begin; e < g->end; e++) {
+        uint64_t dseq = e->in.batch.header.dseq;
+        if (!edn_sync_hash_of(s, &g->device, dseq, &held) || !hash_equal(&held, &e->in.hash))
+            return own_signed(s, e) ? own_foreign(s, p, e) : batch_refuse_find(s, e, EDN_E_SIG);
+        s->progress |= p->suspect && dseq > p->agreed;
+        p->agreed = EDN_MAX(p->agreed, dseq);
     }
     return st;
 }
@@ -608,14 +611,15 @@ edn_status edn_sync_round_take(edn_sync *s, uint64_t now_ms, edn_bytes body)
     edn_put_bytes(&s->answer, body.p, body.n);
     if ((st = edn_buf_status(&s->answer)) != EDN_OK ||
         (st = edn_pulled_decode(&s->arena, edn_buf_view(&s->answer), &m)) != EDN_OK ||
-        (st = claimed_take(s, now_ms, &m)) != EDN_OK || (st = log_take(s, &m)) != EDN_OK)
+        (st = claimed_take(s, &m)) != EDN_OK || (st = log_take(s, &m)) != EDN_OK)
         return st;
     if (s->verdict != EDN_OK) {
         s->save_links_n = 0;
         return EDN_OK;
     }
-    if ((st = heads_compare(s)) != EDN_OK || (st = entries_read(s, &m)) != EDN_OK ||
-        (st = batches_take(s, now_ms)) != EDN_OK || (st = edn_sync_claims_resolve(s)) != EDN_OK)
+    if ((st = edn_sync_receipt_take(s, now_ms, &m.receipt, &s->srv)) != EDN_OK || (st = heads_compare(s)) != EDN_OK ||
+        (st = entries_read(s, &m)) != EDN_OK || (st = batches_take(s, now_ms)) != EDN_OK ||
+        (st = edn_sync_claims_update(s, now_ms)) != EDN_OK)
         return st;
     held_release(s);
     progress_note(s);

@@ -132,6 +132,28 @@ edn_status edn_peer_get(edn_sync *s, const edn_device_id *id, peer **out)
     return EDN_OK;
 }
 
+/* Of this device itself the place where the two part is wanted exactly, or at least not too late: whatever is after it
+ * will be written anew. What the server signed for when the sync began is agreed on; else all is in doubt. */
+static uint64_t own_agreed(const edn_sync *s, uint64_t below)
+{
+    const edn_head *known = &s->own_signed;
+    edn_hash held;
+
+    return known->dseq < below && edn_sync_hash_of(s, &known->device, known->dseq, &held) &&
+                   hash_equal(&held, &known->hash)
+               ? known->dseq
+               : 0;
+}
+
+void edn_peer_suspect(const edn_sync *s, peer *p, uint64_t below)
+{
+    if (p->suspect || p->stopped)
+        return;
+    p->suspect = true;
+    p->asked = false;
+    p->agreed = is_self(s, &p->id) ? own_agreed(s, below) : below - 1;
+}
+
 /* ---- what the server signs --------------------------------------------------------------------------------------- */
 
 static edn_status remote_set(edn_sync *s, uint64_t now_ms, const edn_receipt *receipt, const head_map *heads)

@@ -77,7 +77,9 @@ typedef struct peer {
     edn_device_id id;
     bool suspect;    /* the server's head contradicts ours: its batches after `agreed` are asked for as proof */
     bool asked;      /* suspect, and the request under way asks for them */
-    uint64_t agreed; /* suspect: the last number at which both are known to agree */
+    uint64_t agreed; /* suspect: the last number at which both are known to agree; never too high */
+    bool proven;     /* this device: a batch that it did not write bears its signature, or a peer names one */
+    bool exact;      /* proven, and `agreed` is the very place where the two part */
     bool stopped;    /* nothing more is taken from it or sent of it in this sync */
     bool fork_told;  /* gossip about it contradicted what is held: said once */
     bool unreadable; /* the store does not give a batch of it that is to be sent */
@@ -169,6 +171,8 @@ bool edn_sync_lacks_batches_there(const edn_sync *s); /* something is here that 
 uint64_t edn_sync_lacks_there_count(const edn_sync *s);
 const peer *edn_peer_find(const edn_sync *s, const edn_device_id *id); /* NULL: nothing is the matter */
 EDN_MUST_USE edn_status edn_peer_get(edn_sync *s, const edn_device_id *id, peer **out);
+/* Its batches after a number that both sides agree on are to be asked for. `below`: the contradiction is here. */
+void edn_peer_suspect(const edn_sync *s, peer *p, uint64_t below);
 /* The hash of a batch held here or accepted in this round. */
 bool edn_sync_hash_of(const edn_sync *s, const edn_device_id *device, uint64_t dseq, edn_hash *out);
 /* The receipt over this state is good and becomes what the server signed; or a finding. */
@@ -180,8 +184,8 @@ EDN_MUST_USE edn_status edn_sync_receipt_take(edn_sync *s, uint64_t now_ms, cons
 /* A head that `by` names in its batch `evidence`. */
 EDN_MUST_USE edn_status edn_sync_gossip(edn_sync *s, uint64_t now_ms, const edn_head *head, const edn_device_id *by,
                                         edn_bytes evidence);
-/* What has arrived is no longer owed. */
-EDN_MUST_USE edn_status edn_sync_claims_resolve(edn_sync *s);
+/* What the last checkpoint of the device log names of this space is owed, what has arrived is no longer. */
+EDN_MUST_USE edn_status edn_sync_claims_update(edn_sync *s, uint64_t now_ms);
 /* A sync was completed: the debts grow older. */
 EDN_MUST_USE edn_status edn_sync_claims_age(edn_sync *s, uint64_t now_ms);
 

@@ -1,0 +1,1495 @@
+/* A server, or a device, that lies: nothing false is applied, the class is the named one, what is not touched by it goes
+ * on, and an honest server afterwards brings the device to the right state (SECURITY 1). */
+#include "world.h"
+
+#include "sync/sync_priv.h"
+
+/* A world of three devices in step, the first two of which then wrote one batch more that the third has not seen. */
+static void world_three(world *w)
+{
+    world_init(w);
+    world_add(w);
+    world_add(w);
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < 3; i++)
+            CHECK_SYNCED(device_sync(w, &w->d[i]));
+    device_write(w, &w->d[0]);
+    device_write(w, &w->d[1]);
+    CHECK_SYNCED(device_sync(w, &w->d[0]));
+    CHECK_SYNCED(device_sync(w, &w->d[1]));
+}
+
+static void check_finding(const outcome *o, edn_status st, bool evidence)
+{
+    const edn_sync_finding *f = outcome_find(o, st);
+
+    if (!f) {
+        print_error("no finding %s; there are %zu\n", edn_status_name(st), o->findings_n);
+        for (size_t i = 0; i < o->findings_n; i++)
+            print_error("  %s: %s\n", edn_status_name(o->findings[i].status), o->findings[i].text);
+        fail();
+        return;
+    }
+    CHECK(strlen(f->text) > 40);
+    CHECK(f->text[strlen(f->text) - 1] == '.');
+    CHECK_INT(f->evidence.n > 0, evidence);
+}
+
+/* The server had signed for more than is true: once it is honest, that looks like a loss, and all is in step. */
+static void check_mended(const outcome *o)
+{
+    CHECK_STATUS(o->status, EDN_OK);
+    CHECK(o->figures.synced);
+    CHECK_INT(o->findings_n, 1);
+    check_finding(o, EDN_E_ROLLBACK, false);
+}
+
+/* ---- batches that are not what was written ---------------------------------------------------------------------------- */
+
+typedef struct flip {
+    edn_device_id device;
+    uint64_t dseq;
+    size_t at;
+    bool swap_box; /* instead: with the box of another batch */
+} flip;
+
+static edn_bytes *message_batch(edn_msg_pulled *m, const edn_device_id *id, uint64_t dseq)
+{
+    for (size_t i = 0; i < m->batches_n; i++) {
+        edn_batch b;
+        if (edn_batch_decode(m->batches[i], &b) == EDN_OK && device_equal(&b.header.device, id) &&
+            (dseq == 0 || b.header.dseq == dseq))
+            return &m->batches[i];
+    }
+    return NULL;
+}
+
+static void flip_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    flip *f = ctx;
+    edn_bytes *batch = message_batch(m, &f->device, f->dseq);
+    uint8_t *p;
+
+    (void)w;
+    if (!batch || !(p = edn_arena_alloc(a, batch->n)))
+        return;
+    memcpy(p, batch->p, batch->n);
+    p[f->at] ^= 1u << (f->at % 8);
+    *batch = edn_bytes_of(p, batch->n);
+}
+
+static void bend_flip(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, flip_message, ctx);
+}
+
+static void a_batch_altered_at_any_byte_is_never_accepted(void **state)
+{
+    world w;
+    device *c;
+    size_t size;
+
+    (void)state;
+    world_three(&w);
+    c = &w.d[2];
+    size = shelf_find(&w.srv.shelf, &w.d[0].id, 1)->bytes.n;
+    for (size_t at = 0; at < size; at++) {
+        flip f = {w.d[0].id, 1, at, false};
+        line l = {.ctx = &f, .bend = bend_flip};
+        outcome o = device_sync_on(&w, c, &l);
+        CHECK_STATUS(o.status, EDN_OK);
+        CHECK(!o.figures.synced);
+        CHECK(o.findings_n > 0);
+        CHECK_INT(c->shelf.n, 1); /* the other device's batch was taken in the first round */
+        if (at >= EDN_BATCH_HEADER_SIZE)
+            CHECK_STATUS(o.findings[0].status, EDN_E_SIG);
+    }
+    CHECK_SYNCED(device_sync(&w, c));
+    CHECK_INT(c->shelf.n, 2);
+    world_free(&w);
+}
+
+static void cut_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    flip *f = ctx;
+    edn_bytes *batch = message_batch(m, &f->device, 0);
+
+    (void)w;
+    (void)a;
+    if (batch)
+        batch->n = f->at;
+}
+
+static void bend_cut(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, cut_message, ctx);
+}
+
+static void a_truncated_batch_is_never_accepted(void **state)
+{
+    world w;
+    device *c;
+    size_t size;
+
+    (void)state;
+    world_three(&w);
+    device_write_sized(&w, &w.d[0], 3000);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    c = &w.d[2];
+    CHECK_SYNCED(device_sync(&w, c));
+    size = c->shelf.p[c->shelf.n - 1].bytes.n;
+    bytes_free(c->shelf.p[--c->shelf.n].bytes);
+    for (size_t at = EDN_BATCH_SIZE_MIN; at < size; at += 7) {
+        flip f = {w.d[0].id, 0, at, false};
+        line l = {.ctx = &f, .bend = bend_cut};
+        outcome o = device_sync_on(&w, c, &l);
+        CHECK_STATUS(o.status, EDN_OK);
+        CHECK(!o.figures.synced);
+        check_finding(&o, EDN_E_FORMAT, true);
+    }
+    CHECK_SYNCED(device_sync(&w, c));
+    world_free(&w);
+}
+
+/* The header and signature of one batch around the box of another. */
+static void mix_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    edn_bytes *x = message_batch(m, &w->d[0].id, 0), *y = message_batch(m, &w->d[1].id, 0);
+    uint8_t *p;
+
+    (void)ctx;
+    if (!x || !y || x->n != y->n || !(p = edn_arena_alloc(a, x->n)))
+        return;
+    memcpy(p, x->p, x->n);
+    memcpy(p + EDN_BATCH_HEADER_SIZE, y->p + EDN_BATCH_HEADER_SIZE, x->n - EDN_BATCH_HEADER_SIZE - 64);
+    *x = edn_bytes_of(p, x->n);
+}
+
+static void bend_mix(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, mix_message, ctx);
+}
+
+static void the_box_of_another_batch_is_refused(void **state)
+{
+    world w;
+    line l = {.bend = bend_mix};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_SIG, true);
+    CHECK_INT(w.d[2].shelf.n, 1);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+/* Everything three times, shuffled, and what is held already besides. */
+static void shuffle_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    check_rng *r = ctx;
+    size_t n = 0, shelf_n = w->srv.shelf.n;
+    edn_bytes *all = edn_arena_calloc(a, 3 * m->batches_n + shelf_n, sizeof *all);
+    edn_bytes *links = edn_arena_calloc(a, 2 * w->srv.links.n, sizeof *links);
+
+    CHECK(all && links);
+    for (size_t i = 0; i < 3 * m->batches_n; i++)
+        all[n++] = m->batches[i % m->batches_n];
+    for (size_t i = 0; i < shelf_n; i++)
+        all[n++] = w->srv.shelf.p[i].bytes;
+    for (size_t i = n; i-- > 1;) {
+        size_t j = check_below(r, i + 1);
+        edn_bytes t = all[i];
+        all[i] = all[j];
+        all[j] = t;
+    }
+    m->batches = all;
+    m->batches_n = n;
+    for (size_t i = 0; i < 2 * w->srv.links.n; i++)
+        links[i] = w->srv.links.p[i / 2];
+    m->links = links;
+    m->links_n = 2 * w->srv.links.n;
+}
+
+static void bend_shuffle(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, shuffle_message, ctx);
+}
+
+static void duplicates_of_everything_in_any_order_are_applied_once(void **state)
+{
+    check_rng r = {check_seed()};
+
+    (void)state;
+    for (int run = 0; run < 20; run++) {
+        world w;
+        line l = {.ctx = &r, .bend = bend_shuffle};
+        world_three(&w);
+        for (int i = 0; i < 8; i++) {
+            device *d = &w.d[check_below(&r, 2)];
+            device_write(&w, d);
+            CHECK_SYNCED(device_sync(&w, d));
+        }
+        CHECK_SYNCED(device_sync_on(&w, &w.d[2], &l));
+        CHECK_INT(w.d[2].shelf.n, w.srv.shelf.n);
+        CHECK_SYNCED(device_sync_on(&w, &w.d[2], &l));
+        CHECK_INT(w.d[2].shelf.n, w.srv.shelf.n);
+        world_free(&w);
+    }
+}
+
+/* ---- withheld ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct hide {
+    edn_device_id device;
+    bool head_too; /* the server lies consistently, and signs it */
+} hide;
+
+static void hide_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    const hide *h = ctx;
+    size_t n = 0;
+
+    (void)w;
+    (void)a;
+    for (size_t i = 0; i < m->batches_n; i++) {
+        edn_batch b;
+        CHECK_OK(edn_batch_decode(m->batches[i], &b));
+        if (!device_equal(&b.header.device, &h->device))
+            m->batches[n++] = m->batches[i];
+    }
+    m->batches_n = n;
+    for (size_t i = n = 0; i < m->heads_n; i++)
+        if (!h->head_too || !device_equal(&m->heads[i].device, &h->device))
+            m->heads[n++] = m->heads[i];
+    m->heads_n = n;
+}
+
+static void bend_hide(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, hide_message, ctx);
+    else if (strncmp(asked->path, "/v1/probe/", 10) == 0)
+        a->status = 204; /* it says that nothing is new, too */
+}
+
+static void a_batch_that_the_server_names_but_does_not_give_is_withheld(void **state)
+{
+    world w;
+    hide h;
+    line l = {.ctx = &h, .bend = bend_hide};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    h = (hide){w.d[0].id, false};
+    l.full = true;
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK(!o.figures.synced);
+    check_finding(&o, EDN_E_WITHHELD, false);
+    CHECK_INT(w.d[2].shelf.n, 1); /* the other device's came */
+    CHECK(o.figures.round_trips < 8);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+static void what_a_peer_has_seen_is_owed_and_its_absence_becomes_an_alarm(void **state)
+{
+    world w;
+    hide h;
+    line l = {.ctx = &h, .bend = bend_hide};
+    device *c;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    c = &w.d[2];
+    h = (hide){w.d[0].id, true};
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+    device_write(&w, &w.d[1]); /* it names the first device's batch */
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+
+    l.full = true;
+    o = device_sync_on(&w, c, &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, 0);
+    CHECK_INT(c->claims_n, 1);
+    CHECK_INT(c->claims[0].syncs, 1);
+    l.full = false; /* from now on the server says «nothing new» to every probe */
+    c->clock_ms += EDN_CLAIM_GRACE_MS - 1;
+    CHECK_INT(device_sync_on(&w, c, &l).findings_n, 0); /* two syncs, but one millisecond too early */
+    c->clock_ms += 1;
+    o = device_sync_on(&w, c, &l);
+    check_finding(&o, EDN_E_WITHHELD, false);
+    o = device_sync_on(&w, c, &l);
+    check_finding(&o, EDN_E_WITHHELD, false); /* it is said again as long as it is so */
+
+    CHECK_SYNCED(device_sync_on(&w, c, &(line){.full = true}));
+    CHECK_INT(c->claims_n, 0);
+    world_free(&w);
+}
+
+static void one_late_sync_is_no_alarm_and_a_clock_that_went_back_begins_again(void **state)
+{
+    world w;
+    hide h;
+    line l = {.ctx = &h, .bend = bend_hide};
+    device *c;
+
+    (void)state;
+    world_three(&w);
+    c = &w.d[2];
+    h = (hide){w.d[0].id, true};
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+    device_write(&w, &w.d[1]);
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+
+    l.full = true;
+    CHECK_INT(device_sync_on(&w, c, &l).findings_n, 0);
+    CHECK_INT(c->claims_n, 1);
+    c->claims[0].syncs = 0;
+    c->clock_ms += 10 * (uint64_t)EDN_CLAIM_GRACE_MS;
+    CHECK_INT(device_sync_on(&w, c, &l).findings_n, 0); /* long ago, but the first sync since */
+    c->clock_ms = 1000;
+    CHECK_INT(device_sync_on(&w, c, &l).findings_n, 0);
+    CHECK_INT(c->claims[0].since_ms, 1000);
+    c->clock_ms += EDN_CLAIM_GRACE_MS;
+    CHECK_INT(device_sync_on(&w, c, &l).findings_n, 1);
+    world_free(&w);
+}
+
+static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
+{
+    world w;
+    device *b, *c;
+    edn_head prev, heads[3];
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    b = world_add(&w);
+    c = world_add(&w);
+    prev = (edn_head){b->id, 0, {{0}}};
+    for (uint64_t i = 1; i <= 5; i++) { /* b names ever higher batches of the first device, and junk */
+        edn_head named[2] = {{w.d[0].id, 10 * i, {{(uint8_t)i}}}, {{{0xff, (uint8_t)i}}, i, {{1}}}};
+        edn_bytes batch = world_batch_after(&w, b, &prev, named, 2, 1);
+        shelf_put(&w.srv.shelf, batch);
+        bytes_free(batch);
+        prev = shelf_head(&w.srv.shelf, &b->id);
+    }
+    (void)heads;
+    o = device_sync(&w, c);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.figures.batches_received, 5);
+    CHECK_INT(c->claims_n, 2 + 5);
+    CHECK_INT(c->claims[0].head.dseq, 10);
+    size_t newest = 0;
+    for (size_t i = 1; i < c->claims_n; i++)
+        newest += device_equal(&c->claims[i].head.device, &w.d[0].id) && c->claims[i].head.dseq == 50;
+    CHECK_INT(newest, 1);
+    world_free(&w);
+}
+
+/* ---- rolled back ------------------------------------------------------------------------------------------------------------ */
+
+static void every_older_state_of_the_server_is_noticed_within_one_sync_and_mended(void **state)
+{
+    (void)state;
+    for (size_t left = 0; left < 8; left++) {
+        world w;
+        outcome o;
+        world_three(&w);
+        for (int i = 0; i < 3; i++)
+            for (size_t j = 0; j < 2; j++) {
+                device_write(&w, &w.d[j]);
+                CHECK_SYNCED(device_sync(&w, &w.d[j]));
+            }
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        CHECK_INT(w.srv.shelf.n, 8);
+        shelf_cut(&w.srv.shelf, left);
+        o = device_sync(&w, &w.d[0]);
+        CHECK_STATUS(o.status, EDN_OK);
+        CHECK(o.figures.rolled_back);
+        CHECK(o.figures.synced);
+        CHECK_INT(o.findings_n, 1);
+        check_finding(&o, EDN_E_ROLLBACK, false);
+        CHECK_INT(o.figures.refilled, 8 - left);
+        CHECK_INT(w.srv.shelf.n, 8);
+        CHECK_SYNCED(device_sync(&w, &w.d[0])); /* said once */
+        world_free(&w);
+    }
+}
+
+static void a_rollback_is_noticed_when_there_is_something_to_send_too(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    shelf_cut(&w.srv.shelf, 0);
+    device_write(&w, &w.d[0]);
+    o = device_sync(&w, &w.d[0]);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK(o.figures.rolled_back && o.figures.synced);
+    CHECK_INT(o.figures.refilled, 2);
+    CHECK_INT(w.srv.shelf.n, 3);
+    world_free(&w);
+}
+
+static void links_that_the_server_lost_are_a_rollback_and_sent_again(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    links_cut(&w.srv.links, 1);
+    o = device_sync(&w, &w.d[0]);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK(o.figures.rolled_back && o.figures.synced);
+    check_finding(&o, EDN_E_ROLLBACK, false);
+    CHECK_INT(w.srv.links.n, 3);
+    world_free(&w);
+}
+
+static void head_fork_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    (void)ctx;
+    (void)w;
+    (void)a;
+    m->log_head.b[0] ^= 1;
+}
+static void bend_head_fork(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, head_fork_message, ctx);
+}
+
+static void link_drop_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    (void)ctx;
+    (void)w;
+    (void)a;
+    m->links_n = 0;
+}
+static void bend_link_drop(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, link_drop_message, ctx);
+}
+
+static void links_that_the_server_names_but_does_not_give_are_withheld(void **state)
+{
+    world w;
+    line l = {.bend = bend_link_drop};
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    world_add(&w);
+    links_cut(&w.d[0].links, 1);
+    o = device_sync_on(&w, &w.d[0], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK(!o.figures.synced);
+    check_finding(&o, EDN_E_WITHHELD, false);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    world_free(&w);
+}
+
+/* ---- the device log ----------------------------------------------------------------------------------------------------------- */
+
+/* On the server, another link in the place of link 1, and `more` after it. */
+static void server_log_fork(world *w, size_t more)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    device other[4];
+
+    links_cut(&w->srv.links, 1);
+    for (size_t i = 0; i <= more; i++) {
+        edn_buf_reset(&link);
+        memset(&other[i], 0, sizeof other[i]);
+        device_keys(w, &other[i]);
+        world_add_link(&link, w->srv.links.log, &w->d[0], &other[i], EDN_CAP_READ | EDN_CAP_WRITE);
+        links_put(&w->srv.links, edn_buf_view(&link));
+    }
+    edn_buf_dispose(&link);
+}
+
+static void another_device_log_stops_the_sync_and_changes_nothing(void **state)
+{
+    (void)state;
+    for (size_t more = 0; more < 4; more++) { /* shorter, as long, longer than ours */
+        world w;
+        outcome o;
+        links_kept good;
+        world_three(&w);
+        links_copy(&good, &w.srv.links);
+        server_log_fork(&w, more);
+        o = device_sync(&w, &w.d[2]);
+        CHECK_STATUS(o.status, EDN_E_FORK);
+        check_finding(&o, EDN_E_FORK, true);
+        CHECK(!o.figures.synced);
+        CHECK_INT(w.d[2].shelf.n, 0);
+        CHECK_INT(w.d[2].links.n, 3);
+        links_free(&w.srv.links);
+        w.srv.links = good;
+        CHECK_SYNCED(device_sync(&w, &w.d[2]));
+        world_free(&w);
+    }
+}
+
+static void a_log_head_that_its_links_do_not_lead_to_stops_the_sync(void **state)
+{
+    world w;
+    line l = {.bend = bend_head_fork};
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    world_add(&w);
+    links_cut(&w.d[0].links, 1);
+    o = device_sync_on(&w, &w.d[0], &l);
+    CHECK_STATUS(o.status, EDN_E_FORK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(w.d[0].links.n, 1);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    world_free(&w);
+}
+
+typedef struct ghost {
+    device g;
+    edn_buf link;
+    edn_bytes batch;
+    edn_hash head;
+} ghost;
+
+static void ghost_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    ghost *g = ctx;
+    edn_bytes *batches = edn_arena_calloc(a, m->batches_n + 1, sizeof *batches);
+
+    (void)w;
+    CHECK(batches != NULL);
+    if (m->batches_n)
+        memcpy(batches, m->batches, m->batches_n * sizeof *batches);
+    batches[m->batches_n++] = g->batch;
+    m->batches = batches;
+    m->links = edn_arena_calloc(a, 1, sizeof *m->links);
+    m->links[0] = edn_buf_view(&g->link);
+    m->links_n = 1;
+    m->log_count = w->srv.links.n + 1;
+    m->log_head = edn_link_hash(m->links[0]);
+}
+static void bend_ghost(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, ghost_message, ctx);
+}
+
+static void ghost_run(edn_status want)
+{
+    world w;
+    ghost g = {.link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX)};
+    line l = {.ctx = &g, .bend = bend_ghost};
+    edn_head none;
+    device forger;
+    outcome o;
+
+    world_three(&w);
+    memset(&g.g, 0, sizeof g.g);
+    device_keys(&w, &g.g);
+    forger = w.d[0];
+    if (want == EDN_E_SIGNER_UNKNOWN)
+        forger = g.g; /* it signs for itself */
+    else
+        forger.sk = g.g.sk; /* it claims the first device's name */
+    world_add_link(&g.link, w.srv.links.log, &forger, &g.g, EDN_CAP_READ | EDN_CAP_WRITE);
+    g.g.links = w.d[0].links;
+    none = (edn_head){g.g.id, 0, {{0}}};
+    g.batch = world_batch_after(&w, &g.g, &none, NULL, 0, 1);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, want, true);
+    check_finding(&o, EDN_E_DEVICE_UNKNOWN, true); /* its batch */
+    CHECK(outcome_find(&o, want)->has_link);
+    CHECK_INT(outcome_find(&o, want)->link_seq, 3);
+    CHECK(!o.figures.synced);
+    CHECK_INT(w.d[2].links.n, 3);
+    CHECK_INT(w.d[2].shelf.n, 2); /* the true devices' batches are taken */
+    o = device_sync(&w, &w.d[2]);
+    check_mended(&o);
+    edn_buf_dispose(&g.link);
+    bytes_free(g.batch);
+    world_free(&w);
+}
+
+static void a_ghost_device_is_not_believed(void **state)
+{
+    (void)state;
+    ghost_run(EDN_E_SIGNER_UNKNOWN);
+    ghost_run(EDN_E_SIG);
+}
+
+/* ---- receipts ------------------------------------------------------------------------------------------------------------------- */
+
+static void bend_receipt(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    size_t at = *(size_t *)ctx;
+
+    (void)w;
+    if (is_pull(asked)) /* version, flags, count, head, then the receipt */
+        a->body.p[1 + 1 + 8 + 32 + at] ^= 1;
+    else if (strcmp(asked->path, "/v1/push") == 0 && a->status == 200)
+        a->body.p[1 + 1 + at] ^= 1;
+}
+
+static void a_receipt_altered_at_any_byte_never_counts(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < 8 + 64; at++) {
+        world w;
+        line l = {.ctx = &at, .bend = bend_receipt};
+        outcome o;
+        world_three(&w);
+        device_write(&w, &w.d[2]);
+        o = device_sync_on(&w, &w.d[2], &l);
+        CHECK_STATUS(o.status, EDN_OK);
+        check_finding(&o, EDN_E_SIG, false);
+        CHECK(!o.figures.synced);
+        CHECK_INT(w.d[2].shelf.n, 3); /* batches prove themselves */
+        CHECK_SYNCED(device_sync(&w, &w.d[2]));
+        world_free(&w);
+    }
+}
+
+static void another_receipt_key_than_the_pinned_one_never_counts(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    world_sign_keys(&w, &w.srv.receipt_pk, &w.srv.receipt_sk);
+    o = device_sync(&w, &w.d[2]);
+    check_finding(&o, EDN_E_SIG, false);
+    CHECK(!o.figures.synced);
+    CHECK_INT(w.d[2].shelf.n, 2);
+    world_free(&w);
+}
+
+static void receipt_state_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    (void)w;
+    (void)a;
+    m->receipt = *(edn_receipt *)ctx;
+}
+static void bend_receipt_state(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, false, receipt_state_message, ctx);
+}
+
+static void a_receipt_of_another_state_never_counts(void **state)
+{
+    world w;
+    edn_receipt old;
+    line l = {.ctx = &old, .bend = bend_receipt_state};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    old = w.d[2].remote.receipt;
+    CHECK(old.time_ms != 0);
+    o = device_sync_on(&w, &w.d[2], &l);
+    check_finding(&o, EDN_E_SIG, false);
+    CHECK(!o.figures.synced);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+/* ---- endless, oversize, elsewhere --------------------------------------------------------------------------------------------------- */
+
+static void more_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    edn_head *heads = edn_arena_calloc(a, m->heads_n + 1, sizeof *heads);
+    uint64_t *n = ctx;
+
+    (void)w;
+    m->flags |= EDN_PULLED_MORE;
+    if (!n)
+        return;
+    CHECK(heads != NULL); /* and ever new devices with ever more batches */
+    memcpy(heads, m->heads, m->heads_n * sizeof *heads);
+    heads[m->heads_n] = (edn_head){{{0xff, 0xff, (uint8_t)++ * n}}, *n * 1000, {{1}}};
+    m->heads = heads;
+    m->heads_n++;
+}
+static void bend_more(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, more_message, ctx);
+}
+
+static void a_server_that_never_ends_is_left(void **state)
+{
+    (void)state;
+    for (int grow = 0; grow < 2; grow++) {
+        world w;
+        uint64_t n = 0;
+        line l = {.ctx = grow ? &n : NULL, .bend = bend_more, .requests_max = 12};
+        outcome o;
+        world_three(&w);
+        o = device_sync_on(&w, &w.d[2], &l);
+        CHECK_STATUS(o.status, EDN_OK);
+        CHECK_INT(w.d[2].shelf.n, 2);
+        CHECK_INT(o.figures.synced, !grow);
+        world_free(&w);
+    }
+}
+
+static void bend_conflict(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    (void)ctx;
+    (void)w;
+    if (strcmp(asked->path, "/v1/push") == 0 || strcmp(asked->path, "/v1/log") == 0) {
+        edn_buf_reset(&a->body);
+        a->status = 409;
+        shelf_cut(&w->srv.shelf, 2);
+        links_cut(&w->srv.links, 3);
+    }
+}
+
+static void a_server_that_takes_nothing_is_left_and_named(void **state)
+{
+    world w;
+    line l = {.bend = bend_conflict, .requests_max = 12};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    device_write(&w, &w.d[2]);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_SERVER, false);
+    CHECK(!o.figures.synced);
+    world_add(&w);
+    links_cut(&w.srv.links, 3);
+    o = device_sync_on(&w, &w.d[0], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_SERVER, false);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+static void bend_oversize(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    (void)w;
+    if (strncmp(asked->path, (const char *)ctx, strlen(ctx)) == 0)
+        edn_put_zeros(&a->body, asked->answer_size_max + 1 - a->body.n);
+}
+
+static void an_answer_that_is_too_long_is_not_read(void **state)
+{
+    static const char *const paths[] = {"/v1/server", "/v1/challenge", "/v1/login",
+                                        "/v1/pull",   "/v1/push",      "/v1/probe"};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(paths); i++) {
+        world w;
+        line l = {.ctx = (void *)(uintptr_t)paths[i], .bend = bend_oversize};
+        outcome o;
+        world_init(&w);
+        if (i == 5)
+            CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        else
+            device_write(&w, &w.d[0]);
+        o = device_sync_on(&w, &w.d[0], &l);
+        CHECK_STATUS(o.status, EDN_E_SERVER);
+        check_finding(&o, EDN_E_SERVER, false);
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        world_free(&w);
+    }
+}
+
+static void bend_no_login(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    (void)ctx;
+    (void)w;
+    (void)a;
+    CHECK(strcmp(asked->path, "/v1/login") != 0);
+}
+
+static void another_origin_gets_no_login(void **state)
+{
+    world w;
+    line l = {.bend = bend_no_login};
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    w.srv.origin = "https://diary.example.evil";
+    o = device_sync_on(&w, &w.d[0], &l); /* in the server's info */
+    CHECK_STATUS(o.status, EDN_E_AUTH);
+    check_finding(&o, EDN_E_AUTH, false);
+    CHECK_INT(o.figures.round_trips, 1);
+    w.d[0].remote.receipt_pk = w.srv.receipt_pk;
+    o = device_sync_on(&w, &w.d[0], &l); /* in the challenge */
+    CHECK_STATUS(o.status, EDN_E_AUTH);
+    CHECK_INT(o.figures.round_trips, 1);
+    w.srv.origin = WORLD_ORIGIN;
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    world_free(&w);
+}
+
+static void bend_token(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    edn_msg_token m = {w->srv.clock_ms / 1000 + 600, edn_bytes_str(ctx)};
+
+    if (strcmp(asked->path, "/v1/login") != 0)
+        return;
+    if (*(const char *)ctx == '-')
+        m.expires = w->srv.clock_ms / 1000;
+    edn_buf_reset(&a->body);
+    edn_token_put(&a->body, &m);
+}
+
+static void a_token_that_cannot_stand_in_a_header_or_is_dead_is_refused(void **state)
+{
+    static const char *const tokens[] = {"a\r\nX-Evil: b", "a b", "\x7f", "\xc3\xa4", "-dead"};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(tokens); i++) {
+        world w;
+        line l = {.ctx = (void *)(uintptr_t)tokens[i], .bend = bend_token, .requests_max = 10};
+        world_init(&w);
+        CHECK_STATUS(device_sync_on(&w, &w.d[0], &l).status, EDN_E_SERVER);
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        world_free(&w);
+    }
+}
+
+static void junk_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    edn_bytes *batches = edn_arena_calloc(a, 2000, sizeof *batches);
+
+    (void)ctx;
+    (void)w;
+    CHECK(batches != NULL);
+    for (size_t i = 0; i < 2000; i++) {
+        uint8_t *p = edn_arena_alloc(a, EDN_BATCH_SIZE_MIN);
+        CHECK(p != NULL);
+        memcpy(p, m->batches[0].p, EDN_BATCH_SIZE_MIN);
+        edn_store_u32(p + 40, (uint32_t)i + 0x10000000u); /* the device */
+        batches[i] = edn_bytes_of(p, EDN_BATCH_SIZE_MIN);
+    }
+    m->batches = batches;
+    m->batches_n = 2000;
+}
+static void bend_junk(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, junk_message, ctx);
+}
+
+static void findings_are_bounded(void **state)
+{
+    world w;
+    line l = {.bend = bend_junk, .requests_max = 12};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, FINDINGS_MAX);
+    CHECK_INT(w.d[2].shelf.n, 0);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+/* ---- a device that lies --------------------------------------------------------------------------------------------------------------- */
+
+/* On the server, in the place of the first device's batch `dseq`: another, signed by it too. */
+static void server_swap(world *w, const device *d, uint64_t dseq)
+{
+    kept *k = (kept *)(uintptr_t)shelf_find(&w->srv.shelf, &d->id, dseq);
+    edn_head prev = {d->id, 0, {{0}}};
+    edn_batch b;
+
+    if (dseq > 1)
+        prev = (edn_head){d->id, dseq - 1, shelf_find(&w->srv.shelf, &d->id, dseq - 1)->hash};
+    bytes_free(k->bytes);
+    k->bytes = world_batch_after(w, d, &prev, NULL, 0, 5);
+    k->hash = batch_hash_of(k->bytes, &b);
+}
+
+static void two_histories_of_a_device_are_a_fork_and_the_others_go_on(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    server_swap(&w, &w.d[0], 1);
+    device_write(&w, &w.d[1]);
+    o = device_sync(&w, &w.d[1]);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK(outcome_find(&o, EDN_E_FORK)->has_device);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK(!o.figures.synced);
+    CHECK_INT(w.d[2].shelf.n, 3);
+    CHECK(outcome_find(&o, EDN_E_FORK)->dseq == 1);
+    world_free(&w);
+}
+
+static void a_batch_after_another_than_ours_is_a_fork(void **state)
+{
+    world w;
+    edn_bytes batch;
+    edn_head other;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    other = (edn_head){w.d[0].id, 1, {{0x77}}};
+    batch = world_batch_after(&w, &w.d[0], &other, NULL, 0, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(w.d[2].shelf.n, 2);
+    world_free(&w);
+}
+
+static void other_head_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    const edn_head *h = ctx;
+
+    (void)w;
+    (void)a;
+    for (size_t i = 0; i < m->heads_n; i++)
+        if (device_equal(&m->heads[i].device, &h->device))
+            m->heads[i] = *h;
+}
+static void bend_other_head(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, other_head_message, ctx);
+}
+
+static void another_head_without_its_batch_is_only_a_claim(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        world w;
+        edn_head lie;
+        line l = {.ctx = &lie, .bend = bend_other_head, .full = true, .requests_max = 12};
+        outcome o;
+        world_three(&w);
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        lie = (edn_head){w.d[own ? 0 : 1].id, own ? 9 : 1, {{0x42}}};
+        o = device_sync_on(&w, &w.d[0], &l);
+        CHECK_STATUS(o.status, EDN_OK); /* not E_CLONE: a server could stop any device from writing */
+        check_finding(&o, EDN_E_FORK, false);
+        CHECK(!o.figures.synced);
+        o = device_sync(&w, &w.d[0]);
+        if (own)
+            check_mended(&o);
+        else
+            CHECK_SYNCED(o);
+        world_free(&w);
+    }
+}
+
+static void a_peer_that_has_seen_another_batch_is_a_fork(void **state)
+{
+    world w;
+    edn_head named, none;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    named = (edn_head){w.d[0].id, 1, {{0x66}}};
+    none = shelf_head(&w.srv.shelf, &w.d[1].id);
+    batch = world_batch_after(&w, &w.d[1], &none, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, 1);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK(device_equal(&o.findings[0].device, &w.d[0].id));
+    CHECK_INT(w.d[2].shelf.n, 3); /* what the peer wrote is kept all the same */
+    world_free(&w);
+}
+
+static void a_debt_paid_with_another_batch_is_a_fork(void **state)
+{
+    world w;
+    hide h;
+    line l = {.ctx = &h, .bend = bend_hide};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    h = (hide){w.d[0].id, true};
+    l.full = true;
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+    device_write(&w, &w.d[1]);
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_INT(w.d[2].claims_n, 1);
+    server_swap(&w, &w.d[0], 1);
+    o = device_sync_on(&w, &w.d[2], &(line){.full = true});
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, false);
+    CHECK_INT(w.d[2].claims_n, 0);
+    world_free(&w);
+}
+
+/* ---- clones ----------------------------------------------------------------------------------------------------------------------------- */
+
+static void shelf_copy(shelf *to, const shelf *from)
+{
+    for (size_t i = 0; i < from->n; i++)
+        shelf_put(to, from->p[i].bytes);
+}
+
+/* The first device is copied after `common` batches; the copy writes `theirs` and syncs, the original writes `ours`. */
+static void clone_run(uint64_t common, uint64_t theirs, uint64_t ours, bool original_synced)
+{
+    world w;
+    device copy;
+    outcome o;
+
+    world_init(&w);
+    for (uint64_t i = 0; i < common; i++)
+        device_write(&w, &w.d[0]);
+    if (original_synced)
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    copy = w.d[0];
+    copy.shelf = (shelf){0};
+    shelf_copy(&copy.shelf, &w.d[0].shelf);
+    links_copy(&copy.links, &w.d[0].links);
+    copy.remote = (edn_sync_remote){.origin = WORLD_ORIGIN};
+    for (uint64_t i = 0; i < theirs; i++)
+        device_write(&w, &copy);
+    CHECK_SYNCED(device_sync(&w, &copy));
+    for (uint64_t i = 0; i < ours; i++)
+        device_write(&w, &w.d[0]);
+    w.srv.pull_batches_max = 2; /* the proof comes in pieces */
+    o = device_sync(&w, &w.d[0]);
+    CHECK_STATUS(o.status, EDN_E_CLONE);
+    check_finding(&o, EDN_E_CLONE, true);
+    CHECK_INT(o.figures.clone_dseq, common);
+    CHECK(!o.figures.synced);
+    CHECK_INT(w.d[0].shelf.n, common + ours); /* nothing is lost */
+    CHECK_INT(w.srv.shelf.n, common + theirs);
+    shelf_free(&copy.shelf);
+    links_free(&copy.links);
+    edn_sync_remote_dispose(&copy.remote);
+    world_free(&w);
+}
+
+static void a_restored_device_is_told_where_it_parted_from_itself(void **state)
+{
+    (void)state;
+    for (int synced = 0; synced < 2; synced++) {
+        clone_run(3, 1, 0, synced); /* an old copy that wrote nothing yet */
+        clone_run(3, 1, 1, synced); /* the same number twice */
+        clone_run(3, 4, 1, synced);
+        clone_run(7, 1, 5, synced);
+        clone_run(7, 5, 1, synced);
+        clone_run(0, 1, 1, synced);
+    }
+}
+
+static void a_clone_that_only_a_peer_has_seen_is_told_too(void **state)
+{
+    world w;
+    edn_head named, prev;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    named = (edn_head){w.d[0].id, 5, {{0x11}}};
+    prev = shelf_head(&w.srv.shelf, &w.d[1].id);
+    batch = world_batch_after(&w, &w.d[1], &prev, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    o = device_sync(&w, &w.d[0]);
+    CHECK_STATUS(o.status, EDN_E_CLONE);
+    check_finding(&o, EDN_E_CLONE, true);
+    CHECK_INT(o.figures.clone_dseq, 1);
+    CHECK_INT(w.d[0].shelf.n, 3); /* what the peer wrote was saved first */
+    world_free(&w);
+}
+
+/* ---- devices that may not write ------------------------------------------------------------------------------------------------------------ */
+
+static void put_revoke(world *w, const device *d, uint64_t cut, const edn_hash *hash)
+{
+    edn_buf body = EDN_BUF_INIT(4096), link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_signer signer = {&w->d[0].id, &w->d[0].sk, WORLD_T0 + 2};
+
+    edn_put_u32(&body, 1);
+    edn_put_bytes(&body, d->id.b, 16);
+    edn_put_u32(&body, cut ? 1 : 0);
+    if (cut) {
+        edn_put_bytes(&body, w->space.b, 32);
+        edn_put_u64(&body, cut);
+        edn_put_bytes(&body, hash->b, 32);
+    }
+    edn_put_u32(&body, 1);
+    edn_put_bytes(&body, w->aek.b, 32);
+    edn_put_zeros(&body, 64);
+    CHECK_OK(edn_link_build(&link, w->d[0].links.log, &signer, EDN_LINK_REVOKE_ROTATE, edn_buf_view(&body)));
+    links_put(&w->d[0].links, edn_buf_view(&link));
+    links_put(&w->srv.links, edn_buf_view(&link));
+    edn_buf_dispose(&body);
+    edn_buf_dispose(&link);
+}
+
+static void a_revoked_device_counts_up_to_its_cut_and_no_further(void **state)
+{
+    world w;
+    device *b, *c;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    b = &w.d[1];
+    c = &w.d[2];
+    for (int i = 0; i < 3; i++)
+        device_write(&w, b);
+    CHECK_SYNCED(device_sync(&w, b)); /* b: 1 to 4 on the server */
+    put_revoke(&w, b, 2, &shelf_find(&b->shelf, &b->id, 2)->hash);
+    o = device_sync(&w, c);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_SIGNER_REVOKED, true);
+    CHECK_INT(shelf_head(&c->shelf, &b->id).dseq, 2);
+    CHECK(o.figures.synced); /* what does not count is missing nowhere */
+    CHECK_SYNCED(device_sync_on(&w, c, &(line){.full = true}));
+    shelf_cut(&w.srv.shelf, 3); /* a: 1, b: 1 and 2 */
+    o = device_sync_on(&w, c, &(line){.full = true});
+    CHECK_SYNCED(o);
+    world_free(&w);
+}
+
+static void a_revoked_device_is_told_so(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[1]));
+    put_revoke(&w, &w.d[1], 1, &shelf_find(&w.d[1].shelf, &w.d[1].id, 1)->hash);
+    o = device_sync(&w, &w.d[1]); /* its token still works here */
+    check_finding(&o, EDN_E_SIGNER_REVOKED, false);
+    w.d[1].remote.token[0] = 0;
+    o = device_sync_on(&w, &w.d[1], &(line){.full = true});
+    CHECK_STATUS(o.status, EDN_E_DENIED);
+    check_finding(&o, EDN_E_DENIED, false);
+    world_free(&w);
+}
+
+static void a_cut_that_names_another_batch_is_a_fork(void **state)
+{
+    world w;
+    edn_hash other = {{0x55}};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    put_revoke(&w, &w.d[1], 1, &other);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[1].id).dseq, 0);
+    world_free(&w);
+}
+
+static void a_device_without_the_right_to_write_is_refused(void **state)
+{
+    world w;
+    device reader;
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_head none;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    memset(&reader, 0, sizeof reader);
+    device_keys(&w, &reader);
+    world_add_link(&link, w.srv.links.log, &w.d[0], &reader, EDN_CAP_READ);
+    links_put(&w.srv.links, edn_buf_view(&link));
+    reader.links = w.srv.links;
+    none = (edn_head){reader.id, 0, {{0}}};
+    batch = world_batch_after(&w, &reader, &none, NULL, 0, 1);
+    shelf_put(&w.srv.shelf, batch);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_CAP, true);
+    CHECK_INT(w.d[2].shelf.n, 2);
+    bytes_free(batch);
+    edn_buf_dispose(&link);
+    world_free(&w);
+}
+
+/* ---- batches that wait ------------------------------------------------------------------------------------------------------------------------ */
+
+static void gap_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    size_t n = 0;
+
+    (void)ctx;
+    (void)a;
+    for (size_t i = 0; i < m->batches_n; i++) {
+        edn_batch b;
+        CHECK_OK(edn_batch_decode(m->batches[i], &b));
+        if (!device_equal(&b.header.device, &w->d[0].id) || b.header.dseq != 2)
+            m->batches[n++] = m->batches[i];
+    }
+    m->batches_n = n;
+}
+static void bend_gap(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, gap_message, ctx);
+}
+
+static void a_batch_behind_a_gap_waits_and_is_named_at_the_end(void **state)
+{
+    world w;
+    line l = {.bend = bend_gap};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    device_write(&w, &w.d[0]);
+    device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, 1);
+    check_finding(&o, EDN_E_CHAIN, false);
+    CHECK_INT(o.findings[0].dseq, 3);
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[0].id).dseq, 1);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+static void a_batch_under_links_that_are_not_here_waits(void **state)
+{
+    world w;
+    line l = {.bend = bend_link_drop};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    world_add(&w);
+    device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_CHAIN, false);
+    check_finding(&o, EDN_E_WITHHELD, false); /* the link */
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[0].id).dseq, 1);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+static void a_batch_made_under_another_log_is_a_fork(void **state)
+{
+    world w;
+    device liar;
+    edn_head prev;
+    edn_bytes batch;
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    liar = w.d[0];
+    links_init(&liar.links);
+    links_put(&liar.links, w.d[0].links.p[0]);
+    device other = {0};
+    device_keys(&w, &other);
+    world_add_link(&link, liar.links.log, &w.d[0], &other, EDN_CAP_READ);
+    links_put(&liar.links, edn_buf_view(&link));
+    prev = shelf_head(&w.srv.shelf, &liar.id);
+    batch = world_batch_after(&w, &liar, &prev, NULL, 0, 1);
+    shelf_put(&w.srv.shelf, batch);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(shelf_head(&w.d[2].shelf, &liar.id).dseq, 1);
+    bytes_free(batch);
+    links_free(&liar.links);
+    edn_buf_dispose(&link);
+    world_free(&w);
+}
+
+static void a_batch_under_a_key_that_is_not_here_stays_there(void **state)
+{
+    world w;
+    edn_head prev;
+    edn_batch_header h;
+    edn_buf body = EDN_BUF_INIT(4096), out = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_space_key key = {{3}};
+    edn_random random;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    random = world_random(&w);
+    prev = shelf_head(&w.srv.shelf, &w.d[0].id);
+    h = (edn_batch_header){.kind = EDN_BATCH_OPS,
+                           .space = w.space,
+                           .device = w.d[0].id,
+                           .dseq = 2,
+                           .prev = prev.hash,
+                           .epoch = 7,
+                           .log_seq = 0};
+    CHECK(edn_devlog_hash_at(w.d[0].links.log, 0, &h.log_head));
+    CHECK_OK(edn_body_encode(&body, NULL, 0, NULL, 0));
+    CHECK_OK(edn_batch_seal(&out, &h, EDN_PADDING_P2, &key, &w.d[0].sk, edn_buf_view(&body), &random));
+    shelf_put(&w.srv.shelf, edn_buf_view(&out));
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_EPOCH, true);
+    CHECK_INT(w.d[2].shelf.n, 2);
+    edn_buf_dispose(&body);
+    edn_buf_dispose(&out);
+    world_free(&w);
+}
+
+static void the_pins_of_a_checkpoint_are_owed(void **state)
+{
+    world w;
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_signer signer;
+    edn_pin pin;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    signer = (edn_link_signer){&w.d[0].id, &w.d[0].sk, WORLD_T0 + 3};
+    pin = (edn_pin){w.space, w.d[0].id, 4, {{0x12}}};
+    CHECK_OK(edn_link_checkpoint(&link, w.d[0].links.log, &signer, &pin, 1));
+    links_put(&w.srv.links, edn_buf_view(&link));
+    o = device_sync(&w, &w.d[2]); /* the server shows an older state than the account's own pin */
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(w.d[2].claims_n, 1);
+    CHECK_INT(w.d[2].claims[0].head.dseq, 4);
+    w.d[2].clock_ms += EDN_CLAIM_GRACE_MS;
+    o = device_sync(&w, &w.d[2]);
+    check_finding(&o, EDN_E_WITHHELD, false);
+    edn_buf_dispose(&link);
+    world_free(&w);
+}
+
+static void a_batch_of_ours_that_cannot_be_read_is_named_and_the_rest_sent(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    shelf_cut(&w.srv.shelf, 0);
+    for (size_t i = 0; i < w.d[0].shelf.n; i++)
+        if (device_equal(&w.d[0].shelf.p[i].device, &w.d[1].id))
+            memset(&w.d[0].shelf.p[i].device, 0xee, 16); /* out of reach, though its head is known */
+    edn_head heads[64];
+    view_ctx v = {&w, &w.d[0]};
+    edn_sync *s;
+    CHECK_OK(device_sync_begin(&w, &w.d[0], &v, heads, true, &s));
+    CHECK_OK(edn_head_map_set(&s->have, &(edn_head){w.d[1].id, 1, {{1}}}));
+    edn_head_map_remove(&s->have, &w.d[0].shelf.p[1].device);
+    for (;;) {
+        edn_sync_action a = edn_sync_step(s, w.d[0].clock_ms);
+        if (a.kind == EDN_SYNC_DONE)
+            break;
+        answer out = {.body = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
+        server_handle(&w, &a, &out);
+        edn_sync_answered(s, w.d[0].clock_ms, out.carried, out.status, 0, edn_buf_view(&out.body));
+        edn_buf_dispose(&out.body);
+    }
+    o = device_sync_end(&w.d[0], s, EDN_OK);
+    check_finding(&o, EDN_E_DAMAGED, false);
+    CHECK_INT(w.srv.shelf.n, 1);
+    world_free(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_batch_altered_at_any_byte_is_never_accepted),
+        cmocka_unit_test(a_truncated_batch_is_never_accepted),
+        cmocka_unit_test(the_box_of_another_batch_is_refused),
+        cmocka_unit_test(duplicates_of_everything_in_any_order_are_applied_once),
+        cmocka_unit_test(a_batch_that_the_server_names_but_does_not_give_is_withheld),
+        cmocka_unit_test(what_a_peer_has_seen_is_owed_and_its_absence_becomes_an_alarm),
+        cmocka_unit_test(one_late_sync_is_no_alarm_and_a_clock_that_went_back_begins_again),
+        cmocka_unit_test(debts_are_bounded_and_keep_the_oldest_and_the_newest),
+        cmocka_unit_test(every_older_state_of_the_server_is_noticed_within_one_sync_and_mended),
+        cmocka_unit_test(a_rollback_is_noticed_when_there_is_something_to_send_too),
+        cmocka_unit_test(links_that_the_server_lost_are_a_rollback_and_sent_again),
+        cmocka_unit_test(links_that_the_server_names_but_does_not_give_are_withheld),
+        cmocka_unit_test(another_device_log_stops_the_sync_and_changes_nothing),
+        cmocka_unit_test(a_log_head_that_its_links_do_not_lead_to_stops_the_sync),
+        cmocka_unit_test(a_ghost_device_is_not_believed),
+        cmocka_unit_test(a_receipt_altered_at_any_byte_never_counts),
+        cmocka_unit_test(another_receipt_key_than_the_pinned_one_never_counts),
+        cmocka_unit_test(a_receipt_of_another_state_never_counts),
+        cmocka_unit_test(a_server_that_never_ends_is_left),
+        cmocka_unit_test(a_server_that_takes_nothing_is_left_and_named),
+        cmocka_unit_test(an_answer_that_is_too_long_is_not_read),
+        cmocka_unit_test(another_origin_gets_no_login),
+        cmocka_unit_test(a_token_that_cannot_stand_in_a_header_or_is_dead_is_refused),
+        cmocka_unit_test(findings_are_bounded),
+        cmocka_unit_test(two_histories_of_a_device_are_a_fork_and_the_others_go_on),
+        cmocka_unit_test(a_batch_after_another_than_ours_is_a_fork),
+        cmocka_unit_test(another_head_without_its_batch_is_only_a_claim),
+        cmocka_unit_test(a_peer_that_has_seen_another_batch_is_a_fork),
+        cmocka_unit_test(a_debt_paid_with_another_batch_is_a_fork),
+        cmocka_unit_test(a_restored_device_is_told_where_it_parted_from_itself),
+        cmocka_unit_test(a_clone_that_only_a_peer_has_seen_is_told_too),
+        cmocka_unit_test(a_revoked_device_counts_up_to_its_cut_and_no_further),
+        cmocka_unit_test(a_revoked_device_is_told_so),
+        cmocka_unit_test(a_cut_that_names_another_batch_is_a_fork),
+        cmocka_unit_test(a_device_without_the_right_to_write_is_refused),
+        cmocka_unit_test(a_batch_behind_a_gap_waits_and_is_named_at_the_end),
+        cmocka_unit_test(a_batch_under_links_that_are_not_here_waits),
+        cmocka_unit_test(a_batch_made_under_another_log_is_a_fork),
+        cmocka_unit_test(a_batch_under_a_key_that_is_not_here_stays_there),
+        cmocka_unit_test(the_pins_of_a_checkpoint_are_owed),
+        cmocka_unit_test(a_batch_of_ours_that_cannot_be_read_is_named_and_the_rest_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
