@@ -1,0 +1,694 @@
+#include "block.h"
+
+#include <stdlib.h>
+
+/* A block (all numbers are canonical LEB128 unless they say otherwise; zigzag: 0, -1, 1, -2, … as 0, 1, 2, 3, …):
+ *
+ *   agents     count; 16 bytes each, rising
+ *   runs       count; each:
+ *                agent                 its number in the table above
+ *                seq                   of its first event; only in the agent's first run of the block
+ *                len                   events
+ *                2 × others + own      own: the agent's event before is a parent. Then for each other parent:
+ *                  2 × back            an event of this block, `back` before this run's first
+ *                  2 × agent + 1, seq  an event outside
+ *   times      for each agent with events here, by number, until they are covered: count, zigzag(ms − the time before)
+ *   ops        for each run, until its events are covered:
+ *                kind + 4 × (len − 1)  kind 0 insertion, 1 deletion forwards, 2 deletion backwards
+ *                3 + 4 × what          0 field, 1 tag, 2 untag, 3 remove, 4 revive; one event
+ *   positions  for each insertion and deletion: zigzag(pos − where the agent's last one in this block ended)
+ *   text       size; the inserted text
+ *   metas      for each field: name size, value size, name, value; for each tag and untag: size, tag
+ *
+ * Runs and ops are the longest that the events make (edn_log_walk), and no longer than EDN_OP_LEN_MAX for ops. */
+
+#define KIND_META 3u
+
+static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
+static int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
+
+/* Where the next op of the same hand is expected. */
+static uint32_t op_end(uint32_t kind, uint32_t pos, uint32_t len)
+{
+    return kind == EDN_OP_INS ? pos + len : kind == EDN_OP_BACK ? pos - (len - 1) : pos;
+}
+
+/* ---- walking the log in the longest runs ------------------------------------------------------------------------------ */
+
+typedef struct walk_state {
+    const edn_log *log;
+    const edn_walk *walk;
+    edn_walk_run run; /* len 0: none yet */
+    edn_lv last;      /* the event that came last */
+    edn_op_join join; /* len 0: none */
+    edn_walk_op op;
+} walk_state;
+
+static edn_status walk_flush_op(walk_state *s)
+{
+    edn_status st = EDN_OK;
+
+    if (s->join.len) {
+        s->op.kind = s->join.kind;
+        s->op.pos = s->join.pos;
+        s->op.len = s->join.len;
+        st = s->walk->op ? s->walk->op(s->walk->ctx, s->run.agent, &s->op) : EDN_OK;
+    }
+    s->join.len = 0;
+    return st;
+}
+
+static edn_status walk_flush_run(walk_state *s)
+{
+    edn_status st = walk_flush_op(s);
+
+    if (st == EDN_OK && s->run.len && s->walk->run)
+        st = s->walk->run(s->walk->ctx, &s->run);
+    s->run.len = 0;
+    return st;
+}
+
+static edn_status walk_text(walk_state *s, const edn_op *op, uint32_t skip, uint32_t len)
+{
+    edn_bytes text = edn_log_text(s->log, op, skip, len);
+
+    s->op.size += text.n;
+    return s->walk->text ? s->walk->text(s->walk->ctx, text) : EDN_OK;
+}
+
+static edn_status walk_op_piece(walk_state *s, const edn_op *op, edn_lv from, edn_lv to, uint32_t seq)
+{
+    while (from < to) {
+        uint32_t skip = from - op->lv, len = to - from, k = 0, pos = edn_op_pos((edn_op_kind)op->kind, op->pos, skip);
+        edn_status st;
+        if (s->join.len && op->kind <= EDN_OP_BACK && s->join.kind <= EDN_OP_BACK)
+            k = edn_op_extend(&s->join, (edn_op_kind)op->kind, pos, len);
+        if (k == 0) {
+            if ((st = walk_flush_op(s)) != EDN_OK)
+                return st;
+            k = EDN_MIN(len, EDN_OP_LEN_MAX);
+            s->join = (edn_op_join){pos, k, (edn_op_kind)op->kind};
+            if (k == 1 && op->kind == EDN_OP_BACK)
+                s->join.kind = EDN_OP_DEL;
+            s->op = (edn_walk_op){.op = op, .skip = skip, .seq = seq};
+        }
+        if (op->kind == EDN_OP_INS && (st = walk_text(s, op, skip, k)) != EDN_OK)
+            return st;
+        from += k;
+        seq += k;
+    }
+    return EDN_OK;
+}
+
+/* The events [from, to) of one graph run. */
+static edn_status walk_piece(walk_state *s, uint32_t run, edn_lv from, edn_lv to)
+{
+    const edn_graph_run *g = &s->log->graph[run];
+    uint32_t seq = g->seq + (from - g->lv), n_par;
+    const edn_lv *par = edn_log_parents(g, s->log, &n_par);
+    bool head = from == g->lv, goes_on;
+    edn_status st;
+
+    /* Inside a graph run, or after it in another: the same agent's next event on top of nothing but its last. */
+    goes_on = s->run.len && s->run.agent == g->agent && (head ? n_par == 1 && par[0] == s->last : from - 1 == s->last);
+    if (!goes_on) {
+        if ((st = walk_flush_run(s)) != EDN_OK)
+            return st;
+        s->run = (edn_walk_run){g->agent, seq, 0, from, par, n_par};
+        if (!head) {
+            s->run.parents = NULL; /* the event before, which is the agent's own */
+            s->run.n_parents = 1;
+        }
+    }
+    s->run.len += to - from;
+    s->last = to - 1;
+    for (uint32_t i = edn_log_op_of(s->log, from); from < to; i++) {
+        const edn_op *op = &s->log->ops[i];
+        edn_lv end = EDN_MIN(op->lv + op->len, to);
+        if ((st = walk_op_piece(s, op, from, end, seq)) != EDN_OK)
+            return st;
+        seq += end - from;
+        from = end;
+    }
+    return EDN_OK;
+}
+
+edn_status edn_log_walk(const edn_log *log, const edn_lv_range *ranges, uint32_t n, const edn_walk *walk)
+{
+    walk_state s = {.log = log, .walk = walk};
+
+    for (uint32_t i = 0; i < n; i++) {
+        edn_lv at = ranges[i].from;
+        for (uint32_t run = edn_log_run_of(log, at); at < ranges[i].to; run++) {
+            edn_lv end = EDN_MIN(edn_log_run_end(log, run), ranges[i].to);
+            edn_status st = walk_piece(&s, run, at, end);
+            if (st != EDN_OK)
+                return st;
+            at = end;
+        }
+    }
+    return walk_flush_run(&s);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+
+/* What the block holds of one agent of the log. */
+typedef struct write_agent {
+    uint32_t number;      /* in the block's table; NONE: not in it */
+    uint32_t seq, n;      /* its events here */
+    uint32_t expect;      /* where its next op is expected */
+} write_agent;
+#define NOT_HERE UINT32_MAX
+
+/* Where a range of events is in the block: for parents. */
+typedef struct write_place {
+    edn_lv from, to;
+    uint32_t at;
+} write_place;
+
+typedef struct writer {
+    const edn_log *log;
+    write_agent *agents;
+    write_place *places; /* rising */
+    uint32_t n_places;
+    edn_buf runs, ops, pos, metas, text;
+    uint32_t n_runs, n_events;
+} writer;
+
+static int place_compare(const void *a, const void *b)
+{
+    const write_place *x = a, *y = b;
+
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+static bool places_build(writer *w, const edn_lv_range *ranges, uint32_t n)
+{
+    uint32_t at = 0;
+    bool rising = true;
+
+    w->places = calloc(n + 1u, sizeof *w->places);
+    if (!w->places)
+        return false;
+    for (uint32_t i = 0; i < n; i++) {
+        w->places[i] = (write_place){ranges[i].from, ranges[i].to, at};
+        at += ranges[i].to - ranges[i].from;
+        rising = rising && (i == 0 || ranges[i - 1].from < ranges[i].from);
+    }
+    w->n_places = n;
+    if (!rising)
+        qsort(w->places, n, sizeof *w->places, place_compare);
+    return true;
+}
+
+static void agents_mark(writer *w, const edn_lv_range *ranges, uint32_t n)
+{
+    const edn_log *log = w->log;
+
+    for (uint32_t i = 0; i < n; i++) {
+        edn_lv at = ranges[i].from;
+        for (uint32_t run = edn_log_run_of(log, at); at < ranges[i].to; run++) {
+            const edn_graph_run *g = &log->graph[run];
+            edn_lv end = EDN_MIN(edn_log_run_end(log, run), ranges[i].to);
+            write_agent *a = &w->agents[g->agent];
+            uint32_t n_par;
+            const edn_lv *par = edn_log_parents(g, log, &n_par);
+            if (a->n == 0)
+                a->seq = g->seq + (at - g->lv);
+            a->n += end - at;
+            a->number = 0;
+            for (uint32_t k = 0; at == g->lv && k < n_par; k++)
+                w->agents[log->graph[edn_log_run_of(log, par[k])].agent].number = 0;
+            at = end;
+        }
+    }
+}
+
+/* How many events before the end of the block so far an event lies; 0: it is not in the block. */
+static uint32_t parent_back(const writer *w, edn_lv lv)
+{
+    uint32_t lo = 0, hi = w->n_places;
+
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (w->places[mid].from <= lv)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    if (lv < w->places[lo].from || lv >= w->places[lo].to)
+        return 0;
+    return w->n_events - (w->places[lo].at + (lv - w->places[lo].from));
+}
+
+static void parents_write(writer *w, const edn_walk_run *run)
+{
+    uint32_t others = 0, own = 0;
+
+    if (!run->parents && run->n_parents) {
+        edn_put_varint(&w->runs, 1);
+        return;
+    }
+    for (uint32_t i = 0; i < run->n_parents; i++) {
+        if (w->log->graph[edn_log_run_of(w->log, run->parents[i])].agent == run->agent)
+            own = 1;
+        else
+            others++;
+    }
+    edn_put_varint(&w->runs, 2 * (uint64_t)others + own);
+    /* In the order of agents: LVs differ between replicas. Few: a selection sort. */
+    for (uint32_t k = 0, floor = 0; k < others; k++) {
+        uint32_t best = NOT_HERE, best_seq = 0, back;
+        edn_lv best_lv = 0;
+        for (uint32_t i = 0; i < run->n_parents; i++) {
+            const edn_graph_run *g = &w->log->graph[edn_log_run_of(w->log, run->parents[i])];
+            uint32_t number = w->agents[g->agent].number;
+            if (g->agent != run->agent && number >= floor && number < best) {
+                best = number;
+                best_lv = run->parents[i];
+                best_seq = g->seq + (run->parents[i] - g->lv);
+            }
+        }
+        floor = best + 1;
+        back = parent_back(w, best_lv);
+        if (back) {
+            edn_put_varint(&w->runs, 2 * (uint64_t)back);
+        } else {
+            edn_put_varint(&w->runs, 2 * (uint64_t)best + 1);
+            edn_put_varint(&w->runs, best_seq);
+        }
+    }
+}
+
+static edn_status write_run_end(void *ctx, const edn_walk_run *run)
+{
+    writer *w = ctx;
+
+    edn_put_varint(&w->runs, w->agents[run->agent].number);
+    if (run->seq == w->agents[run->agent].seq)
+        edn_put_varint(&w->runs, run->seq);
+    edn_put_varint(&w->runs, run->len);
+    parents_write(w, run);
+    w->n_runs++;
+    w->n_events += run->len;
+    return EDN_OK;
+}
+
+static edn_status write_text(void *ctx, edn_bytes text)
+{
+    writer *w = ctx;
+
+    edn_put_bytes(&w->text, text.p, text.n);
+    return EDN_OK;
+}
+
+static edn_status write_op(void *ctx, uint32_t agent, const edn_walk_op *op)
+{
+    writer *w = ctx;
+    write_agent *a = &w->agents[agent];
+
+    if (op->kind <= EDN_OP_BACK) {
+        edn_put_varint(&w->ops, (uint64_t)op->kind + 4 * ((uint64_t)op->len - 1));
+        edn_put_varint(&w->pos, zigzag((int64_t)op->pos - (int64_t)a->expect));
+        a->expect = op_end(op->kind, op->pos, op->len);
+        return EDN_OK;
+    }
+    edn_put_varint(&w->ops, KIND_META + 4 * ((uint64_t)op->kind - EDN_OP_FIELD));
+    if (op->kind <= EDN_OP_UNTAG) {
+        edn_bytes name = edn_log_meta_name(w->log, op->op), value = edn_log_meta_value(w->log, op->op);
+        edn_put_varint(&w->metas, name.n);
+        if (op->kind == EDN_OP_FIELD)
+            edn_put_varint(&w->metas, value.n);
+        edn_put_bytes(&w->metas, name.p, name.n);
+        edn_put_bytes(&w->metas, value.p, value.n);
+    }
+    return EDN_OK;
+}
+
+static void times_write(const writer *w, edn_buf *out)
+{
+    for (uint32_t i = 0; i < w->log->n_agents; i++) {
+        uint32_t agent = w->log->by_id[i], seq = w->agents[agent].seq, end = seq + w->agents[agent].n;
+        uint64_t before = 0;
+        while (seq < end) {
+            uint32_t to;
+            uint64_t t = edn_log_time(w->log, agent, seq, &to);
+            to = EDN_MIN(to, end);
+            edn_put_varint(out, to - seq);
+            edn_put_varint(out, zigzag((int64_t)(t - before)));
+            before = t;
+            seq = to;
+        }
+    }
+}
+
+static void agents_write(writer *w, edn_buf *out)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < w->log->n_agents; i++) {
+        write_agent *a = &w->agents[w->log->by_id[i]];
+        if (a->number != NOT_HERE)
+            a->number = n++;
+    }
+    edn_put_varint(out, n);
+    for (uint32_t i = 0; i < w->log->n_agents; i++) {
+        uint32_t agent = w->log->by_id[i];
+        if (w->agents[agent].number != NOT_HERE)
+            edn_put_bytes(out, w->log->agents[agent].id.b, sizeof(edn_agent_id));
+    }
+}
+
+edn_status edn_block_write(const edn_log *log, const edn_lv_range *ranges, uint32_t n, edn_buf *out)
+{
+    writer w = {.log = log,
+                .runs = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
+                .ops = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
+                .pos = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
+                .metas = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
+                .text = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
+    edn_walk walk = {&w, write_run_end, write_text, write_op};
+    const edn_buf *columns[] = {&w.ops, &w.pos, &w.text, &w.metas};
+    edn_status st = EDN_E_NOMEM;
+
+    w.agents = calloc(log->n_agents + 1u, sizeof *w.agents);
+    if (!w.agents || !places_build(&w, ranges, n))
+        goto out;
+    for (uint32_t i = 0; i < log->n_agents; i++)
+        w.agents[i].number = NOT_HERE;
+    agents_mark(&w, ranges, n);
+    agents_write(&w, out);
+    if ((st = edn_log_walk(log, ranges, n, &walk)) != EDN_OK)
+        goto out;
+    edn_put_varint(out, w.n_runs);
+    edn_put_bytes(out, w.runs.p, w.runs.n);
+    times_write(&w, out);
+    st = edn_buf_status(&w.runs);
+    for (size_t i = 0; i < EDN_COUNT(columns); i++) {
+        if (st == EDN_OK)
+            st = edn_buf_status(columns[i]);
+        if (columns[i] == &w.text)
+            edn_put_varint(out, w.text.n);
+        edn_put_bytes(out, columns[i]->p, columns[i]->n);
+    }
+    if (st == EDN_OK)
+        st = edn_buf_status(out);
+out:
+    free(w.agents);
+    free(w.places);
+    edn_buf_dispose(&w.runs);
+    edn_buf_dispose(&w.ops);
+    edn_buf_dispose(&w.pos);
+    edn_buf_dispose(&w.metas);
+    edn_buf_dispose(&w.text);
+    return st;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+
+void edn_block_dispose(edn_block *b)
+{
+    free(b->agents);
+    free(b->by_agent);
+    free(b->runs);
+    free(b->par);
+    free(b->times);
+    free(b->ops);
+    free(b->metas);
+    *b = (edn_block){0};
+}
+
+/* A number that has to be at most `max`. */
+static uint32_t read_max(edn_reader *r, uint32_t max, const char *field)
+{
+    uint64_t v = edn_read_varint(r, field);
+
+    if (v > max) {
+        edn_reader_fail(r, EDN_E_FORMAT, field);
+        return 0;
+    }
+    return (uint32_t)v;
+}
+
+static bool format(edn_reader *r, bool good, const char *field)
+{
+    if (!good)
+        edn_reader_fail(r, EDN_E_FORMAT, field);
+    return good && edn_reader_status(r) == EDN_OK;
+}
+
+static bool memory(edn_reader *r, bool got)
+{
+    if (!got)
+        edn_reader_fail(r, EDN_E_NOMEM, "memory");
+    return got;
+}
+
+static void agents_read(edn_block *b, edn_reader *r)
+{
+    b->n_agents = read_max(r, EDN_LOG_AGENTS_MAX, "agent count");
+    if (!edn_reader_has(r, b->n_agents, sizeof *b->agents) ||
+        !memory(r, EDN_VEC_ROOM(b->agents, b->cap_agents, b->n_agents + 1u) &&
+                       EDN_VEC_ROOM(b->by_agent, b->cap_by_agent, b->n_agents + 1u))) {
+        b->n_agents = 0;
+        return;
+    }
+    for (uint32_t i = 0; i < b->n_agents; i++) {
+        b->by_agent[i] = (edn_block_agent){0};
+        edn_read_into(r, &b->agents[i], sizeof *b->agents, "agent");
+        if (!format(r, i == 0 || edn_agent_id_compare(&b->agents[i - 1], &b->agents[i]) < 0, "agent"))
+            return;
+    }
+}
+
+/* What the reading of runs and positions knows of an agent: its next seq, then where its next op is expected. */
+typedef struct read_state {
+    uint32_t *next;   /* by agent */
+    uint32_t *starts; /* by run: events of the block before it */
+} read_state;
+
+static void parent_read(edn_block *b, edn_reader *r, const edn_block_run *run, const read_state *s,
+                        edn_block_parent *out)
+{
+    uint64_t ref = edn_read_varint(r, "parent");
+
+    *out = (edn_block_parent){0, 0};
+    if (ref & 1) {
+        if (!format(r, (ref >> 1) < b->n_agents, "parent's agent"))
+            return;
+        out->agent = (uint32_t)(ref >> 1);
+        out->seq = read_max(r, EDN_LOG_EVENTS_MAX, "parent's seq");
+        format(r, b->by_agent[out->agent].n_runs == 0 || out->seq < b->by_agent[out->agent].first_seq, "parent outside");
+    } else {
+        uint64_t back = ref >> 1;
+        uint32_t lo = 0, hi = b->n_runs, at;
+        if (!format(r, back > 0 && back <= b->n_events, "parent"))
+            return;
+        at = b->n_events - (uint32_t)back;
+        while (hi - lo > 1) {
+            uint32_t mid = lo + (hi - lo) / 2;
+            if (s->starts[mid] <= at)
+                lo = mid;
+            else
+                hi = mid;
+        }
+        out->agent = b->runs[lo].agent;
+        out->seq = b->runs[lo].seq + (at - s->starts[lo]);
+    }
+    format(r, out->agent != run->agent, "parent's agent");
+}
+
+static void run_read(edn_block *b, edn_reader *r, read_state *s)
+{
+    edn_block_run run = {0};
+    edn_block_agent *a;
+    uint32_t parents;
+
+    run.agent = read_max(r, b->n_agents - 1u, "run's agent");
+    a = &b->by_agent[run.agent];
+    run.seq = a->n_runs ? s->next[run.agent] : read_max(r, EDN_LOG_EVENTS_MAX, "seq");
+    run.len = read_max(r, EDN_LOG_EVENTS_MAX, "run's length");
+    if (!format(r, run.len > 0 && run.len <= EDN_LOG_EVENTS_MAX - run.seq && run.len <= EDN_LOG_EVENTS_MAX - b->n_events,
+                "run's length"))
+        return;
+    parents = read_max(r, 2 * EDN_LOG_AGENTS_MAX, "parents");
+    run.own = parents & 1;
+    run.n_par = parents / 2;
+    run.par_at = b->n_par;
+    if (!format(r, run.seq > 0 ? run.own || run.n_par : !run.own, "parents") || !edn_reader_has(r, run.n_par, 1) ||
+        !memory(r, EDN_VEC_ROOM(b->par, b->cap_par, (size_t)b->n_par + run.n_par) &&
+                       EDN_VEC_ROOM(b->runs, b->cap_runs, b->n_runs + 1u)))
+        return;
+    for (uint32_t i = 0; i < run.n_par; i++) {
+        edn_block_parent *p = &b->par[b->n_par];
+        parent_read(b, r, &run, s, p);
+        if (!format(r, i == 0 || p[-1].agent < p->agent, "parents' order"))
+            return;
+        b->n_par++;
+    }
+    if (a->n_runs++ == 0)
+        a->first_seq = run.seq;
+    s->next[run.agent] = run.seq + run.len;
+    s->starts[b->n_runs] = b->n_events;
+    b->runs[b->n_runs++] = run;
+    b->n_events += run.len;
+}
+
+static void times_read(edn_block *b, edn_reader *r, const read_state *s)
+{
+    for (uint32_t i = 0; i < b->n_agents; i++) {
+        edn_block_agent *a = &b->by_agent[i];
+        uint32_t left = a->n_runs ? s->next[i] - a->first_seq : 0, seq = 0;
+        uint64_t t = 0;
+        a->time_at = b->n_times;
+        while (left) {
+            uint32_t n = read_max(r, left, "time's count");
+            int64_t d = unzigzag(edn_read_varint(r, "time"));
+            if (!format(r, n > 0 && (seq == 0 || d != 0), "time") ||
+                !memory(r, EDN_VEC_ROOM(b->times, b->cap_times, b->n_times + 1u)))
+                return;
+            t += (uint64_t)d;
+            b->times[b->n_times++] = (edn_time_run){seq, t};
+            seq += n;
+            left -= n;
+        }
+        a->time_end = b->n_times;
+    }
+}
+
+static bool op_head_read(edn_block *b, edn_reader *r, uint32_t left, edn_block_op *op)
+{
+    uint64_t head = edn_read_varint(r, "op");
+    uint64_t rest = head >> 2;
+
+    *op = (edn_block_op){(uint32_t)(head & 3), 0, 1, 0};
+    if (op->kind == KIND_META) {
+        if (!format(r, rest <= EDN_OP_REVIVE - EDN_OP_FIELD, "op"))
+            return false;
+        op->kind = EDN_OP_FIELD + (uint32_t)rest;
+        if (op->kind <= EDN_OP_UNTAG)
+            op->at = b->n_metas++;
+        return true;
+    }
+    if (!format(r, rest < left && rest < EDN_OP_LEN_MAX && !(op->kind == EDN_OP_BACK && rest == 0), "op's length"))
+        return false;
+    op->len = (uint32_t)rest + 1;
+    return true;
+}
+
+static void ops_read(edn_block *b, edn_reader *r)
+{
+    for (uint32_t i = 0; i < b->n_runs; i++) {
+        edn_block_run *run = &b->runs[i];
+        uint32_t left = run->len;
+        run->op_at = b->n_ops;
+        while (left) {
+            if (!memory(r, EDN_VEC_ROOM(b->ops, b->cap_ops, b->n_ops + 1u)) ||
+                !op_head_read(b, r, left, &b->ops[b->n_ops]))
+                return;
+            left -= b->ops[b->n_ops++].len;
+        }
+        run->n_ops = b->n_ops - run->op_at;
+    }
+}
+
+static void positions_read(edn_block *b, edn_reader *r, uint32_t *expect)
+{
+    memset(expect, 0, b->n_agents * sizeof *expect);
+    for (uint32_t i = 0; i < b->n_runs; i++) {
+        uint32_t *next = &expect[b->runs[i].agent];
+        for (uint32_t k = 0; k < b->runs[i].n_ops; k++) {
+            edn_block_op *op = &b->ops[b->runs[i].op_at + k];
+            int64_t pos;
+            if (op->kind > EDN_OP_BACK)
+                continue;
+            if (__builtin_add_overflow(unzigzag(edn_read_varint(r, "position")), (int64_t)*next, &pos))
+                pos = -1;
+            if (!format(r, pos >= 0 && pos <= EDN_LOG_EVENTS_MAX && !(op->kind == EDN_OP_BACK && pos + 1 < op->len),
+                        "position"))
+                return;
+            op->pos = (uint32_t)pos;
+            *next = op_end(op->kind, op->pos, op->len);
+        }
+    }
+}
+
+static void text_read(edn_block *b, edn_reader *r)
+{
+    uint64_t n = edn_read_varint(r, "text's size");
+    size_t scalars, at = 0, want = 0;
+
+    if (!edn_reader_has(r, n, 1))
+        return;
+    b->text = edn_read_bytes(r, (size_t)n, "text");
+    if (!format(r, edn_utf8_check(b->text, &scalars) == b->text.n, "text"))
+        return;
+    b->ascii = scalars == b->text.n;
+    for (uint32_t i = 0; i < b->n_ops; i++) {
+        if (b->ops[i].kind != EDN_OP_INS)
+            continue;
+        b->ops[i].at = (uint32_t)at;
+        want += b->ops[i].len;
+        if (want > scalars)
+            break;
+        at += b->ascii ? b->ops[i].len
+                       : edn_utf8_offset(edn_bytes_of(b->text.p + at, b->text.n - at), b->ops[i].len);
+    }
+    format(r, want == scalars, "text's length");
+}
+
+static void metas_read(edn_block *b, edn_reader *r)
+{
+    if (!memory(r, EDN_VEC_ROOM(b->metas, b->cap_metas, b->n_metas)))
+        return;
+    for (uint32_t i = 0; i < b->n_ops; i++) {
+        edn_block_meta *m;
+        uint32_t name, value = 0;
+        if (b->ops[i].kind < EDN_OP_FIELD || b->ops[i].kind > EDN_OP_UNTAG)
+            continue;
+        m = &b->metas[b->ops[i].at];
+        if (b->ops[i].kind == EDN_OP_FIELD) {
+            name = read_max(r, EDN_DOC_FIELD_NAME_SIZE_MAX, "field's name");
+            value = read_max(r, EDN_DOC_FIELD_SIZE_MAX, "field's value");
+        } else {
+            name = read_max(r, EDN_DOC_TAG_SIZE_MAX, "tag");
+        }
+        m->name = edn_read_bytes(r, name, "name");
+        m->value = edn_read_bytes(r, value, "value");
+        b->mtext += m->name.n + m->value.n;
+    }
+}
+
+edn_status edn_block_read(edn_block *b, edn_reader *r)
+{
+    read_state s = {NULL, NULL};
+    uint32_t n_runs;
+
+    *b = (edn_block){0};
+    agents_read(b, r);
+    n_runs = read_max(r, EDN_LOG_EVENTS_MAX, "run count");
+    if (!edn_reader_has(r, n_runs, 3) || !format(r, n_runs == 0 || b->n_agents > 0, "run count"))
+        goto out;
+    s.next = calloc(b->n_agents + 1u, sizeof *s.next);
+    s.starts = calloc(n_runs + 1u, sizeof *s.starts);
+    if (!memory(r, s.next && s.starts))
+        goto out;
+    while (b->n_runs < n_runs && edn_reader_status(r) == EDN_OK)
+        run_read(b, r, &s);
+    if (edn_reader_status(r) == EDN_OK)
+        times_read(b, r, &s);
+    if (edn_reader_status(r) == EDN_OK)
+        ops_read(b, r);
+    if (edn_reader_status(r) == EDN_OK)
+        positions_read(b, r, s.next);
+    if (edn_reader_status(r) == EDN_OK)
+        text_read(b, r);
+    if (edn_reader_status(r) == EDN_OK)
+        metas_read(b, r);
+out:
+    free(s.next);
+    free(s.starts);
+    if (edn_reader_status(r) != EDN_OK)
+        edn_block_dispose(b);
+    return edn_reader_status(r);
+}

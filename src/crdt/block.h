@@ -1,0 +1,85 @@
+/* Events as bytes: what messages and whole documents are made of. The layout is in docs/crdt.md and above block.c. */
+#ifndef EDN_CRDT_BLOCK_H
+#define EDN_CRDT_BLOCK_H
+
+#include "log.h"
+
+/* A parent outside the run: one of the block's agents, and that agent's seq. */
+typedef struct edn_block_parent {
+    uint32_t agent, seq;
+} edn_block_parent;
+
+typedef struct edn_block_run {
+    uint32_t agent, seq, len;
+    uint32_t own;           /* the agent's event before is a parent */
+    uint32_t par_at, n_par; /* the others */
+    uint32_t op_at, n_ops;
+} edn_block_run;
+
+typedef struct edn_block_op {
+    uint32_t kind, pos, len;
+    uint32_t at; /* INS: the text's offset; a meta: its number */
+} edn_block_op;
+
+typedef struct edn_block_meta {
+    edn_bytes name, value;
+} edn_block_meta;
+
+/* What the block holds of one of its agents. */
+typedef struct edn_block_agent {
+    uint32_t first_seq, n_runs; /* n_runs 0: it is named as a parent only */
+    uint32_t time_at, time_end;
+} edn_block_agent;
+
+/* A block that was read: borrows from its bytes. */
+typedef struct edn_block {
+    edn_agent_id *agents;
+    edn_block_agent *by_agent;
+    uint32_t n_agents, cap_agents, cap_by_agent;
+    edn_block_run *runs;
+    uint32_t n_runs, cap_runs;
+    edn_block_parent *par;
+    uint32_t n_par, cap_par;
+    edn_time_run *times;   /* `seq` counts from the agent's first event in the block */
+    uint32_t n_times, cap_times;
+    edn_block_op *ops;
+    uint32_t n_ops, cap_ops;
+    edn_block_meta *metas;
+    uint32_t n_metas, cap_metas;
+    uint32_t n_events;
+    size_t mtext; /* bytes of all names and values */
+    edn_bytes text;
+    bool ascii;
+} edn_block;
+
+/* Reads one block; checks everything that can be checked without the document. */
+EDN_MUST_USE edn_status edn_block_read(edn_block *b, edn_reader *r);
+void edn_block_dispose(edn_block *b);
+
+/* Appends the events of `ranges`, in that order, which must name each agent's events in the order of seqs and without
+ * gaps, parents that are in the ranges before their children. */
+EDN_MUST_USE edn_status edn_block_write(const edn_log *log, const edn_lv_range *ranges, uint32_t n, edn_buf *out);
+
+/* Goes through the events of `ranges` as the longest runs that they make, whatever runs the log has them in. */
+typedef struct edn_walk_run {
+    uint32_t agent, seq, len;
+    edn_lv lv; /* of the first event */
+    const edn_lv *parents;
+    uint32_t n_parents;
+} edn_walk_run;
+typedef struct edn_walk_op {
+    edn_op_kind kind;
+    uint32_t pos, len, seq;
+    const edn_op *op; /* where the first event comes from, which is `skip` into it */
+    uint32_t skip;
+    size_t size;      /* bytes of text */
+} edn_walk_op;
+typedef struct edn_walk {
+    void *ctx;
+    edn_status (*run)(void *ctx, const edn_walk_run *run); /* NULL: not asked for; comes after its ops */
+    edn_status (*text)(void *ctx, edn_bytes text);         /* what insertions bring, in order */
+    edn_status (*op)(void *ctx, uint32_t agent, const edn_walk_op *op);
+} edn_walk;
+EDN_MUST_USE edn_status edn_log_walk(const edn_log *log, const edn_lv_range *ranges, uint32_t n, const edn_walk *walk);
+
+#endif

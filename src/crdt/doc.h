@@ -1,0 +1,57 @@
+/* The inside of a document, for the files of this module. */
+#ifndef EDN_CRDT_DOC_H
+#define EDN_CRDT_DOC_H
+
+#include <edn/crdt.h>
+
+#include "block.h"
+#include "log.h"
+#include "rope.h"
+#include "walker.h"
+
+/* A field's winner. An empty value is kept: it has to win against older ones. */
+typedef struct doc_field {
+    uint32_t name_at, name_n, value_at, value_n; /* in the log's mtext */
+    uint32_t lamport, agent;
+} doc_field;
+
+/* An addition of a tag that no removal has seen. */
+typedef struct doc_tag {
+    uint32_t name_at, name_n;
+    edn_lv lv;
+} doc_tag;
+
+struct edn_doc {
+    edn_log log;
+    edn_rope rope;
+    edn_lv *front; /* rising */
+    uint32_t n_front, cap_front;
+    edn_event_id *ids; /* the frontier as told to others; made when asked for, in memory set aside before */
+    uint32_t cap_ids;
+    bool ids_fresh;
+    doc_field *fields; /* by name */
+    uint32_t n_fields, cap_fields;
+    doc_tag *tags;     /* by tag; additions of one tag by LV */
+    uint32_t n_tags, cap_tags;
+    edn_walker *walker; /* kept between messages; NULL: made when needed */
+    edn_graph_heap heap;
+    edn_agent_id author;
+    bool has_author;
+    uint64_t time_ms;
+};
+
+/* Room for a frontier of `n` events. */
+EDN_MUST_USE bool edn_doc_front_room(edn_doc *doc, uint32_t n);
+/* The frontier becomes one event / takes one in whose parents are `par`; memory was set aside. */
+void edn_doc_front_set(edn_doc *doc, edn_lv lv);
+void edn_doc_front_add(edn_doc *doc, const edn_lv *par, uint32_t n, edn_lv lv);
+bool edn_doc_front_equal(const edn_doc *doc, const edn_lv *v, uint32_t n);
+
+/* Room for what the events [from, log.n) can do to fields and tags; then does it, and cannot fail. */
+EDN_MUST_USE edn_status edn_doc_metas_reserve(edn_doc *doc, edn_lv from);
+void edn_doc_metas_apply(edn_doc *doc, edn_lv from);
+
+/* Takes a block in. Without `replay` the text is left alone (it is known). */
+EDN_MUST_USE edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_patch_fn *patch, void *ctx);
+
+#endif

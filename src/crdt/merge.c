@@ -1,0 +1,323 @@
+#include "doc.h"
+
+#include <stdlib.h>
+
+/* Taking events in. The log is appended to first and rolled back when anything proves wrong; the text, the fields and
+ * the frontier change only when nothing can fail any more. */
+
+typedef struct merge {
+    edn_doc *doc;
+    const edn_block *b;
+    bool replay;
+    uint32_t *agents;  /* the block's agents in the log; EDN_LV_NONE: not there */
+    edn_lv *par;       /* the parents of the run at hand */
+    uint32_t cap_par;
+    edn_lv *front;     /* the frontier as it was, to come back to */
+    uint32_t n_front;
+    edn_edits edits;
+    uint32_t length;   /* scalars in the text after `edits` */
+    size_t text_n;     /* bytes that the new events insert */
+} merge;
+
+static edn_status agents_map(merge *m)
+{
+    for (uint32_t i = 0; i < m->b->n_agents; i++)
+        m->agents[i] = edn_log_agent_find(&m->doc->log, &m->b->agents[i]);
+    for (uint32_t i = 0; i < m->b->n_runs; i++) {
+        uint32_t number = m->b->runs[i].agent;
+        edn_status st;
+        if (m->agents[number] != EDN_LV_NONE)
+            continue;
+        st = edn_log_agent_add(&m->doc->log, &m->b->agents[number], &m->agents[number]);
+        if (st != EDN_OK)
+            return st;
+    }
+    return EDN_OK;
+}
+
+/* The LVs of a run's parents, rising. */
+static edn_status parents_map(merge *m, const edn_block_run *run, uint32_t agent, uint32_t seq, uint32_t *n)
+{
+    const edn_log *log = &m->doc->log;
+
+    *n = 0;
+    if (!EDN_VEC_ROOM(m->par, m->cap_par, run->n_par + 2u))
+        return EDN_E_NOMEM;
+    if (seq > run->seq) {
+        m->par[(*n)++] = edn_log_lv(log, agent, seq - 1u);
+        return EDN_OK;
+    }
+    if (run->own)
+        m->par[(*n)++] = edn_log_lv(log, agent, seq - 1u);
+    for (uint32_t i = 0; i < run->n_par; i++) {
+        const edn_block_parent *p = &m->b->par[run->par_at + i];
+        uint32_t from = m->agents[p->agent];
+        edn_lv lv = from == EDN_LV_NONE ? EDN_LV_NONE : edn_log_lv(log, from, p->seq);
+        uint32_t k = *n;
+        if (lv == EDN_LV_NONE)
+            return EDN_E_PARENTS;
+        for (; k && m->par[k - 1] > lv; k--)
+            m->par[k] = m->par[k - 1];
+        m->par[k] = lv;
+        ++*n;
+    }
+    return EDN_OK;
+}
+
+/* One version has one list of parents, and an author has always seen all that it wrote before. */
+static edn_status parents_check(merge *m, const edn_block_run *run, uint32_t agent, uint32_t seq, uint32_t n)
+{
+    edn_log *log = &m->doc->log;
+    bool good;
+    edn_status st = edn_log_minimal(log, &m->doc->heap, m->par, n, &good);
+
+    if (st != EDN_OK || !good)
+        return st != EDN_OK ? st : EDN_E_FORMAT;
+    if (seq == 0 || run->own || seq > run->seq)
+        return EDN_OK;
+    st = edn_log_reaches(log, &m->doc->heap, m->par, n, edn_log_lv(log, agent, seq - 1u), &good);
+    return st != EDN_OK ? st : good ? EDN_OK : EDN_E_FORMAT;
+}
+
+static edn_bytes block_text(const edn_block *b, const edn_block_op *op, uint32_t skip)
+{
+    edn_bytes rest = edn_bytes_of(b->text.p + op->at, b->text.n - op->at);
+    size_t from = skip, n = op->len - skip;
+
+    if (!b->ascii) {
+        from = edn_utf8_offset(rest, skip);
+        n = edn_utf8_offset(edn_bytes_of(rest.p + from, rest.n - from), n);
+    }
+    return edn_bytes_of(rest.p + from, n);
+}
+
+/* The time run that holds an agent's event, counted from its first in the block. */
+static uint32_t block_time(const edn_block *b, const edn_block_agent *a, uint32_t seq)
+{
+    uint32_t lo = a->time_at, hi = a->time_end;
+
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (b->times[mid].seq <= seq)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* Appends the run's events from `seq` on. */
+static void run_push(merge *m, const edn_block_run *run, uint32_t agent, uint32_t seq, uint32_t n_par, bool full)
+{
+    edn_log *log = &m->doc->log;
+    const edn_block *b = m->b;
+    const edn_block_agent *a = &b->by_agent[run->agent];
+    uint32_t at = run->seq, t = block_time(b, a, EDN_MAX(seq, run->seq) - a->first_seq);
+
+    edn_log_push_run(log, agent, m->par, n_par, full);
+    for (uint32_t i = 0; i < run->n_ops; i++) {
+        const edn_block_op *op = &b->ops[run->op_at + i];
+        uint32_t skip = seq > at ? EDN_MIN(seq - at, op->len) : 0, done = skip;
+        while (done < op->len) {
+            uint32_t here = at + done - a->first_seq, n = op->len - done;
+            edn_bytes text;
+            while (t + 1 < a->time_end && b->times[t + 1].seq <= here)
+                t++;
+            if (t + 1 < a->time_end)
+                n = EDN_MIN(n, b->times[t + 1].seq - here);
+            edn_log_push_time(log, agent, b->times[t].time_ms);
+            if (op->kind > EDN_OP_BACK) {
+                edn_bytes name = EDN_BYTES_EMPTY, value = EDN_BYTES_EMPTY;
+                if (op->kind <= EDN_OP_UNTAG) {
+                    name = b->metas[op->at].name;
+                    value = b->metas[op->at].value;
+                }
+                edn_log_push_meta(log, (edn_op_kind)op->kind, name, value);
+            } else {
+                edn_block_op part = *op;
+                part.len = done + n;
+                text = op->kind == EDN_OP_INS ? block_text(b, &part, done) : EDN_BYTES_EMPTY;
+                m->text_n += text.n;
+                edn_log_push_op(log, (edn_op_kind)op->kind, edn_op_pos((edn_op_kind)op->kind, op->pos, done), n, text);
+            }
+            done += n;
+        }
+        at += op->len;
+    }
+}
+
+/* The events from `from` on were made on the text as it is: they do what they say. */
+static edn_status run_direct(merge *m, edn_lv from)
+{
+    const edn_log *log = &m->doc->log;
+
+    for (uint32_t i = edn_log_op_of(log, from); i < log->n_ops; i++) {
+        const edn_op *op = &log->ops[i];
+        uint32_t skip = from > op->lv ? from - op->lv : 0, len = op->len - skip;
+        uint32_t pos = edn_op_pos((edn_op_kind)op->kind, op->pos, skip);
+        edn_edit edit = {pos, 0, 0, 0, 0};
+        if (op->kind > EDN_OP_BACK)
+            continue;
+        if (op->kind == EDN_OP_INS) {
+            edn_bytes text = edn_log_text(log, op, skip, len);
+            if (pos > m->length)
+                return EDN_E_FORMAT;
+            edit.count = len;
+            edit.text_at = (uint32_t)(text.p - log->text);
+            edit.text_n = (uint32_t)text.n;
+            m->length += len;
+        } else {
+            if (op->kind == EDN_OP_BACK) {
+                if (pos + 1 < len)
+                    return EDN_E_FORMAT;
+                edit.pos = pos - len + 1;
+            }
+            if (edit.pos > m->length || len > m->length - edit.pos)
+                return EDN_E_FORMAT;
+            edit.del = len;
+            m->length -= len;
+        }
+        if (!edn_edits_add(&m->edits, edit))
+            return EDN_E_NOMEM;
+    }
+    return EDN_OK;
+}
+
+static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent)
+{
+    edn_doc *doc = m->doc;
+    edn_lv base = doc->walker ? edn_walker_from(doc->walker) : 0;
+
+    if (doc->walker && (base == 0 || (newest_parent != EDN_LV_NONE && newest_parent + 1 >= base)))
+        return edn_walker_step(doc->walker, from, NULL);
+    edn_walker_free(doc->walker);
+    doc->walker = NULL;
+    base = edn_walker_base(&doc->log, from, newest_parent);
+    return edn_walker_new(&doc->log, base, from, m->length, &doc->walker);
+}
+
+static edn_status run_concurrent(merge *m, edn_lv from, uint32_t n_par)
+{
+    edn_status st = walker_ready(m, from, n_par ? m->par[n_par - 1] : EDN_LV_NONE);
+
+    if (st == EDN_OK)
+        st = edn_walker_step(m->doc->walker, m->doc->log.n, &m->edits);
+    if (st == EDN_OK)
+        m->length = edn_walker_length(m->doc->walker);
+    return st;
+}
+
+static edn_status run_take(merge *m, const edn_block_run *run)
+{
+    edn_doc *doc = m->doc;
+    uint32_t agent = m->agents[run->agent], next = doc->log.agents[agent].next, seq = EDN_MAX(next, run->seq), n_par;
+    edn_lv from = doc->log.n;
+    bool full;
+    edn_status st;
+
+    if (next >= run->seq + run->len)
+        return EDN_OK; /* here already */
+    if (next < run->seq)
+        return EDN_E_PARENTS;
+    if ((st = parents_map(m, run, agent, seq, &n_par)) != EDN_OK)
+        return st;
+    full = edn_doc_front_equal(doc, m->par, n_par);
+    if (!full && (st = parents_check(m, run, agent, seq, n_par)) != EDN_OK)
+        return st;
+    if (!edn_doc_front_room(doc, doc->n_front + 1))
+        return EDN_E_NOMEM;
+    run_push(m, run, agent, seq, n_par, full);
+    if (m->replay)
+        st = full ? run_direct(m, from) : run_concurrent(m, from, n_par);
+    edn_doc_front_add(doc, m->par, n_par, doc->log.n - 1);
+    return st;
+}
+
+static edn_status merge_reserve(merge *m)
+{
+    const edn_block *b = m->b;
+    /* A push may fill up the last op and begin one more; times cut ops. */
+    size_t pushes = (size_t)b->n_ops + b->n_times;
+    edn_log_need need = {b->n_events, b->n_runs,  (size_t)b->n_par + b->n_runs, 2 * pushes,
+                         b->text.n,   b->n_metas, b->mtext};
+    edn_status st = edn_log_reserve(&m->doc->log, &need);
+
+    for (uint32_t i = 0; st == EDN_OK && i < b->n_agents; i++) {
+        const edn_block_agent *a = &b->by_agent[i];
+        if (a->n_runs)
+            st = edn_log_reserve_agent(&m->doc->log, m->agents[i], a->n_runs, a->time_end - a->time_at);
+    }
+    return st;
+}
+
+static void edits_apply(merge *m)
+{
+    edn_doc *doc = m->doc;
+
+    for (uint32_t i = 0; i < m->edits.n; i++) {
+        const edn_edit *e = &m->edits.v[i];
+        edn_rope_delete(&doc->rope, e->pos, e->del);
+        edn_rope_insert(&doc->rope, e->pos, edn_bytes_of(doc->log.text + e->text_at, e->text_n));
+    }
+}
+
+static void edits_tell(const merge *m, edn_doc_patch_fn *patch, void *ctx)
+{
+    for (uint32_t i = 0; i < m->edits.n; i++) {
+        const edn_edit *e = &m->edits.v[i];
+        edn_doc_patch p = {e->pos, e->del, edn_bytes_of(m->doc->log.text + e->text_at, e->text_n)};
+        patch(ctx, &p);
+    }
+}
+
+static void merge_undo(merge *m, const edn_log_mark *mark)
+{
+    edn_doc *doc = m->doc;
+
+    edn_log_rollback(&doc->log, mark);
+    if (m->n_front)
+        memcpy(doc->front, m->front, m->n_front * sizeof *m->front);
+    doc->n_front = m->n_front;
+    doc->ids_fresh = false;
+    edn_walker_free(doc->walker); /* it may have seen what is gone again */
+    doc->walker = NULL;
+}
+
+edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_patch_fn *patch, void *ctx)
+{
+    merge m = {.doc = doc, .b = b, .replay = replay, .length = doc->rope.sum.scalars, .n_front = doc->n_front};
+    edn_log_mark mark = edn_log_mark_now(&doc->log);
+    edn_status st = EDN_E_NOMEM;
+
+    m.agents = malloc((b->n_agents + 1u) * sizeof *m.agents);
+    m.front = malloc((doc->n_front + 1u) * sizeof *m.front);
+    if (!m.agents || !m.front)
+        goto out;
+    if (doc->n_front)
+        memcpy(m.front, doc->front, doc->n_front * sizeof *m.front);
+    if ((st = agents_map(&m)) != EDN_OK || (st = merge_reserve(&m)) != EDN_OK)
+        goto undo;
+    for (uint32_t i = 0; i < b->n_runs; i++)
+        if ((st = run_take(&m, &b->runs[i])) != EDN_OK)
+            goto undo;
+    if (replay && m.text_n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes) {
+        st = EDN_E_LIMIT;
+        goto undo;
+    }
+    if ((st = edn_doc_metas_reserve(doc, mark.n)) != EDN_OK ||
+        (st = edn_rope_reserve(&doc->rope, m.edits.n, m.text_n)) != EDN_OK)
+        goto undo;
+    edits_apply(&m);
+    edn_doc_metas_apply(doc, mark.n);
+    if (patch)
+        edits_tell(&m, patch, ctx);
+    goto out;
+undo:
+    merge_undo(&m, &mark);
+out:
+    free(m.agents);
+    free(m.front);
+    free(m.par);
+    free(m.edits.v);
+    return st;
+}

@@ -1,0 +1,39 @@
+/* The walker: replays the concurrent part of an event graph and tells what each event does to the text. */
+#ifndef EDN_CRDT_WALKER_H
+#define EDN_CRDT_WALKER_H
+
+#include "log.h"
+
+/* A change of the text: `del` scalars at `pos` go, then `text` (of `count` scalars) comes. */
+typedef struct edn_edit {
+    uint32_t pos, del, count;
+    uint32_t text_at, text_n; /* in the log's text */
+} edn_edit;
+typedef struct edn_edits {
+    edn_edit *v;
+    uint32_t n, cap;
+} edn_edits;
+/* Appends an edit, joining it with the last where the two are one. */
+EDN_MUST_USE bool edn_edits_add(edn_edits *e, edn_edit edit);
+
+typedef struct edn_walker edn_walker;
+
+/* A walker that knows the events [from, to), where all of [0, from) is in the past of each of them. `length` is how
+ * many scalars the text has at version [0, to). EDN_E_FORMAT: the log contradicts itself. */
+EDN_MUST_USE edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, edn_walker **out);
+void edn_walker_free(edn_walker *w);
+
+/* Enters the events up to `to`, and appends what they do to `edits` (NULL: it is known already). After an error the
+ * walker may only be freed. EDN_E_FORMAT: an event points outside its text. */
+EDN_MUST_USE edn_status edn_walker_step(edn_walker *w, edn_lv to, edn_edits *edits);
+
+edn_lv edn_walker_from(const edn_walker *w);
+edn_lv edn_walker_to(const edn_walker *w);
+uint32_t edn_walker_length(const edn_walker *w); /* scalars in the text after the events entered */
+size_t edn_walker_size(const edn_walker *w); /* bytes of memory, about */
+
+/* The lowest version that a walker must begin at to take in events up to `to`, of which those from `n` on have
+ * `oldest` as the oldest of their newest parents (EDN_LV_NONE: one of them has no parents). */
+edn_lv edn_walker_base(const edn_log *log, edn_lv n, edn_lv oldest);
+
+#endif
