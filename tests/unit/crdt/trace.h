@@ -65,16 +65,29 @@ static inline json_t *trace_json(const char *name)
 
 static inline edn_bytes trace_str(const json_t *s) { return edn_bytes_of(json_string_value(s), json_string_length(s)); }
 
+/* Room for one more of `n` things: doubled at each power of two (a sanitizer's realloc copies every time). */
+static inline void *trace_room(void *p, size_t n, size_t more, size_t size)
+{
+    size_t cap = 1, want = n + more;
+
+    while (cap < want)
+        cap *= 2;
+    if (n > cap / 2)
+        return p; /* it has been made for `cap` before */
+    p = realloc(p, cap * size);
+    assert_non_null(p);
+    return p;
+}
+
 static inline trace_txn *trace_txn_add(trace *t, const json_t *patches, size_t agent)
 {
     trace_txn *x;
     size_t i;
     json_t *p;
 
-    t->txns = realloc(t->txns, (t->n_txns + 1) * sizeof *t->txns);
-    t->patches = realloc(t->patches, (t->n_patches + json_array_size(patches) + 1) * sizeof *t->patches);
-    assert_non_null(t->txns);
-    assert_non_null(t->patches);
+    t->txns = trace_room(t->txns, t->n_txns, 1, sizeof *t->txns);
+    if (json_array_size(patches))
+        t->patches = trace_room(t->patches, t->n_patches, json_array_size(patches), sizeof *t->patches);
     x = &t->txns[t->n_txns++];
     *x = (trace_txn){agent, t->n_patches, 0, t->n_parents, t->n_parents};
     json_array_foreach (patches, i, p)
@@ -87,8 +100,7 @@ static inline trace_txn *trace_txn_add(trace *t, const json_t *patches, size_t a
 
 static inline void trace_parent_add(trace *t, trace_txn *x, size_t parent)
 {
-    t->parents = realloc(t->parents, (t->n_parents + 1) * sizeof *t->parents);
-    assert_non_null(t->parents);
+    t->parents = trace_room(t->parents, t->n_parents, 1, sizeof *t->parents);
     t->parents[t->n_parents++] = parent;
     x->par_end = t->n_parents;
 }
