@@ -53,7 +53,13 @@
     X(STORE_OPEN, "EDNv1/store/open")                                                                                  \
     X(FAKE, "EDNv1/server/fake")                                                                                       \
     X(PSEUDONYM, "EDNv1/server/pseudonym")                                                                             \
-    X(SERVER_KEY, "EDNv1/server/key")
+    X(SERVER_KEY, "EDNv1/server/key")                                                                                  \
+    X(SERVER_SUBJECT, "EDNv1/server/subject")                                                                          \
+    X(SERVER_NONCE, "EDNv1/server/nonce")                                                                              \
+    X(SERVER_TOKEN, "EDNv1/server/token")                                                                              \
+    X(SERVER_PROBE, "EDNv1/server/probe")                                                                              \
+    X(SERVER_BLOB, "EDNv1/server/blob")                                                                                \
+    X(SERVER_BATCH, "EDNv1/server/batch")
 
 #define EDN_LABEL_DECLARE(name, text) static const char EDN_LABEL_##name[] __attribute__((unused)) = text;
 EDN_LABELS(EDN_LABEL_DECLARE)

@@ -33,6 +33,7 @@ typedef struct edn_server_config {
     const char *origin; /* what clients call us: "https://host[:port]". Signed into logins, so it is never taken from a request */
     const uint8_t *master_key; /* 32 bytes; everything the server signs or hides with is derived from it */
     bool sign_up;              /* whether unknown accounts may be made */
+    bool behind_proxy;         /* TLS ends elsewhere, so that a login's channel binding cannot be checked */
     edn_server_limits limits;
 } edn_server_config;
 
@@ -51,7 +52,7 @@ typedef struct edn_server_request {
     edn_bytes path;    /* "/v1/push", as sent */
     edn_bytes bearer;  /* the token alone; empty: none */
     edn_bytes address; /* of the client, 4 or 16 bytes; only counted by */
-    const uint8_t *channel_binding; /* 32 bytes of RFC 9266; NULL: TLS is not ours, zeros */
+    const uint8_t *channel_binding; /* 32 bytes of RFC 9266; NULL: there is no TLS here */
     edn_bytes body;
 } edn_server_request;
 

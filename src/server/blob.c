@@ -1,0 +1,90 @@
+#include "server_priv.h"
+
+/* Attachments: sealed bytes under a name that the account's devices agree on. A name never gets other bytes. */
+
+#define BLOB_PATH_SIZE (sizeof "/v1/blobs/" - 1)
+
+static bool blob_name(const edn_server_request *rq, edn_hash *out)
+{
+    return edn_server_path_id(edn_bytes_of(rq->path.p + BLOB_PATH_SIZE, rq->path.n - BLOB_PATH_SIZE), out->b, sizeof out->b);
+}
+
+/* Names are of one account: another's blob of the same name is another blob. */
+static edn_hash blob_place(const server_account *a, const edn_hash *name)
+{
+    return edn_h32_t(EDN_LABEL_SERVER_BLOB, EDN_F(a->row.id), EDN_F(*name));
+}
+
+static void blob_finish(edn_server *s, server_job *job)
+{
+    (void)s;
+    job->out->status = job->status;
+}
+
+edn_status edn_server_blob_put(edn_server *s, server_job *job)
+{
+    server_account *a = job->caller.account;
+    edn_hash name, content = edn_h32(job->rq->body), held, place;
+    uint64_t size;
+    edn_status st;
+
+    if (!blob_name(job->rq, &name) || job->rq->body.n == 0) {
+        edn_server_malformed(job->out);
+        return EDN_OK;
+    }
+    st = s->meta.blob_find(s->meta.ctx, a->row.n, &name, &size, &held);
+    if (st == EDN_OK && memcmp(&held, &content, sizeof held) != 0) {
+        edn_server_problem(job->out, 409, "blob", "another blob has this name");
+        return EDN_OK;
+    }
+    job->status = st == EDN_OK ? 200 : 201;
+    if (st == EDN_E_MISSING) {
+        if (!edn_server_has_room(s, a, job->rq->body.n)) {
+            edn_server_problem(job->out, 507, "quota", "the account's space on this server is used up");
+            return EDN_OK;
+        }
+        place = blob_place(a, &name);
+        if ((st = s->blobs.put(s->blobs.ctx, &place, job->rq->body)) != EDN_OK) {
+            edn_server_failed(job->out, st);
+            return EDN_OK;
+        }
+        if ((st = edn_server_begin(s)) != EDN_OK ||
+            (st = s->meta.blob_put(s->meta.ctx, a->row.n, &name, job->rq->body.n, &content)) != EDN_OK)
+            return st;
+        edn_server_account_stage(s, a);
+        a->row.bytes += job->rq->body.n;
+        a->row_dirty = true;
+    }
+    if (st == EDN_OK) {
+        job->staged = true;
+        job->finish = blob_finish;
+    }
+    return st;
+}
+
+void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out)
+{
+    edn_hash name, content, place;
+    uint64_t size;
+    edn_status st;
+
+    if (!blob_name(rq, &name)) {
+        edn_server_malformed(out);
+        return;
+    }
+    st = s->meta.blob_find(s->meta.ctx, c->account->row.n, &name, &size, &content);
+    if (st == EDN_OK && rq->method == EDN_SERVER_GET) {
+        place = blob_place(c->account, &name);
+        st = s->blobs.get(s->blobs.ctx, &place, &out->body);
+        if (st == EDN_E_MISSING)
+            st = EDN_E_DAMAGED;
+    }
+    if (st == EDN_E_MISSING) {
+        edn_server_problem(out, 404, "missing", "nothing is here");
+    } else if (st != EDN_OK) {
+        edn_server_failed(out, st);
+    } else {
+        out->status = 200;
+        out->body_size = size;
+    }
+}

@@ -1,0 +1,213 @@
+#include "server_priv.h"
+
+#include <stdlib.h>
+
+/* Links and batches out, and the cheapest question there is: whether there is anything new. */
+
+#define PULL_CUT_SIZE (4u << 20) /* an answer ends with the item that passes this */
+#define PULL_BATCHES_MAX 4096u
+
+/* ---- probes -------------------------------------------------------------------------------------------------------------- */
+
+static edn_hash probe_name(const uint8_t probe[EDN_PROBE_SIZE])
+{
+    return edn_h32_t(EDN_LABEL_SERVER_PROBE, edn_bytes_of(probe, EDN_PROBE_SIZE));
+}
+
+void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_answer *out)
+{
+    static const size_t id_size = 22, at = sizeof "/v1/probe/" - 1;
+    uint8_t probe[EDN_PROBE_SIZE];
+    server_account *a;
+    edn_etag etag;
+    edn_hash name;
+    edn_status st;
+
+    s->stats.probes++;
+    if (rq->path.n != at + 2 * id_size + 1 || rq->path.p[at + id_size] != '/' ||
+        !edn_server_path_id(edn_bytes_of(rq->path.p + at, id_size), probe, sizeof probe) ||
+        !edn_server_path_id(edn_bytes_of(rq->path.p + at + id_size + 1, id_size), etag.b, sizeof etag.b)) {
+        edn_server_malformed(out);
+        return;
+    }
+    name = probe_name(probe);
+    st = edn_server_account_by_probe(s, &name, &a);
+    if (st == EDN_E_MISSING) {
+        edn_server_problem(out, 404, "missing", "nothing is here");
+    } else if (st != EDN_OK) {
+        edn_server_failed(out, st);
+    } else {
+        out->status = edn_equal_ct(&a->etag, &etag, sizeof etag) ? 204 : 200;
+        s->stats.probes_new += out->status == 200;
+    }
+}
+
+/* Keeps the probe's hash with the space, in a commit of its own: it comes once for each epoch. */
+static edn_status pull_keep_probe(edn_server *s, server_account *a, const uint8_t probe[EDN_PROBE_SIZE])
+{
+    static const uint8_t none[EDN_PROBE_SIZE];
+    edn_hash name = probe_name(probe);
+    edn_status st;
+
+    if (memcmp(probe, none, sizeof none) == 0 || memcmp(&a->space.probe, &name, sizeof name) == 0)
+        return EDN_OK;
+    if ((st = edn_server_begin(s)) != EDN_OK)
+        return st;
+    edn_server_account_stage(s, a);
+    edn_server_account_set_probe(s, a, &name);
+    return edn_server_commit(s);
+}
+
+/* ---- pulls ------------------------------------------------------------------------------------------------------------------- */
+
+/* What goes into one answer. Items are copied into `bytes`, since those of the store end with each row. */
+typedef struct pull_items {
+    edn_server *s;
+    edn_buf bytes, sizes; /* sizes: u32 each; links first, then batches */
+    size_t links_n, batches_n;
+    bool more;
+} pull_items;
+
+static edn_status pull_add(pull_items *p, edn_bytes item)
+{
+    uint32_t n = (uint32_t)item.n;
+
+    edn_put_bytes(&p->bytes, item.p, item.n);
+    edn_put_bytes(&p->sizes, &n, sizeof n);
+    return edn_buf_status(&p->bytes) != EDN_OK ? edn_buf_status(&p->bytes) : edn_buf_status(&p->sizes);
+}
+
+/* The end of an answer, as a status that only ends the walk. */
+#define PULL_CUT EDN_E_LIMIT
+
+static edn_status pull_link(void *cb, uint64_t seq, edn_bytes link)
+{
+    pull_items *p = cb;
+
+    (void)seq;
+    if (p->bytes.n >= PULL_CUT_SIZE || p->links_n == EDN_MSG_LIST_MAX) {
+        p->more = true;
+        return PULL_CUT;
+    }
+    p->links_n++;
+    return pull_add(p, link);
+}
+
+static edn_status pull_batch(void *cb, const edn_meta_batch *row)
+{
+    pull_items *p = cb;
+    edn_hash name = edn_server_batch_blob(&row->hash);
+    uint32_t n = row->size;
+    size_t before = p->bytes.n;
+    edn_status st;
+
+    if (before >= PULL_CUT_SIZE || p->batches_n == PULL_BATCHES_MAX) {
+        p->more = true;
+        return PULL_CUT;
+    }
+    p->batches_n++;
+    if (row->body.n)
+        return pull_add(p, row->body);
+    if ((st = p->s->blobs.get(p->s->blobs.ctx, &name, &p->bytes)) != EDN_OK)
+        return st == EDN_E_MISSING ? EDN_E_DAMAGED : st;
+    if (p->bytes.n - before != n)
+        return EDN_E_DAMAGED;
+    edn_put_bytes(&p->sizes, &n, sizeof n);
+    return edn_buf_status(&p->sizes);
+}
+
+/* From which number on each device's batches are wanted; devices with nothing new are left out. */
+static edn_head *pull_after(edn_server *s, const server_account *a, const edn_msg_pull *m, size_t *n)
+{
+    edn_head *after = edn_arena_calloc(&s->arena, a->heads_n + 1, sizeof *after);
+
+    *n = 0;
+    for (size_t i = 0; after && i < a->heads_n; i++) {
+        const edn_head *has = edn_heads_find(m->heads, m->heads_n, &a->heads[i].device);
+        if (!has || has->dseq < a->heads[i].dseq)
+            after[(*n)++] = (edn_head){.device = a->heads[i].device, .dseq = has ? has->dseq : 0};
+    }
+    return after;
+}
+
+static edn_status pull_collect(edn_server *s, const server_caller *c, const edn_msg_pull *m, pull_items *p)
+{
+    server_account *a = c->account;
+    edn_status st = EDN_OK;
+    edn_head *after;
+    size_t n;
+
+    if (m->log_count < edn_devlog_count(a->log))
+        st = s->meta.links_each(s->meta.ctx, a->row.n, m->log_count, pull_link, p);
+    if (st != EDN_OK || c->passphrase)
+        return st == PULL_CUT ? EDN_OK : st;
+    if (!(after = pull_after(s, a, m, &n)))
+        return EDN_E_NOMEM;
+    if (n > 0)
+        st = s->meta.batches_after(s->meta.ctx, a->space.n, after, n, PULL_BATCHES_MAX + 1, pull_batch, p);
+    return st == PULL_CUT ? EDN_OK : st;
+}
+
+static edn_bytes *pull_views(edn_server *s, const pull_items *p)
+{
+    size_t n = p->links_n + p->batches_n, at = 0;
+    edn_bytes *views = edn_arena_calloc(&s->arena, n + 1, sizeof *views);
+
+    for (size_t i = 0; views && i < n; i++) {
+        uint32_t size;
+        memcpy(&size, p->sizes.p + i * sizeof size, sizeof size);
+        views[i] = edn_bytes_of(p->bytes.p + at, size);
+        at += size;
+    }
+    return views;
+}
+
+static edn_status pull_answer(edn_server *s, const server_caller *c, const edn_msg_pull *ask, pull_items *p, edn_buf *out)
+{
+    server_account *a = c->account;
+    edn_msg_pulled m = {.log_count = edn_devlog_count(a->log),
+                        .log_head = edn_devlog_head(a->log),
+                        .heads = a->heads,
+                        .heads_n = a->heads_n};
+    edn_status st = pull_collect(s, c, ask, p);
+    edn_bytes *views = st == EDN_OK ? pull_views(s, p) : NULL;
+
+    if (!views)
+        return st != EDN_OK ? st : EDN_E_NOMEM;
+    m.flags = p->more ? EDN_PULLED_MORE : 0;
+    m.receipt = *edn_server_receipt(s, a);
+    m.links = views;
+    m.links_n = p->links_n;
+    m.batches = views + p->links_n;
+    m.batches_n = p->batches_n;
+    edn_buf_reserve(out, p->bytes.n + 4 * (p->links_n + p->batches_n) + a->heads_n * EDN_HEAD_SIZE + 256);
+    edn_pulled_put(out, &m);
+    return edn_buf_status(out);
+}
+
+void edn_server_pull(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out)
+{
+    pull_items p = {.s = s, .bytes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), .sizes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX)};
+    edn_msg_pull m;
+    edn_status st;
+
+    if (edn_pull_decode(&s->arena, rq->body, &m) != EDN_OK) {
+        edn_server_malformed(out);
+        return;
+    }
+    if (memcmp(&m.space, &c->account->space.id, sizeof m.space) != 0) {
+        edn_server_problem(out, 404, "missing", "not a space of this account");
+        return;
+    }
+    if (!c->passphrase && (st = pull_keep_probe(s, c->account, m.probe)) != EDN_OK) {
+        edn_server_failed(out, st); /* the account may be gone from the cache: not a word more of it */
+        return;
+    }
+    st = pull_answer(s, c, &m, &p, &out->body);
+    if (st == EDN_OK)
+        out->status = 200;
+    else
+        edn_server_failed(out, st);
+    edn_buf_dispose(&p.bytes);
+    edn_buf_dispose(&p.sizes);
+}
