@@ -319,7 +319,8 @@ void edn_server_account_take_log(server_account *a, edn_devlog *log, const edn_b
 {
     uint64_t from = edn_devlog_count(log) - n;
 
-    edn_devlog_free(a->log);
+    if (a->log != log)
+        edn_devlog_free(a->log);
     a->log = log;
     for (size_t i = 0; i < n; i++)
         learn_link(a, from + i, links[i]);
@@ -329,16 +330,13 @@ edn_status edn_server_account_add(edn_server *s, edn_devlog *log, server_account
 {
     server_account *a = calloc(1, sizeof *a);
     edn_status st;
-    edn_hash subject;
 
     *out = NULL;
     if (!a)
         return EDN_E_NOMEM;
     a->kdf_seq = UINT64_MAX;
     a->row.id = edn_devlog_account(log);
-    edn_kdf_t(subject.b, sizeof subject.b, s->subject_key, EDN_LABEL_SERVER_SUBJECT, EDN_F(a->row.id));
-    memcpy(a->row.subject.b, subject.b, sizeof a->row.subject.b);
-    a->space.id = (edn_space_id){{0}};
+    edn_kdf_t(a->row.subject.b, sizeof a->row.subject.b, s->subject_key, EDN_LABEL_SERVER_SUBJECT, EDN_F(a->row.id));
     memcpy(a->space.id.b, edn_h32_t(EDN_LABEL_SPACE_PERSONAL, EDN_F(a->row.id)).b, sizeof a->space.id.b);
     if ((st = s->meta.account_add(s->meta.ctx, &a->row)) != EDN_OK)
         goto out;

@@ -6,7 +6,8 @@
 
 static bool blob_name(const edn_server_request *rq, edn_hash *out)
 {
-    return edn_server_path_id(edn_bytes_of(rq->path.p + BLOB_PATH_SIZE, rq->path.n - BLOB_PATH_SIZE), out->b, sizeof out->b);
+    return edn_server_path_id(edn_bytes_of(rq->path.p + BLOB_PATH_SIZE, rq->path.n - BLOB_PATH_SIZE), out->b,
+                              sizeof out->b);
 }
 
 /* Names are of one account: another's blob of the same name is another blob. */

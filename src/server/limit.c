@@ -22,6 +22,11 @@ void edn_limit_dispose(limit_table *t)
     t->entries = NULL;
 }
 
+static uint64_t limit_key(const limit_table *t, limit_kind kind, edn_bytes who)
+{
+    return edn_table_hash(who.p, who.n, t->seed + (uint64_t)kind) | 1;
+}
+
 static limit_entry *limit_find(limit_table *t, uint64_t key, double burst, uint64_t now_ms)
 {
     limit_entry *set = t->entries + (key >> 32) % LIMIT_SETS * LIMIT_WAYS, *oldest = set;
@@ -54,16 +59,15 @@ static void limit_refill(limit_entry *e, const limit_rule *rule, uint64_t now_ms
 
 static uint32_t limit_wait(uint64_t ms) { return (uint32_t)EDN_MIN(EDN_MAX((ms + 999) / 1000, 1u), 86400u); }
 
-bool edn_limit_take(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost, uint64_t now_ms,
-                    uint32_t *retry_after_s)
+bool edn_limit_take(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost,
+                    uint64_t now_ms, uint32_t *retry_after_s)
 {
-    uint64_t key = edn_table_hash(who.p, who.n, t->seed + (uint64_t)kind) | 1;
     limit_entry *e;
 
     *retry_after_s = 0;
     if (rule->per_s <= 0)
         return true;
-    e = limit_find(t, key, rule->burst, now_ms);
+    e = limit_find(t, limit_key(t, kind, who), rule->burst, now_ms);
     limit_refill(e, rule, now_ms);
     if (now_ms < e->blocked_ms) {
         *retry_after_s = limit_wait(e->blocked_ms - now_ms);
@@ -81,4 +85,14 @@ bool edn_limit_take(limit_table *t, limit_kind kind, edn_bytes who, const limit_
         *retry_after_s = limit_wait((uint64_t)((EDN_MIN(cost, rule->burst) - e->left) / rule->per_s * 1000.0));
     }
     return false;
+}
+
+void edn_limit_spend(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost,
+                     uint64_t now_ms)
+{
+    if (rule->per_s > 0) {
+        limit_entry *e = limit_find(t, limit_key(t, kind, who), rule->burst, now_ms);
+        limit_refill(e, rule, now_ms);
+        e->left -= cost;
+    }
 }

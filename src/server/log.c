@@ -260,10 +260,14 @@ edn_status edn_server_log(edn_server *s, server_job *job)
         log_answer(job->out, 409, edn_devlog_count(a->log), &head);
         return EDN_OK;
     }
+    job->status = 200;
     return log_extend(s, job, a, m.links, m.links_n, m.boxes, m.boxes_n);
 }
 
 /* ---- POST /v1/accounts --------------------------------------------------------------------------------------------------------- */
+
+/* A request without a token may cost this many signature checks. A longer log goes on by /v1/log. */
+#define ACCOUNT_LINKS_MAX 2048u
 
 /* The whole chain must be sound. EDN_E_NOMEM, or another status with the number of the link at fault. */
 static edn_status account_chain(const edn_msg_account *m, edn_devlog **out, size_t *at)
@@ -273,8 +277,6 @@ static edn_status account_chain(const edn_msg_account *m, edn_devlog **out, size
     for (*at = 0; st == EDN_OK && *at < m->links_n; ++*at)
         if ((st = edn_devlog_append(*out, m->links[*at])) != EDN_OK)
             break;
-    if (st == EDN_OK && m->links_n == 0)
-        st = EDN_E_FORMAT;
     if (st != EDN_OK) {
         edn_devlog_free(*out);
         *out = NULL;
@@ -283,17 +285,18 @@ static edn_status account_chain(const edn_msg_account *m, edn_devlog **out, size
 }
 
 /* A chain of an account that we have: the rest of it when ours is its beginning. */
-static edn_status account_known(edn_server *s, server_job *job, server_account *a, const edn_devlog *log,
-                                const edn_msg_account *m)
+static edn_status account_known(edn_server *s, server_job *job, server_account *a, const edn_msg_account *m)
 {
     uint64_t held = edn_devlog_count(a->log);
-    edn_hash head = edn_devlog_head(a->log), theirs;
+    edn_hash head = edn_devlog_head(a->log), last;
 
-    if (!edn_devlog_hash_at(log, held - 1, &theirs) || memcmp(&theirs, &head, sizeof head) != 0 || m->links_n == held) {
-        log_answer(job->out, 409, held, &head);
-        return EDN_OK;
+    if (m->links_n > held) {
+        last = edn_link_hash(m->links[held - 1]);
+        if (memcmp(&last, &head, sizeof head) == 0)
+            return log_extend(s, job, a, m->links + held, m->links_n - held, m->boxes, m->boxes_n);
     }
-    return log_extend(s, job, a, m->links + held, m->links_n - held, m->boxes, m->boxes_n);
+    log_answer(job->out, 409, held, &head);
+    return EDN_OK;
 }
 
 static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, const edn_msg_account *m)
@@ -306,10 +309,6 @@ static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, 
     uint8_t kdf[32];
     edn_status st;
 
-    if (!s->config.sign_up) {
-        edn_server_problem(job->out, 403, "closed", "this server takes no new accounts");
-        return EDN_OK;
-    }
     if ((st = box_names_of(s, m->links, m->links_n, &names)) != EDN_OK ||
         (st = boxes_check(s, NULL, &names, m->boxes, m->boxes_n, &ok)) != EDN_OK ||
         (st = kdf_record_find(s, NULL, *log, m->boxes, m->boxes_n, kdf, &kdf_found)) != EDN_OK)
@@ -350,35 +349,51 @@ static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, 
     return EDN_OK;
 }
 
-edn_status edn_server_accounts(edn_server *s, server_job *job)
+static edn_status account_unknown(edn_server *s, server_job *job, const edn_msg_account *m)
 {
-    edn_msg_account m;
     edn_devlog *log = NULL;
-    edn_account_id id;
-    server_account *a;
-    edn_status st;
     size_t at;
+    edn_status st;
 
-    if (edn_account_decode(&s->arena, job->rq->body, &m) != EDN_OK) {
-        edn_server_malformed(job->out);
+    if (!s->config.sign_up) {
+        edn_server_problem(job->out, 403, "closed", "this server takes no new accounts");
         return EDN_OK;
     }
-    job->status = 201;
-    st = account_chain(&m, &log, &at);
+    st = account_chain(m, &log, &at);
     if (st == EDN_E_NOMEM)
         return st;
     if (st != EDN_OK) {
         edn_server_problem_at(job->out, 422, "link", edn_status_name(st), at);
         return EDN_OK;
     }
-    id = edn_devlog_account(log);
-    st = edn_server_account_get(s, &id, &a);
-    if (st == EDN_OK)
-        st = account_known(s, job, a, log, &m);
-    else if (st == EDN_E_MISSING)
-        st = account_new(s, job, &log, &m);
+    st = account_new(s, job, &log, m);
     edn_devlog_free(log);
     return st;
+}
+
+edn_status edn_server_accounts(edn_server *s, server_job *job)
+{
+    edn_msg_account m;
+    edn_account_id id;
+    edn_hash first;
+    server_account *a;
+    edn_status st;
+
+    if (edn_account_decode(&s->arena, job->rq->body, &m) != EDN_OK || m.links_n == 0) {
+        edn_server_malformed(job->out);
+        return EDN_OK;
+    }
+    if (m.links_n > ACCOUNT_LINKS_MAX) {
+        edn_server_problem(job->out, 413, "limit", "too many links for one request: bring the rest by /v1/log");
+        return EDN_OK;
+    }
+    job->status = 201;
+    first = edn_link_hash(m.links[0]);
+    memcpy(id.b, first.b, sizeof id.b);
+    st = edn_server_account_get(s, &id, &a);
+    if (st == EDN_OK)
+        return account_known(s, job, a, &m);
+    return st == EDN_E_MISSING ? account_unknown(s, job, &m) : st;
 }
 
 /* ---- POST /v1/box -------------------------------------------------------------------------------------------------------------- */

@@ -252,7 +252,7 @@ void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_an
     memcpy(message.server_nonce, m.server_nonce, 32);
     /* Behind a proxy the client's TLS ends there: what it bound to cannot be known here. */
     memcpy(message.channel_binding,
-           rq->channel_binding          ? rq->channel_binding
+           rq->channel_binding      ? rq->channel_binding
            : s->config.behind_proxy ? m.channel_binding
                                     : plain,
            32);

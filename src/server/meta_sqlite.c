@@ -105,7 +105,8 @@ static sqlite3_stmt *meta_get(meta_sqlite *m, int which, edn_status *st)
 {
     *st = EDN_OK;
     if (!m->st[which])
-        *st = meta_status(sqlite3_prepare_v3(m->db, meta_sql[which], -1, SQLITE_PREPARE_PERSISTENT, &m->st[which], NULL));
+        *st = meta_status(
+            sqlite3_prepare_v3(m->db, meta_sql[which], -1, SQLITE_PREPARE_PERSISTENT, &m->st[which], NULL));
     return *st == EDN_OK ? m->st[which] : NULL;
 }
 
@@ -690,8 +691,8 @@ static edn_status meta_check(meta_sqlite *m, const char *path, edn_err *err)
         if (id != META_APPLICATION_ID)
             return edn_fail(err, EDN_E_DAMAGED, "%s is not a database of ednd", path);
         if (version != META_VERSION)
-            return edn_fail(err, EDN_E_DAMAGED, "%s has format %d and this ednd knows %d: use the ednd that wrote it", path,
-                            (int)version, META_VERSION);
+            return edn_fail(err, EDN_E_DAMAGED, "%s has format %d and this ednd knows %d: use the ednd that wrote it",
+                            path, (int)version, META_VERSION);
         return EDN_OK;
     }
     if ((st = meta_exec(m->db, "BEGIN")) != EDN_OK || (st = meta_exec(m->db, meta_schema)) != EDN_OK)
@@ -729,7 +730,8 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
     memset(out, 0, sizeof *out);
     if (!m)
         return edn_fail(err, EDN_E_NOMEM, "out of memory");
-    st = meta_status(sqlite3_open_v2(path, &m->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs));
+    st = meta_status(
+        sqlite3_open_v2(path, &m->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, vfs));
     if (st != EDN_OK) {
         edn_fail(err, st, "%s: %s", path, m->db ? sqlite3_errmsg(m->db) : "out of memory");
         goto out;

@@ -6,6 +6,7 @@
 
 #define PULL_CUT_SIZE (4u << 20) /* an answer ends with the item that passes this */
 #define PULL_BATCHES_MAX 4096u
+#define PULL_REST_SIZE (512u << 10) /* all of an answer that is not links and batches */
 
 /* ---- probes -------------------------------------------------------------------------------------------------------------- */
 
@@ -77,6 +78,16 @@ static edn_status pull_add(pull_items *p, edn_bytes item)
     return edn_buf_status(&p->bytes) != EDN_OK ? edn_buf_status(&p->bytes) : edn_buf_status(&p->sizes);
 }
 
+/* Whether another item of `n` bytes still goes into this answer. The first one always does. */
+static bool pull_fits(pull_items *p, size_t n)
+{
+    if (p->bytes.n < PULL_CUT_SIZE && (p->bytes.n == 0 || p->bytes.n + n <= EDN_PULL_SIZE_MAX - PULL_REST_SIZE) &&
+        p->links_n < EDN_MSG_LIST_MAX && p->batches_n < PULL_BATCHES_MAX)
+        return true;
+    p->more = true;
+    return false;
+}
+
 /* The end of an answer, as a status that only ends the walk. */
 #define PULL_CUT EDN_E_LIMIT
 
@@ -85,10 +96,8 @@ static edn_status pull_link(void *cb, uint64_t seq, edn_bytes link)
     pull_items *p = cb;
 
     (void)seq;
-    if (p->bytes.n >= PULL_CUT_SIZE || p->links_n == EDN_MSG_LIST_MAX) {
-        p->more = true;
+    if (!pull_fits(p, link.n))
         return PULL_CUT;
-    }
     p->links_n++;
     return pull_add(p, link);
 }
@@ -101,10 +110,8 @@ static edn_status pull_batch(void *cb, const edn_meta_batch *row)
     size_t before = p->bytes.n;
     edn_status st;
 
-    if (before >= PULL_CUT_SIZE || p->batches_n == PULL_BATCHES_MAX) {
-        p->more = true;
+    if (!pull_fits(p, n))
         return PULL_CUT;
-    }
     p->batches_n++;
     if (row->body.n)
         return pull_add(p, row->body);
@@ -162,7 +169,8 @@ static edn_bytes *pull_views(edn_server *s, const pull_items *p)
     return views;
 }
 
-static edn_status pull_answer(edn_server *s, const server_caller *c, const edn_msg_pull *ask, pull_items *p, edn_buf *out)
+static edn_status pull_answer(edn_server *s, const server_caller *c, const edn_msg_pull *ask, pull_items *p,
+                              edn_buf *out)
 {
     server_account *a = c->account;
     edn_msg_pulled m = {.log_count = edn_devlog_count(a->log),

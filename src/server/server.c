@@ -141,7 +141,10 @@ void edn_server_failed(edn_server_answer *out, edn_status st)
 }
 
 void edn_server_denied(edn_server_answer *out) { edn_server_problem(out, 401, "denied", "not signed in"); }
-void edn_server_malformed(edn_server_answer *out) { edn_server_problem(out, 400, "form", "not a message of this protocol"); }
+void edn_server_malformed(edn_server_answer *out)
+{
+    edn_server_problem(out, 400, "form", "not a message of this protocol");
+}
 
 void edn_server_limited(edn_server *s, edn_server_answer *out, uint32_t retry_after_s)
 {
@@ -586,6 +589,19 @@ static void group_run(edn_server *s, server_job *jobs, size_t n)
     }
 }
 
+static void job_read(edn_server *s, server_job *job)
+{
+    const edn_server_limits *l = &s->config.limits;
+    limit_rule bytes = {(double)l->bytes_per_s, (double)l->bytes_burst, 0};
+    /* Before the request is handled: a store that fails in it takes the account out of memory. */
+    edn_account_id id = job->caller.account ? job->caller.account->row.id : (edn_account_id){{0}};
+
+    handle_read(s, job->route, &job->caller, job->rq, job->out);
+    if (job->caller.account)
+        edn_limit_spend(&s->limits, LIMIT_BYTES, edn_bytes_of(id.b, sizeof id.b), &bytes, (double)job->out->body.n,
+                        s->clock.now_ms(s->clock.ctx));
+}
+
 void edn_server_handle(edn_server *s, const edn_server_request *requests, size_t n, edn_server_answer *answers)
 {
     server_job one[4], *jobs = n <= EDN_COUNT(one) ? one : malloc(n * sizeof *jobs);
@@ -613,7 +629,7 @@ void edn_server_handle(edn_server *s, const edn_server_request *requests, size_t
         group_run(s, jobs, appends);
     for (size_t i = appends; i < n; i++)
         if (job_enter(s, &jobs[i]))
-            handle_read(s, jobs[i].route, &jobs[i].caller, jobs[i].rq, jobs[i].out);
+            job_read(s, &jobs[i]);
     for (size_t i = 0; i < n; i++)
         answer_check(s, &answers[i]);
     edn_server_cache_trim(s);

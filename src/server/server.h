@@ -16,21 +16,22 @@
 /* SECURITY 5. A rate of 0 switches that limit off. */
 typedef struct edn_server_limits {
     uint32_t login_account_per_min, login_address_per_min, passphrase_per_hour, login_delay_max_s;
-    uint32_t api_per_s, api_burst;        /* requests of a device */
-    uint64_t bytes_per_s, bytes_burst;    /* bodies in and out, of an account */
-    uint64_t quota_bytes, quota_batches;  /* of an account */
-    uint32_t quota_devices;               /* active at one time */
-    uint32_t body_size_max;               /* of /v1/login and the like: "JSON" in SECURITY 5 */
+    uint32_t api_per_s, api_burst;         /* requests of a device */
+    uint64_t bytes_per_s, bytes_burst;     /* bodies in and out, of an account */
+    uint64_t quota_bytes, quota_batches;   /* of an account */
+    uint32_t quota_devices;                /* active at one time */
+    uint32_t body_size_max;                /* of /v1/login and the like: "JSON" in SECURITY 5 */
     uint32_t push_size_max, blob_size_max; /* of /v1/push, /v1/log and /v1/accounts; of /v1/blobs */
-    uint32_t inline_size_max;             /* larger batches go to the blob store */
-    uint32_t token_s;                     /* life of a token, at most 600 */
-    size_t cache_size_max;                /* accounts held in memory, about */
+    uint32_t inline_size_max;              /* larger batches go to the blob store */
+    uint32_t token_s;                      /* life of a token, at most 600 */
+    size_t cache_size_max;                 /* accounts held in memory, about */
 } edn_server_limits;
 
 edn_server_limits edn_server_limits_default(void);
 
 typedef struct edn_server_config {
-    const char *origin; /* what clients call us: "https://host[:port]". Signed into logins, so it is never taken from a request */
+    const char *
+        origin; /* what clients call us: "https://host[:port]". Signed into logins, so it is never taken from a request */
     const uint8_t *master_key; /* 32 bytes; everything the server signs or hides with is derived from it */
     bool sign_up;              /* whether unknown accounts may be made */
     bool behind_proxy;         /* TLS ends elsewhere, so that a login's channel binding cannot be checked */
@@ -49,9 +50,9 @@ typedef enum edn_server_method {
 
 typedef struct edn_server_request {
     edn_server_method method;
-    edn_bytes path;    /* "/v1/push", as sent */
-    edn_bytes bearer;  /* the token alone; empty: none */
-    edn_bytes address; /* of the client, 4 or 16 bytes; only counted by */
+    edn_bytes path;                 /* "/v1/push", as sent */
+    edn_bytes bearer;               /* the token alone; empty: none */
+    edn_bytes address;              /* of the client, 4 or 16 bytes; only counted by */
     const uint8_t *channel_binding; /* 32 bytes of RFC 9266; NULL: there is no TLS here */
     edn_bytes body;
 } edn_server_request;
@@ -67,11 +68,11 @@ typedef struct edn_server_watch {
 
 typedef struct edn_server_answer {
     int status;
-    const char *type;      /* media type, static; NULL: bytes of src/wire */
+    const char *type; /* media type, static; NULL: bytes of src/wire */
     edn_buf body;
-    uint64_t body_size;    /* for HEAD: what the body of a GET would have */
+    uint64_t body_size; /* for HEAD: what the body of a GET would have */
     uint32_t retry_after_s;
-    bool stream;           /* 200 and an event stream follows: see `watch` */
+    bool stream; /* 200 and an event stream follows: see `watch` */
     edn_server_watch watch;
 } edn_server_answer;
 

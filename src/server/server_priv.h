@@ -95,6 +95,9 @@ void edn_limit_dispose(limit_table *t);
 /* Takes `cost`, or says how many seconds to wait (at least 1). A cost above the burst passes when the bucket is full. */
 EDN_MUST_USE bool edn_limit_take(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost,
                                  uint64_t now_ms, uint32_t *retry_after_s);
+/* Takes it in any case, for what is known too late to refuse: the debt is paid before the next. */
+void edn_limit_spend(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost,
+                     uint64_t now_ms);
 
 /* ---- sessions (login.c) ----------------------------------------------------------------------------------------------------- */
 
@@ -207,7 +210,8 @@ EDN_MUST_USE edn_status edn_server_accounts(edn_server *s, server_job *job); /* 
 EDN_MUST_USE edn_status edn_server_log(edn_server *s, server_job *job);
 void edn_server_box(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_push(edn_server *s, server_job *job); /* push.c */
-void edn_server_pull(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out); /* pull.c */
+void edn_server_pull(edn_server *s, const server_caller *c, const edn_server_request *rq,
+                     edn_server_answer *out); /* pull.c */
 void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_blob_put(edn_server *s, server_job *job); /* blob.c */
 void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
