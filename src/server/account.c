@@ -7,8 +7,8 @@
  *   by_id[hash]    ─▶ account ─▶ account          chains; by_probe the same, for those whose space has a probe
  *   newest ◀─▶ … ◀─▶ oldest                       in the order of use
  *
- * What holds between two groups: an account in the cache equals its rows. Within a group it may be ahead of them; then it is
- * in the group's list, and a failed commit forgets it. Nothing is taken out while a group runs but by that. */
+ * What holds between two groups: an account in the cache equals its rows. Within a group it may be ahead of them; then
+ * it is in the group's list, and a failed commit forgets it. Nothing is taken out while a group runs but by that. */
 
 #define ACCOUNT_SIZE_BASE 4096u /* the struct, an empty log, the allocator's own */
 #define ACCOUNT_SIZE_LINK 64u
@@ -54,7 +54,7 @@ void edn_server_cache_dispose(edn_server *s)
     memset(&s->cache, 0, sizeof s->cache);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 static void lru_remove(server_cache *c, server_account *a)
 {
@@ -140,7 +140,7 @@ void edn_server_cache_trim(edn_server *s)
         edn_server_account_forget(s, s->cache.oldest);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static void learn_link(server_account *a, uint64_t seq, edn_bytes link)
 {
@@ -246,7 +246,7 @@ edn_status edn_server_account_by_probe(edn_server *s, const edn_hash *probe, ser
     return edn_server_account_get(s, &row.id, out);
 }
 
-/* ---- changing -------------------------------------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 void edn_server_account_stage(edn_server *s, server_account *a)
 {

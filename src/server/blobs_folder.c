@@ -10,8 +10,8 @@
 
 /* A folder of blobs: DIR/ab/cdef… by the name in hex; DIR/tmp holds what is being written.
  *
- * A blob is written to a temporary file, synced, renamed to its place, and then its folder is synced: after a crash it is
- * there whole, or not at all. A folder of the first level is synced into DIR when it is made. */
+ * A blob is written to a temporary file, synced, renamed to its place, and then its folder is synced: after a crash it
+ * is there whole, or not at all. A folder of the first level is synced into DIR when it is made. */
 
 typedef struct blobs_folder {
     int dir;

@@ -92,7 +92,7 @@ static const option options[] = {
     BOOL("version", version, "no", "say which version this is and stop"),
 };
 
-/* ---- values ------------------------------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static bool bool_parse(const char *v, bool *out)
 {
@@ -161,7 +161,7 @@ static const option *option_find(const char *name, size_t n)
     return NULL;
 }
 
-/* ---- where they come from ---------------------------------------------------------------------------------------------------- */
+/* ---- where they come from ---------------------------------------------------------------------------------------- */
 
 static char *trim(char *s)
 {
@@ -304,7 +304,7 @@ void ednd_config_dispose(ednd_config *c)
     memset(c, 0, sizeof *c);
 }
 
-/* ---- telling about them ---------------------------------------------------------------------------------------------------------- */
+/* ---- telling about them ------------------------------------------------------------------------------------------ */
 
 void ednd_config_help(FILE *to)
 {
@@ -319,10 +319,10 @@ void ednd_config_help(FILE *to)
         fprintf(to, *o->value && o->type != OPTION_BOOL ? " [%s]\n" : "\n", o->value);
     }
     fputs(
-        "\nEach option may also stand in the file (name = value) or in the environment (EDND_NAME); flags win over the\n"
-        "environment, and that over the file. Switches take yes or no: --sign-up=no. K, M and G are powers of 1,024.\n\n"
-        "exit status: 0 stopped by a signal, 1 failed, 2 options, 3 the folder or the port is in use, 4 the data is damaged\n"
-        "or of another version\n",
+        "\nEach option may also stand in the file (name = value) or in the environment (EDND_NAME). Flags win over\n"
+        "the environment, and that over the file. Switches take yes or no: --sign-up=no. K, M, G: powers of 1,024.\n\n"
+        "exit status: 0 stopped by a signal, 1 failed, 2 options, 3 the folder or the port is in use, 4 the data\n"
+        "is damaged or of another version\n",
         to);
 }
 

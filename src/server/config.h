@@ -14,8 +14,8 @@ typedef struct ednd_config {
     edn_httpd_config http;
 } ednd_config;
 
-/* Defaults, then the file, then the environment, then the flags: the later wins. EDN_E_INVALID: something is no option, or
- * no value of it; `err` says which and where. The result is the caller's to dispose of in either case. */
+/* Defaults, then the file, then the environment, then the flags: the later wins. EDN_E_INVALID: something is no option,
+ * or no value of it; `err` says which and where. The result is the caller's to dispose of in either case. */
 EDN_MUST_USE edn_status ednd_config_read(ednd_config *out, int argc, char **argv, edn_err *err);
 void ednd_config_dispose(ednd_config *c);
 void ednd_config_help(FILE *to);

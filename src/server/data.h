@@ -18,8 +18,8 @@ typedef struct ednd_data {
     edn_blobs blobs;
 } ednd_data;
 
-/* Makes the folder and the key when they are missing. EDN_E_BUSY: another ednd has it; EDN_E_DAMAGED; EDN_E_FULL; EDN_E_IO.
- * Dispose of it in either case. */
+/* Makes the folder and the key when they are missing. EDN_E_BUSY: another ednd has it; EDN_E_DAMAGED; EDN_E_FULL;
+ * EDN_E_IO. Dispose of it in either case. */
 EDN_MUST_USE edn_status ednd_data_open(ednd_data *d, const char *dir, const edn_random *random, edn_err *err);
 void ednd_data_dispose(ednd_data *d);
 

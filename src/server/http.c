@@ -17,16 +17,18 @@
 
 /* One thread, one loop:
  *
- *   poll(the daemon's epoll, stop) ─▶ MHD_run ─▶ the group that gathered ─▶ its answers ─▶ news to streams ─▶ once a second: clocks
+ *   poll(the daemon's epoll, stop) ─▶ MHD_run ─▶ the group that gathered ─▶ its answers ─▶ news to streams ─▶ once a
+ * second: clocks
  *
- * Requests that append are suspended when their body is complete; after the daemon has looked at every ready socket they are
- * handled together, in one commit. While the disk syncs, the next group gathers in the sockets.
+ * Requests that append are suspended when their body is complete; after the daemon has looked at every ready socket
+ * they are handled together, in one commit. While the disk syncs, the next group gathers in the sockets.
  *
- * We poll by ourselves because libmicrohttpd's own epoll thread waits for ever when the number of ready sockets is a multiple
- * of 128 (its loop goes on while the event array comes back full, with the same timeout); MHD_run waits for nothing.
+ * We poll by ourselves because libmicrohttpd's own epoll thread waits for ever when the number of ready sockets is a
+ * multiple of 128 (its loop goes on while the event array comes back full, with the same timeout); MHD_run waits for
+ * nothing.
  *
- * A connection's memory pool holds a head of the full size, but only what was used of it becomes resident: an idle stream
- * costs about what its own head took. */
+ * A connection's memory pool holds a head of the full size, but only what was used of it becomes resident: an idle
+ * stream costs about what its own head took. */
 
 #define HTTP_POOL_SIZE(header_size_max) ((size_t)(header_size_max)*2) /* head, its index, and the answer's head */
 #define HTTP_SMALL_SIZE 65536u
@@ -118,7 +120,7 @@ edn_httpd_config edn_httpd_config_default(void)
     };
 }
 
-/* ---- addresses --------------------------------------------------------------------------------------------------------- */
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
 
 typedef union address {
     struct sockaddr any;
@@ -209,7 +211,7 @@ static void address_forwarded(conn *c)
     c->address_n = address_key(&a.any, c->address);
 }
 
-/* ---- connections ----------------------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void conn_list(edn_httpd *h, conn *c)
 {
@@ -281,7 +283,7 @@ static bool conn_too_slow(const edn_httpd *h, const conn *c, uint64_t now)
     return passed > (r->received > HTTP_SMALL_SIZE || r->answer.body.n > HTTP_SMALL_SIZE ? f->upload_s : f->request_s);
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static ssize_t no_body(void *cls, uint64_t pos, char *buf, size_t n)
 {
@@ -338,7 +340,7 @@ static enum MHD_Result answer_queue(edn_httpd *h, request *r)
     return ok;
 }
 
-/* ---- event streams -------------------------------------------------------------------------------------------------------------- */
+/* ---- event streams ----------------------------------------------------------------------------------------------- */
 
 static stream **stream_slot(edn_httpd *h, const edn_space_id *space)
 {
@@ -490,7 +492,7 @@ static void stream_tick(edn_httpd *h, uint64_t second)
     }
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static edn_server_method method_of(const char *m)
 {
@@ -566,7 +568,7 @@ static bool head_within_limits(const edn_httpd *h, struct MHD_Connection *mhd)
            MHD_get_connection_values(mhd, MHD_HEADER_KIND, NULL, NULL) <= (int)h->config.header_fields_max;
 }
 
-/* ---- the server's own pages ------------------------------------------------------------------------------------------------------ */
+/* ---- the server's own pages -------------------------------------------------------------------------------------- */
 
 static void metric(edn_buf *b, const char *name, const char *type, const char *help, uint64_t value)
 {
@@ -793,7 +795,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
     return request_begin(h, info->socket_context, url, method, context);
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static void news(edn_httpd *h)
 {
@@ -914,7 +916,7 @@ edn_status edn_httpd_run(edn_httpd *h, int stop_fd, edn_err *err)
     return st == EDN_OK ? wind_down(h, err) : st;
 }
 
-/* ---- starting ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 edn_status edn_httpd_listen(const edn_httpd_config *config, int *fd, uint16_t *port, edn_err *err)
 {
@@ -971,9 +973,9 @@ static edn_status pem_read(const char *path, char **out, edn_err *err)
 }
 
 /* TLS 1.3 alone, X25519, the three standard suites; no tickets, so no early data. */
-#define HTTP_PRIORITIES                                                                                                 \
-    "NONE:+VERS-TLS1.3:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:+AEAD:+GROUP-X25519:+KX-ALL:+SIGN-ALL:+CTYPE-X509:" \
-    "%NO_TICKETS:%SERVER_PRECEDENCE"
+#define HTTP_PRIORITIES                                                                                                \
+    "NONE:+VERS-TLS1.3:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:+AEAD:+GROUP-X25519:+KX-ALL:+SIGN-ALL:"            \
+    "+CTYPE-X509:%NO_TICKETS:%SERVER_PRECEDENCE"
 
 static edn_status daemon_start(edn_httpd *h, edn_err *err)
 {

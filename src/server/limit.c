@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* Buckets of all kinds in one table of a fixed size, four to a set. When a set is full the bucket that was used longest ago
- * gives way: who would push out another's must come from many addresses, and then gains what a new address has anyway. */
+/* Buckets of all kinds in one table of a fixed size, four to a set. When a set is full the bucket that was used longest
+ * ago gives way: who would push out another's must come from many addresses, and then gains what a new address has
+ * anyway. */
 
 #define LIMIT_SETS 2048u
 #define LIMIT_WAYS 4u

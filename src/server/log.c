@@ -2,11 +2,11 @@
 
 /* The device log in: new accounts, links that continue a log, and the boxes that links name.
  *
- * A link proves itself: who brings it does not matter to what it may say. So an account that we know may also be brought by
- * someone without a token, as a whole chain from its first link: when ours is the beginning of it, the rest is appended. That
- * is how a device fills a server that was set back to before the device was added. */
+ * A link proves itself: who brings it does not matter to what it may say. So an account that we know may also be
+ * brought by someone without a token, as a whole chain from its first link: when ours is the beginning of it, the rest
+ * is appended. That is how a device fills a server that was set back to before the device was added. */
 
-/* ---- boxes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- boxes ------------------------------------------------------------------------------------------------------- */
 
 /* Hashes that links name, each of which a box may have. */
 typedef struct box_names {
@@ -102,7 +102,7 @@ static edn_status kdf_record_find(edn_server *s, const server_account *a, const 
     return st;
 }
 
-/* ---- staging ---------------------------------------------------------------------------------------------------------------- */
+/* ---- staging ----------------------------------------------------------------------------------------------------- */
 
 /* Links and boxes that passed all checks. `from` is the first new link's number. */
 static edn_status log_stage(edn_server *s, server_account *a, uint64_t from, const edn_bytes *links, size_t links_n,
@@ -227,7 +227,7 @@ out:
     return st;
 }
 
-/* ---- POST /v1/log ------------------------------------------------------------------------------------------------------------ */
+/* ---- POST /v1/log ------------------------------------------------------------------------------------------------ */
 
 /* Whether `links` begin right after the log's last. */
 static bool log_follows(const edn_devlog *log, const edn_bytes *links, size_t n)
@@ -264,7 +264,7 @@ edn_status edn_server_log(edn_server *s, server_job *job)
     return log_extend(s, job, a, m.links, m.links_n, m.boxes, m.boxes_n);
 }
 
-/* ---- POST /v1/accounts --------------------------------------------------------------------------------------------------------- */
+/* ---- POST /v1/accounts ------------------------------------------------------------------------------------------- */
 
 /* A request without a token may cost this many signature checks. A longer log goes on by /v1/log. */
 #define ACCOUNT_LINKS_MAX 2048u
@@ -396,7 +396,7 @@ edn_status edn_server_accounts(edn_server *s, server_job *job)
     return st == EDN_E_MISSING ? account_unknown(s, job, &m) : st;
 }
 
-/* ---- POST /v1/box -------------------------------------------------------------------------------------------------------------- */
+/* ---- POST /v1/box ------------------------------------------------------------------------------------------------ */
 
 void edn_server_box(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out)
 {

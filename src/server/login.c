@@ -2,19 +2,19 @@
 
 /* Logins and tokens (SECURITY 2.10, 2.11).
  *
- * A challenge costs the server no memory: its nonce is 16 random bytes and a MAC over them, who asked and when. Only a nonce
- * whose login succeeded is remembered, for as long as it would be good, so that none is good twice. The MAC's key lives as
- * long as the process: a restart forgets the list and the challenges together.
+ * A challenge costs the server no memory: its nonce is 16 random bytes and a MAC over them, who asked and when. Only a
+ * nonce whose login succeeded is remembered, for as long as it would be good, so that none is good twice. The MAC's key
+ * lives as long as the process: a restart forgets the list and the challenges together.
  *
- * An account that is not there is treated as one that is: the same lookups (one that hits and one that misses, whichever
- * comes first), the same answer made from a keyed hash, a signature checked against a key that nobody has. The lookup that
- * must hit takes the last one that did. */
+ * An account that is not there is treated as one that is: the same lookups (one that hits and one that misses,
+ * whichever comes first), the same answer made from a keyed hash, a signature checked against a key that nobody has.
+ * The lookup that must hit takes the last one that did. */
 
 #define CHALLENGE_RANDOM_SIZE 16u
 #define KDF_OPS_DEFAULT 3u
 #define KDF_MEM_DEFAULT_KIB 262144u
 
-/* ---- challenges ------------------------------------------------------------------------------------------------------- */
+/* ---- challenges -------------------------------------------------------------------------------------------------- */
 
 static void challenge_mac(edn_server *s, uint8_t nonce[32], uint8_t kind, const edn_account_id *account,
                           const edn_device_id *device, const uint8_t client_nonce[32], uint64_t time_s)
@@ -82,7 +82,7 @@ void edn_server_challenge(edn_server *s, const edn_server_request *rq, edn_serve
     edn_challenge_put(&out->body, &m);
 }
 
-/* ---- logins --------------------------------------------------------------------------------------------------------------- */
+/* ---- logins ------------------------------------------------------------------------------------------------------ */
 
 static bool nonce_good(edn_server *s, const edn_msg_login *m)
 {
@@ -266,7 +266,7 @@ void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_an
     login_token(s, account, &m, out);
 }
 
-/* ---- tokens --------------------------------------------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
 /* A token that was checked before costs a hash; two that share a slot push each other out. */
 static edn_status token_claims_of(edn_server *s, edn_bytes bearer, edn_token_claims *claims, edn_account_id *account)

@@ -3,8 +3,9 @@
  *
  * Ids go in; accounts and spaces come out with a short number `n` of the store's own, by which their rows are named. A
  * write counts when `commit` has given EDN_OK, and then it is durable. Without `begin` a read sees what was committed.
- * Every function: EDN_E_IO or EDN_E_FULL when the store refuses, EDN_E_NOMEM; a `find` gives EDN_E_MISSING. Bytes handed to
- * a callback are borrowed for the call; a status other than EDN_OK that it returns stops the walk and is passed on. */
+ * Every function: EDN_E_IO or EDN_E_FULL when the store refuses, EDN_E_NOMEM; a `find` gives EDN_E_MISSING. Bytes
+ * handed to a callback are borrowed for the call; a status other than EDN_OK that it returns stops the walk and is
+ * passed on. */
 #ifndef EDN_SERVER_META_H
 #define EDN_SERVER_META_H
 

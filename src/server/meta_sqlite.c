@@ -5,9 +5,10 @@
 
 /* SQLite behind edn_meta: one connection, statements prepared when first used and kept.
  *
- * Batches up to the inline size lie in the `batch` table's rows, which grow at its end: a row's number is also the order of
- * arrival, so a device that pulls gets causes before their effects. The index (space, device, dseq) finds them without
- * touching their bytes. In WAL mode with synchronous=FULL a commit is one sync of the log, however many rows it holds. */
+ * Batches up to the inline size lie in the `batch` table's rows, which grow at its end: a row's number is also the
+ * order of arrival, so a device that pulls gets causes before their effects. The index (space, device, dseq) finds them
+ * without touching their bytes. In WAL mode with synchronous=FULL a commit is one sync of the log, however many rows it
+ * holds. */
 
 #define META_APPLICATION_ID 0x45444e53 /* "EDNS" */
 #define META_VERSION 1
@@ -98,7 +99,7 @@ static edn_status meta_status(int rc)
     }
 }
 
-/* ---- running one statement ------------------------------------------------------------------------------------------- */
+/* ---- running one statement --------------------------------------------------------------------------------------- */
 
 /* A statement ready for binding, or NULL with *st set. Bindings of blobs are borrowed until meta_done. */
 static sqlite3_stmt *meta_get(meta_sqlite *m, int which, edn_status *st)
@@ -167,7 +168,7 @@ static edn_status meta_column_into(sqlite3_stmt *q, int i, void *to, size_t n)
 
 static uint64_t meta_column_u64(sqlite3_stmt *q, int i) { return (uint64_t)sqlite3_column_int64(q, i); }
 
-/* ---- transactions ------------------------------------------------------------------------------------------------------ */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 static edn_status meta_begin(void *ctx)
 {
@@ -198,7 +199,7 @@ static edn_status meta_commit(void *ctx)
     return st;
 }
 
-/* ---- names and accounts -------------------------------------------------------------------------------------------------- */
+/* ---- names and accounts ------------------------------------------------------------------------------------------ */
 
 static edn_status meta_name_find(void *ctx, const edn_hash *name, edn_meta_name *out)
 {
@@ -318,7 +319,7 @@ static edn_status meta_account_update(void *ctx, const edn_meta_account *row)
     return meta_run(q);
 }
 
-/* ---- links and boxes ------------------------------------------------------------------------------------------------------ */
+/* ---- links and boxes --------------------------------------------------------------------------------------------- */
 
 static edn_status meta_link_put(void *ctx, int64_t account, uint64_t seq, edn_bytes link)
 {
@@ -383,7 +384,7 @@ static edn_status meta_box_find(void *ctx, int64_t account, const edn_hash *hash
     return edn_buf_status(out);
 }
 
-/* ---- spaces, heads, batches ------------------------------------------------------------------------------------------------- */
+/* ---- spaces, heads, batches -------------------------------------------------------------------------------------- */
 
 static edn_status meta_space_row(sqlite3_stmt *q, edn_meta_space *out)
 {
@@ -607,7 +608,7 @@ static edn_status meta_batches_after(void *ctx, int64_t space, const edn_head *a
     return st;
 }
 
-/* ---- attachments --------------------------------------------------------------------------------------------------------- */
+/* ---- attachments ------------------------------------------------------------------------------------------------- */
 
 static edn_status meta_blob_put(void *ctx, int64_t account, const edn_hash *name, uint64_t size,
                                 const edn_hash *content)
@@ -643,7 +644,7 @@ static edn_status meta_blob_find(void *ctx, int64_t account, const edn_hash *nam
     return st;
 }
 
-/* ---- opening and closing ---------------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static void meta_close(void *ctx)
 {
@@ -709,8 +710,8 @@ static edn_status meta_configure(meta_sqlite *m, const char *path, bool exclusiv
     char sql[512];
     edn_status st;
 
-    /* A file system of a simulator need not share memory between processes: it gets the exclusive mode, which does without.
-     * The system's own does not, so that `sqlite3 meta.db .backup` works beside a running server. */
+    /* A file system of a simulator need not share memory between processes: it gets the exclusive mode, which does
+     * without. The system's own does not, so that `sqlite3 meta.db .backup` works beside a running server. */
     (void)sqlite3_snprintf(sizeof sql, sql,
                            "%sPRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
                            "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA journal_mode = WAL;"

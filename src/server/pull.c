@@ -8,7 +8,7 @@
 #define PULL_BATCHES_MAX 4096u
 #define PULL_REST_SIZE (512u << 10) /* all of an answer that is not links and batches */
 
-/* ---- probes -------------------------------------------------------------------------------------------------------------- */
+/* ---- probes ------------------------------------------------------------------------------------------------------ */
 
 static edn_hash probe_name(const uint8_t probe[EDN_PROBE_SIZE])
 {
@@ -59,7 +59,7 @@ static edn_status pull_keep_probe(edn_server *s, server_account *a, const uint8_
     return edn_server_commit(s);
 }
 
-/* ---- pulls ------------------------------------------------------------------------------------------------------------------- */
+/* ---- pulls ------------------------------------------------------------------------------------------------------- */
 
 /* What goes into one answer. Items are copied into `bytes`, since those of the store end with each row. */
 typedef struct pull_items {

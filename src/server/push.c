@@ -1,11 +1,12 @@
 #include "server_priv.h"
 
-/* Batches in. Any active device may bring any device's batches, also those of a device that was revoked since, up to its cut:
- * so a server that lost everything is filled again by whoever has them.
+/* Batches in. Any active device may bring any device's batches, also those of a device that was revoked since, up to
+ * its cut: so a server that lost everything is filled again by whoever has them.
  *
  * What holds of every batch that is stored:
  *   1. its form, suite and padded size are legal, and it is of the account's space;
- *   2. its device was active at the place of the log that it names, that place is in our log, and the signature is good;
+ *   2. its device was active at the place of the log that it names, that place is in our log, and the signature is
+ * good;
  *   3. dseq is one more than the device's last, and prev is that one's hash. */
 
 /* What one request would change, before anything is staged. */

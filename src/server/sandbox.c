@@ -30,7 +30,7 @@ edn_status ednd_sandbox_early(edn_err *err)
     return EDN_OK;
 }
 
-/* ---- Landlock -------------------------------------------------------------------------------------------------------------- */
+/* ---- Landlock ---------------------------------------------------------------------------------------------------- */
 
 static edn_status landlock_enter(int data_dir, edn_err *err)
 {
@@ -50,7 +50,8 @@ static edn_status landlock_enter(int data_dir, edn_err *err)
     if (abi < 1)
         return EDN_OK; /* not in this kernel */
 #ifdef LANDLOCK_ACCESS_FS_REFER
-    /* From version 2 on, renaming between folders is a right of its own, and without it blobs could not be put in place. */
+    /* From version 2 on, renaming between folders is a right of its own, and without it blobs could not be put in
+     * place. */
     if (abi >= 2) {
         rules.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
         data.allowed_access |= LANDLOCK_ACCESS_FS_REFER;
@@ -66,10 +67,10 @@ static edn_status landlock_enter(int data_dir, edn_err *err)
     return st;
 }
 
-/* ---- seccomp ----------------------------------------------------------------------------------------------------------------- */
+/* ---- seccomp ----------------------------------------------------------------------------------------------------- */
 
-/* What a server of requests never does: start programs, look into others, change the machine. These end it; all else goes
- * on. (The allow-list of one process a job belongs to the split into processes.) */
+/* What a server of requests never does: start programs, look into others, change the machine. These end it; all else
+ * goes on. (The allow-list of one process a job belongs to the split into processes.) */
 static const int forbidden[] = {
     SYS_execve,     SYS_execveat,    SYS_ptrace,          SYS_process_vm_readv, SYS_process_vm_writev,
     SYS_mount,      SYS_umount2,     SYS_pivot_root,      SYS_chroot,           SYS_setns,

@@ -5,13 +5,14 @@
 
 /* The core: who may ask what, and groups.
  *
- * A group is staged request by request: each is checked in full before it writes, and what it changes is seen by those after
- * it. Then comes one commit, and only then is anything of it answered, read or signed. When the store refuses somewhere, all
- * of the group is undone and each request is tried alone, so that one that does not fit (a full disk, say) fails by itself.
+ * A group is staged request by request: each is checked in full before it writes, and what it changes is seen by those
+ * after it. Then comes one commit, and only then is anything of it answered, read or signed. When the store refuses
+ * somewhere, all of the group is undone and each request is tried alone, so that one that does not fit (a full disk,
+ * say) fails by itself.
  *
  *   stage, stage, … ─▶ commit ─▶ finish, finish, … ─▶ requests that only read */
 
-/* ---- routes ------------------------------------------------------------------------------------------------------------ */
+/* ---- routes ------------------------------------------------------------------------------------------------------ */
 
 typedef enum route_access {
     ACCESS_OPEN,
@@ -99,7 +100,7 @@ static uint64_t route_size_max(const edn_server *s, const server_route *r)
     return 0;
 }
 
-/* ---- problems ---------------------------------------------------------------------------------------------------------- */
+/* ---- problems ---------------------------------------------------------------------------------------------------- */
 
 static void problem_begin(edn_server_answer *out, int status, const char *code, const char *title)
 {
@@ -167,7 +168,7 @@ void edn_server_answer_dispose(edn_server_answer *a)
     memset(a, 0, sizeof *a);
 }
 
-/* ---- starting ------------------------------------------------------------------------------------------------------------ */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 edn_server_limits edn_server_limits_default(void)
 {
@@ -271,7 +272,7 @@ void edn_server_free(edn_server *s)
 
 uint64_t edn_server_now_s(const edn_server *s) { return s->clock.now_ms(s->clock.ctx) / 1000; }
 
-/* ---- transactions ---------------------------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 edn_status edn_server_begin(edn_server *s)
 {
@@ -373,7 +374,7 @@ const edn_receipt *edn_server_receipt(edn_server *s, server_account *a)
     return &a->receipt;
 }
 
-/* ---- who may ask ------------------------------------------------------------------------------------------------------------- */
+/* ---- who may ask ------------------------------------------------------------------------------------------------- */
 
 static bool access_check(edn_server *s, const server_route *r, const edn_server_request *rq, server_caller *c,
                          edn_server_answer *out)
@@ -454,7 +455,7 @@ bool edn_server_admit(edn_server *s, const edn_server_request *rq, uint64_t size
     return true;
 }
 
-/* ---- requests that only read --------------------------------------------------------------------------------------------------- */
+/* ---- requests that only read ------------------------------------------------------------------------------------- */
 
 static void handle_server(edn_server *s, edn_server_answer *out)
 {
@@ -522,7 +523,7 @@ static void answer_check(edn_server *s, edn_server_answer *out)
     s->stats.conflicts += out->status == 409;
 }
 
-/* ---- groups ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 /* What arrives here was admitted before, but that may be a while ago. */
 static bool job_route(edn_server *s, server_job *job)
@@ -637,7 +638,7 @@ void edn_server_handle(edn_server *s, const edn_server_request *requests, size_t
         free(jobs);
 }
 
-/* ---- odds ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- odds -------------------------------------------------------------------------------------------------------- */
 
 bool edn_server_watching(edn_server *s, const edn_server_watch *w)
 {

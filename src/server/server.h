@@ -1,5 +1,5 @@
-/* server: ednd's core. Requests in, answers out; no sockets, no HTTP library, no clock and no randomness of its own, so that
- * a simulator or a test (an evil server, say) runs it in process.
+/* server: ednd's core. Requests in, answers out; no sockets, no HTTP library, no clock and no randomness of its own, so
+ * that a simulator or a test (an evil server, say) runs it in process.
  *
  * It holds sealed bytes and public keys only. What it checks (signatures, chains, who may write when) it checks to keep
  * junk out; clients check all of it again. One thread at a time. */
@@ -11,7 +11,7 @@
 #include "server/meta.h"
 #include "wire/wire.h"
 
-/* ---- configuration ------------------------------------------------------------------------------------------------------ */
+/* ---- configuration ----------------------------------------------------------------------------------------------- */
 
 /* SECURITY 5. A rate of 0 switches that limit off. */
 typedef struct edn_server_limits {
@@ -30,15 +30,15 @@ typedef struct edn_server_limits {
 edn_server_limits edn_server_limits_default(void);
 
 typedef struct edn_server_config {
-    const char *
-        origin; /* what clients call us: "https://host[:port]". Signed into logins, so it is never taken from a request */
+    /* What clients call us: "https://host[:port]". Signed into logins, so it is never taken from a request. */
+    const char *origin;
     const uint8_t *master_key; /* 32 bytes; everything the server signs or hides with is derived from it */
     bool sign_up;              /* whether unknown accounts may be made */
     bool behind_proxy;         /* TLS ends elsewhere, so that a login's channel binding cannot be checked */
     edn_server_limits limits;
 } edn_server_config;
 
-/* ---- requests and answers ------------------------------------------------------------------------------------------------ */
+/* ---- requests and answers ---------------------------------------------------------------------------------------- */
 
 typedef enum edn_server_method {
     EDN_SERVER_GET = 1,
@@ -78,23 +78,25 @@ typedef struct edn_server_answer {
 
 void edn_server_answer_dispose(edn_server_answer *a);
 
-/* ---- the server ------------------------------------------------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------------------------------------------- */
 
 typedef struct edn_server edn_server;
 
-/* Borrows everything but copies the configuration. `meta` and `blobs` are closed by their owner, after edn_server_free. */
+/* Borrows everything but copies the configuration. `meta` and `blobs` are closed by their owner, after
+ * edn_server_free. */
 EDN_MUST_USE edn_status edn_server_new(const edn_server_config *config, const edn_meta *meta, const edn_blobs *blobs,
                                        const edn_clock *clock, const edn_random *random, edn_server **out);
 void edn_server_free(edn_server *s);
 
-/* Looks at a request's head before its body is read (`rq->body` is ignored; `size` is what was declared, UINT64_MAX when
- * nothing was). False: `out` is the answer and the body is not worth reading. True: at most *size_max bytes of body may
- * come, and *appends tells that the request should be handled in a group. */
+/* Looks at a request's head before its body is read (`rq->body` is ignored; `size` is what was declared, UINT64_MAX
+ * when nothing was). False: `out` is the answer and the body is not worth reading. True: at most *size_max bytes of
+ * body may come, and *appends tells that the request should be handled in a group. */
 EDN_MUST_USE bool edn_server_admit(edn_server *s, const edn_server_request *rq, uint64_t size, uint64_t *size_max,
                                    bool *appends, edn_server_answer *out);
 
-/* Handles a group: what its requests append becomes durable in one commit, before any of them is answered. Requests do not
- * harm one another: each is answered as if it had come alone, in some order. Answers are the caller's to dispose of. */
+/* Handles a group: what its requests append becomes durable in one commit, before any of them is answered. Requests do
+ * not harm one another: each is answered as if it had come alone, in some order. Answers are the caller's to dispose
+ * of. */
 void edn_server_handle(edn_server *s, const edn_server_request *requests, size_t n, edn_server_answer *answers);
 
 /* Spaces whose state moved since the last call, each once; borrowed until the next edn_server_handle. */

@@ -7,10 +7,10 @@
 
 #include "base/base.h"
 
-/* ---- accounts in memory (account.c) ------------------------------------------------------------------------------------ */
+/* ---- accounts in memory (account.c) ------------------------------------------------------------------------------ */
 
-/* An account, its device log and its personal space, as the store has them plus what the present group staged. Lives in the
- * cache; a pointer to one is good until the end of edn_server_handle (or the next call, for those beside it). */
+/* An account, its device log and its personal space, as the store has them plus what the present group staged. Lives in
+ * the cache; a pointer to one is good until the end of edn_server_handle (or the next call, for those beside it). */
 typedef struct server_account {
     edn_meta_account row;
     edn_meta_space space;
@@ -60,7 +60,7 @@ void edn_server_account_take_log(server_account *a, edn_devlog *log, const edn_b
 /* Forgets the least used until the cache is below its limit. */
 void edn_server_cache_trim(edn_server *s);
 
-/* ---- limits (limit.c) ------------------------------------------------------------------------------------------------------ */
+/* ---- limits (limit.c) -------------------------------------------------------------------------------------------- */
 
 typedef enum limit_kind {
     LIMIT_LOGIN_ACCOUNT,
@@ -92,14 +92,15 @@ typedef struct limit_rule {
 
 EDN_MUST_USE edn_status edn_limit_init(limit_table *t, uint64_t seed);
 void edn_limit_dispose(limit_table *t);
-/* Takes `cost`, or says how many seconds to wait (at least 1). A cost above the burst passes when the bucket is full. */
+/* Takes `cost`, or says how many seconds to wait (at least 1). A cost above the burst passes when the bucket is
+ * full. */
 EDN_MUST_USE bool edn_limit_take(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost,
                                  uint64_t now_ms, uint32_t *retry_after_s);
 /* Takes it in any case, for what is known too late to refuse: the debt is paid before the next. */
 void edn_limit_spend(limit_table *t, limit_kind kind, edn_bytes who, const limit_rule *rule, double cost,
                      uint64_t now_ms);
 
-/* ---- sessions (login.c) ----------------------------------------------------------------------------------------------------- */
+/* ---- sessions (login.c) ------------------------------------------------------------------------------------------ */
 
 typedef struct token_entry {
     edn_hash hash; /* of the token */
@@ -125,7 +126,7 @@ EDN_MUST_USE edn_status edn_server_caller_of(edn_server *s, edn_bytes bearer, se
 void edn_server_challenge(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 
-/* ---- the server (server.c) ---------------------------------------------------------------------------------------------------- */
+/* ---- the server (server.c) --------------------------------------------------------------------------------------- */
 
 #define SERVER_TOKEN_SLOTS 4096u
 #define SERVER_NONCE_SLOTS 4096u
@@ -204,8 +205,8 @@ void edn_server_denied(edn_server_answer *out);
 void edn_server_malformed(edn_server_answer *out);
 void edn_server_limited(edn_server *s, edn_server_answer *out, uint32_t retry_after_s);
 
-/* Handlers. Those of a group stage and set job->staged, or answer; a status other than EDN_OK means that the store refused,
- * and the group is undone. */
+/* Handlers. Those of a group stage and set job->staged, or answer; a status other than EDN_OK means that the store
+ * refused, and the group is undone. */
 EDN_MUST_USE edn_status edn_server_accounts(edn_server *s, server_job *job); /* log.c */
 EDN_MUST_USE edn_status edn_server_log(edn_server *s, server_job *job);
 void edn_server_box(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);

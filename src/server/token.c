@@ -4,13 +4,13 @@
 
 #include <stdio.h>
 
-/* Tokens are JSON, but only the JSON that edn_token_make could have written is read: one flat object whose members are plain
- * strings (printable ASCII, no escapes) and non-negative integers, in any order and with any white space between. Depth,
- * floats, escapes, nulls and duplicates are thus refused by not being there. */
+/* Tokens are JSON, but only the JSON that edn_token_make could have written is read: one flat object whose members are
+ * plain strings (printable ASCII, no escapes) and non-negative integers, in any order and with any white space between.
+ * Depth, floats, escapes, nulls and duplicates are thus refused by not being there. */
 
 #define TOKEN_PART_SIZE_MAX 1536u
 
-/* ---- reading a flat object --------------------------------------------------------------------------------------------- */
+/* ---- reading a flat object --------------------------------------------------------------------------------------- */
 
 typedef enum member_kind { MEMBER_TEXT, MEMBER_NUMBER } member_kind;
 
@@ -106,7 +106,7 @@ static bool json_object(edn_bytes in, member *m, size_t n)
     return j.p == j.end && seen == n;
 }
 
-/* ---- making ------------------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------------------------ */
 
 static void token_put_text(edn_buf *b, const char *name, const char *value)
 {
@@ -166,7 +166,7 @@ void edn_token_make(edn_buf *out, const edn_token_claims *c, const char *issuer,
     edn_buf_dispose(&part);
 }
 
-/* ---- checking ------------------------------------------------------------------------------------------------------------ */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 /* Exactly three parts. */
 static bool token_split(edn_bytes token, edn_bytes part[3])

@@ -26,9 +26,9 @@ typedef struct edn_token_key {
 void edn_token_make(edn_buf *out, const edn_token_claims *c, const char *issuer, const char *kid,
                     const edn_sign_sk *sk);
 
-/* Whether a token is exactly one of ours and in force: three parts of canonical base64url, at most 2 KiB; header exactly
- * alg, typ and kid; the claims that edn_token_make writes, each once, and no others; a signature by the key that kid names;
- * not_before <= now < expires <= issued + 600. `token` may be hostile. */
+/* Whether a token is exactly one of ours and in force: three parts of canonical base64url, at most 2 KiB; header
+ * exactly alg, typ and kid; the claims that edn_token_make writes, each once, and no others; a signature by the key
+ * that kid names; not_before <= now < expires <= issued + 600. `token` may be hostile. */
 EDN_MUST_USE bool edn_token_check(edn_bytes token, const edn_token_key *keys, size_t n, const char *issuer,
                                   uint64_t now_s, edn_token_claims *out);
 
