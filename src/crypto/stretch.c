@@ -14,6 +14,5 @@ edn_status edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t sal
     if (crypto_pwhash(out, 32, passphrase.n ? (const char *)passphrase.p : "", passphrase.n, salt, ops, (size_t)mem,
                       crypto_pwhash_ALG_ARGON2ID13) == 0)
         return EDN_OK;
-    edn_wipe(out, 32);
     return errno == EINVAL || errno == EFBIG ? EDN_E_KDF : EDN_E_NOMEM;
 }

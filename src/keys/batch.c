@@ -41,7 +41,7 @@ edn_status edn_batch_seal(edn_buf *out, edn_batch_header *h, edn_padding padding
     uint8_t rnd[32], *at, *pt;
     size_t box_size;
 
-    if (body.n > EDN_BATCH_SIZE_MAX)
+    if (body.n > EDN_BATCH_SIZE_MAX) /* and so it fits the u32 before it */
         return EDN_E_LIMIT;
     if ((st = body_heads_hash(body, &head.heads_hash)) != EDN_OK)
         return st;

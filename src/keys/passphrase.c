@@ -9,7 +9,7 @@
  * three decomposed scalars to two bytes; so longer input than the two limits below is past EDN_PASSPHRASE_SIZE_MAX in
  * its result too, and needs not be looked at. */
 
-enum { RAW_SIZE_MAX = 4 * EDN_PASSPHRASE_SIZE_MAX, SCALARS_MAX = 4 * EDN_PASSPHRASE_SIZE_MAX };
+enum { RAW_SIZE_MAX = 4 * EDN_PASSPHRASE_SIZE_MAX, SCALARS_MAX = 3 * EDN_PASSPHRASE_SIZE_MAX / 2 };
 
 /* Unicode's property White_Space (PropList.txt, 15.0). */
 static bool white_space(uint32_t c)

@@ -2,6 +2,9 @@
 
 #include "crypto/verify_priv.h"
 
+/* libsodium itself, to make the signatures that EDN must refuse. */
+#include <sodium.h>
+
 static void encoding_vectors(void **state)
 {
     (void)state;
@@ -237,7 +240,7 @@ static void signs_and_verifies_up_to_the_size_limit(void **state)
     (void)state;
     enum { FIXED = 4 + 1 + 4 + 4 }; /* LP("x") ‖ u32 1 ‖ u32 length */
     static const size_t sizes[] = {0, 1, 1024 - FIXED, 1024 - FIXED + 1, 65536, EDN_SIGNED_SIZE_MAX - FIXED};
-    uint8_t seed[32] = {1}, *bytes = calloc(1, EDN_SIGNED_SIZE_MAX);
+    uint8_t seed[32] = {1}, *bytes = calloc(2, EDN_SIGNED_SIZE_MAX);
     edn_sign_pk pk;
     edn_sign_sk sk;
     edn_signature sig, raw;
@@ -258,8 +261,10 @@ static void signs_and_verifies_up_to_the_size_limit(void **state)
         bytes[0] ^= 1;
         edn_buf_dispose(&t);
     }
-    edn_bytes larger = edn_bytes_of(bytes, EDN_SIGNED_SIZE_MAX - FIXED + 1);
-    CHECK(!edn_verify_fields(&sig, &pk, "x", &larger, 1));
+    for (size_t more = 1; more <= EDN_SIGNED_SIZE_MAX; more = 2 * more + 1) {
+        edn_bytes larger = edn_bytes_of(bytes, EDN_SIGNED_SIZE_MAX - FIXED + more);
+        CHECK(!edn_verify_fields(&sig, &pk, "x", &larger, 1));
+    }
     free(bytes);
 }
 
@@ -282,6 +287,59 @@ static void refuses_keys_of_small_and_mixed_order(void **state)
         if (edn_sign_pk_valid(&pk))
             fail_msg("%s is taken", bad[i]);
     }
+}
+
+/* A' = A + a point of order 8. When 8 divides the challenge h, h A' = h A, and a signature by A's secret over A' is
+ * good to libsodium 1.0.18; to a verifier that multiplies by the cofactor it is good for every h. One key, two
+ * verdicts: such keys are refused before their signatures are looked at. */
+static void a_key_of_mixed_order_signs_nothing(void **state)
+{
+    (void)state;
+    uint8_t torsion[32], seed[32] = {3}, digest[64], a[32], r[32], s[32], h[32];
+    edn_bytes field = EDN_BYTES_EMPTY;
+    edn_sign_pk pk, mixed;
+    edn_sign_sk sk;
+    edn_signature sig;
+    bool found = false;
+
+    CHECK(
+        edn_hex_decode(torsion, 32, edn_bytes_str("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")));
+    edn_sign_keypair(seed, &pk, &sk);
+    CHECK_INT(crypto_core_ed25519_add(mixed.b, pk.b, torsion), 0);
+    CHECK(edn_sign_pk_valid(&pk));
+    CHECK(!edn_sign_pk_valid(&mixed));
+    crypto_hash_sha512(digest, seed, sizeof seed);
+    digest[0] &= 248;
+    digest[31] = (uint8_t)((digest[31] & 127) | 64);
+    memset(digest + 32, 0, 32);
+    crypto_core_ed25519_scalar_reduce(a, digest);
+
+    for (uint8_t n = 0; n < 255 && !found; n++) {
+        edn_buf m = EDN_BUF_INIT(1024);
+
+        /* r is any number; T("x"; "") is the message. */
+        memset(digest, n + 1, sizeof digest);
+        crypto_core_ed25519_scalar_reduce(r, digest);
+        CHECK_INT(crypto_scalarmult_ed25519_base_noclamp(sig.b, r), 0);
+        edn_put_bytes(&m, sig.b, 32);
+        edn_put_bytes(&m, mixed.b, 32);
+        edn_t_put(&m, "x", &field, 1);
+        crypto_hash_sha512(digest, m.p, m.n);
+        edn_buf_dispose(&m);
+        crypto_core_ed25519_scalar_reduce(h, digest);
+        if (h[0] & 7)
+            continue;
+        crypto_core_ed25519_scalar_mul(s, h, a);
+        crypto_core_ed25519_scalar_add(sig.b + 32, s, r);
+        found = true;
+    }
+    CHECK(found);
+    CHECK(edn_verify_checked_fields(&sig, &mixed, "x", &field, 1)); /* the library's verdict */
+    CHECK(!edn_verify_fields(&sig, &mixed, "x", &field, 1));
+    edn_buf t = EDN_BUF_INIT(1024);
+    edn_t_put(&t, "x", &field, 1);
+    CHECK(!edn_verify_raw(&sig, &mixed, edn_buf_view(&t)));
+    edn_buf_dispose(&t);
 }
 
 static void refuses_x25519_keys_of_small_order(void **state)
@@ -355,6 +413,7 @@ int main(void)
         cmocka_unit_test(no_message_of_one_label_verifies_as_another),
         cmocka_unit_test(signs_and_verifies_up_to_the_size_limit),
         cmocka_unit_test(refuses_keys_of_small_and_mixed_order),
+        cmocka_unit_test(a_key_of_mixed_order_signs_nothing),
         cmocka_unit_test(refuses_x25519_keys_of_small_order),
         cmocka_unit_test(equal_ct_sees_every_bit),
         cmocka_unit_test(system_randomness_differs_from_call_to_call),

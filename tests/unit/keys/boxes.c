@@ -189,6 +189,22 @@ static void pins_hash_tells_every_change(void **state)
     CHECK(memcmp(&h, &changed, sizeof h) != 0);
 }
 
+/* Authentic, and yet no box of ours: another size. */
+static void a_box_of_another_size_is_refused(void **state)
+{
+    (void)state;
+    uint8_t secret[33] = {1}, got[32];
+    edn_bytes aad = edn_bytes_str("aad");
+
+    for (size_t n = 31; n <= 33; n++) {
+        edn_buf box = EDN_BUF_INIT(256);
+
+        CHECK_OK(edn_box_seal(&box, s.rk.b, aad, secret, n, &rng));
+        CHECK_STATUS(edn_box_open(s.rk.b, aad, edn_buf_view(&box), got, 32), n == 32 ? EDN_OK : EDN_E_AUTH);
+        edn_buf_dispose(&box);
+    }
+}
+
 /* ---- unlocking --------------------------------------------------------------------------------------------------- */
 
 static void unlock_depends_on_all_that_it_takes(void **state)
@@ -436,6 +452,13 @@ static void grants_blobs_of_another_form_are_refused(void **state)
     CHECK_STATUS(edn_grants_find(edn_buf_view(&blob), &third, &one), EDN_E_FORMAT);
     memcpy(blob.p + 4, swap, 97); /* the same twice */
     CHECK_STATUS(edn_grants_find(edn_buf_view(&blob), &third, &one), EDN_E_FORMAT);
+    for (uint32_t n = EDN_GRANTS_MAX; n <= EDN_GRANTS_MAX + 1; n++) {
+        edn_buf_reset(&blob);
+        edn_put_u32(&blob, n);
+        for (uint32_t i = 0; i < n; i++)
+            edn_put_bytes(&blob, &grants[i], sizeof grants[i]);
+        CHECK_STATUS(edn_grants_find(edn_buf_view(&blob), &third, &one), n == EDN_GRANTS_MAX ? EDN_OK : EDN_E_FORMAT);
+    }
     edn_buf_dispose(&blob);
 }
 
@@ -493,8 +516,17 @@ static void records_keep_their_limit(void **state)
     CHECK_INT(box.n, EDN_RECORD_SIZE_MAX);
     CHECK_OK(edn_record_open(&out, &s.ek, &at, edn_buf_view(&box)));
     CHECK_INT(out.n, most);
-    edn_put_u8(&box, 0);
+    /* One byte more, and authentic. */
+    edn_buf aad = EDN_BUF_INIT(256);
+    uint8_t rnd[32] = {0};
+    edn_t_put(&aad, EDN_LABEL_AAD_REC,
+              EDN_FIELDS_(EDN_F(at.space), EDN_F(at.journal), EDN_F(at.entry), EDN_F_U32(at.journal_epoch),
+                          EDN_F_U32(at.key_version), EDN_F_U8(at.type), EDN_F(at.device), EDN_F_U64(at.dseq),
+                          EDN_F_U32(at.index)));
+    edn_buf_reset(&box);
+    CHECK_OK(edn_seal(&box, s.ek.b, EDN_SUITE_1, edn_buf_view(&aad), edn_bytes_of(ops, most + 1), rnd));
     CHECK_STATUS(edn_record_open(&out, &s.ek, &at, edn_buf_view(&box)), EDN_E_AUTH);
+    edn_buf_dispose(&aad);
     free(ops);
     edn_buf_dispose(&box);
     edn_buf_dispose(&out);
@@ -711,6 +743,7 @@ int main(void)
         cmocka_unit_test(the_box_of_a_journal_key),
         cmocka_unit_test(the_root_box),
         cmocka_unit_test(pins_hash_tells_every_change),
+        cmocka_unit_test(a_box_of_another_size_is_refused),
         cmocka_unit_test(unlock_depends_on_all_that_it_takes),
         cmocka_unit_test(test_parameters_pass_where_the_floor_is_no_higher),
         cmocka_unit_test(a_slot),

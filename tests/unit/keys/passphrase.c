@@ -145,8 +145,9 @@ static void the_longest_forms_come_out_whole_or_are_refused(void **state)
     edn_buf_dispose(&out);
 }
 
-/* The bounds of passphrase.c, over every scalar there is: NFKC shortens at most fourfold. */
-static void no_scalar_shortens_more_than_fourfold(void **state)
+/* The two bounds that passphrase.c builds on, over every scalar there is: NFKC shortens at most fourfold, and what it
+ * gives decomposes into three scalars for two bytes at most. */
+static void no_scalar_shortens_more_than_the_bounds_say(void **state)
 {
     (void)state;
     for (uint32_t c = 1; c <= 0x10ffff; c++) {
@@ -166,6 +167,10 @@ static void no_scalar_shortens_more_than_fourfold(void **state)
             out += edn_utf8_put(one, (uint32_t)parts[i]);
         if (size > 4 * out)
             fail_msg("U+%04X: %zu bytes to %zu", (unsigned)c, size, out);
+        n = utf8proc_decompose(one, (utf8proc_ssize_t)edn_utf8_put(one, c), parts, 32,
+                               UTF8PROC_STABLE | UTF8PROC_DECOMPOSE);
+        if (2 * (size_t)n > 3 * size)
+            fail_msg("U+%04X: %d scalars of %zu bytes", (unsigned)c, (int)n, size);
     }
 }
 
@@ -316,6 +321,24 @@ static void account_key_refuses_typing_errors(void **state)
     CHECK_STATUS(edn_account_key_parse(edn_bytes_of(text, 35), &back), EDN_E_INVALID);
 }
 
+static void account_key_refuses_more_and_fewer_digits(void **state)
+{
+    (void)state;
+    char text[EDN_ACCOUNT_KEY_TEXT_SIZE], many[2000];
+    edn_account_key k, back;
+    uint64_t seed = 1;
+
+    /* A key whose last digit is a zero says the same without it, but for the count. */
+    do {
+        k = key_of(seed++);
+        edn_account_key_text(text, &k);
+    } while (text[34] != '0');
+    CHECK_STATUS(edn_account_key_parse(edn_bytes_of(text, 34), &back), EDN_E_INVALID);
+    CHECK_OK(edn_account_key_parse(edn_bytes_of(text, 35), &back));
+    memset(many, '0', sizeof many);
+    CHECK_STATUS(edn_account_key_parse(edn_bytes_of(many, sizeof many), &back), EDN_E_INVALID);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -332,11 +355,12 @@ int main(void)
         cmocka_unit_test(refuses_fewer_than_eight_characters),
         cmocka_unit_test(refuses_more_than_1024_bytes),
         cmocka_unit_test(the_longest_forms_come_out_whole_or_are_refused),
-        cmocka_unit_test(no_scalar_shortens_more_than_fourfold),
+        cmocka_unit_test(no_scalar_shortens_more_than_the_bounds_say),
         cmocka_unit_test(nfkc_is_unicodes),
         cmocka_unit_test(account_key_text_round_trips),
         cmocka_unit_test(account_key_is_read_as_people_write_it),
         cmocka_unit_test(account_key_refuses_typing_errors),
+        cmocka_unit_test(account_key_refuses_more_and_fewer_digits),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
