@@ -31,7 +31,7 @@ edn_status edn_link_form_read(edn_bytes link, link_form *out)
     edn_read_into(&r, f.info.account.b, sizeof f.info.account.b, "account");
     edn_read_into(&r, f.info.signer.b, sizeof f.info.signer.b, "signer");
     f.info.time_ms = edn_read_u64(&r, "time");
-    f.info.body = edn_read_lp(&r, LINK_BODY_SIZE_MAX, "body");
+    f.info.body = edn_read_lp(&r, link.n, "body");
     f.signed_bytes = edn_bytes_of(link.p, link.n - SIGNATURE_SIZE);
     edn_read_into(&r, f.signature.b, SIGNATURE_SIZE, "signature");
     if (edn_reader_end(&r) != EDN_OK)

@@ -24,7 +24,7 @@ uint32_t edn_padded_size(edn_padding p, uint32_t n)
         out = n <= P2_FLOOR ? P2_FLOOR : (uint64_t)1 << (log2_floor(n - 1) + 1);
     else
         out = n <= P1_FLOOR ? P1_FLOOR : padme(n);
-    return out <= UINT32_MAX ? (uint32_t)out : 0;
+    return (uint32_t)out; /* at most 2^32, which becomes the 0 that says so */
 }
 
 /* Both ways of rounding leave their own results alone, so a bucket is a length that is its own. */

@@ -257,7 +257,7 @@ def judge(links, cuts):
 
 
 def main():
-    make, cases = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 300
+    make, cases = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 400
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     with subprocess.Popen([make, str(seed), str(cases)], stdout=subprocess.PIPE, text=True) as p:
         seen, n = {}, 0
@@ -276,7 +276,7 @@ def main():
     print("%d logs, no difference: %s" % (n, ", ".join("%s %d" % x for x in sorted(seen.items()))))
     # A generator that never gets to a class would prove nothing about it.
     classes = 17
-    if cases >= 300 and len(seen) < classes:
+    if cases >= 400 and len(seen) < classes:
         print("only %d of %d classes were met" % (len(seen), classes))
         return 1
     return 0

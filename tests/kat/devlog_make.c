@@ -138,13 +138,14 @@ int main(int argc, char **argv)
         return 2;
     seed = strtoull(argv[1], NULL, 0);
     cases = strtoul(argv[2], NULL, 0);
-    /* One log grows a while, and every manner of breaking it is tried at its end as it does. */
+    /* One log grows a while, and every manner of breaking it is tried at its end as it does; the first case of each step
+     * is mostly a good one, which shows the whole state. */
     for (unsigned long i = 0; i < cases;) {
         links l;
         links_init(&l, seed + i);
-        for (unsigned step = 0; step < 12 && i < cases; step++) {
-            for (unsigned k = 0; k < 8 && i < cases; k++, i++)
-                run_case(&l, (step * 8 + k) % LINKS_BREAKS);
+        for (unsigned step = 0; step < 14 && i < cases; step++) {
+            for (unsigned k = 0; k < 9 && i < cases; k++, i++)
+                run_case(&l, k == 0 ? 0 : (step * 8 + k - 1) % LINKS_BREAKS);
             links_step(&l, (edn_link_type)0);
         }
         links_dispose(&l);

@@ -445,13 +445,14 @@ static void break_policy(links *l, link_draft *d)
     redraft(l, d, EDN_LINK_SET_POLICY);
     switch (below(l, 3)) {
     case 0:
-        edn_store_u16(d->body.p, (uint16_t)below(l, 3));
-        break; /* 0 is lower, 2 is higher */
+        edn_store_u16(d->body.p, (uint16_t)below(l, 3)); /* 0 is lower, 2 is higher */
+        break;
     case 1:
         d->body.p[2] = (uint8_t)(edn_devlog_kdf_floor(l->log) - 1 + below(l, 2));
         break;
     default:
-        edn_store_u32(d->body.p + 3, l->flags & (uint32_t)check_next(&l->rng));
+        /* some flags fall, and others may rise: as a number it can be higher all the same */
+        edn_store_u32(d->body.p + 3, (uint32_t)check_next(&l->rng) & (below(l, 2) ? l->flags : UINT32_MAX));
         break;
     }
 }

@@ -370,6 +370,139 @@ static void a_raised_suite_stops_what_is_older(void **state)
     links_dispose(&l);
 }
 
+static void a_policy_flag_never_falls_whatever_else_rises(void **state)
+{
+    links l;
+    link_draft d;
+    edn_buf link = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_draft(&l, &d, EDN_LINK_SET_POLICY);
+    edn_store_u32(d.body.p + 3, 5);
+    links_put(&link, &d);
+    CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&link)));
+    edn_buf_dispose(&d.body);
+    links_draft(&l, &d, EDN_LINK_SET_POLICY);
+    edn_store_u32(d.body.p + 3, 10);
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_POLICY);
+    edn_store_u32(d.body.p + 3, 13);
+    CHECK_OK(try_draft(&l, &d));
+    edn_buf_dispose(&d.body);
+    edn_buf_dispose(&link);
+    links_dispose(&l);
+}
+
+/* ---- revoking ------------------------------------------------------------------------------------------------------- */
+
+/* Appends a revoke of one device with these spaces cut at 1, 2, 3… */
+static void revoke_one(links *l, const edn_device_id *id, const edn_space_id *spaces, uint32_t n)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    link_draft d;
+
+    links_draft(l, &d, EDN_LINK_REVOKE_ROTATE);
+    links_revoke_body(l, &d.body, id, 1, n, edn_devlog_epoch(l->log) + 1);
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(d.body.p + 24 + 72 * i, spaces[i].b, 32);
+        edn_store_u64(d.body.p + 24 + 72 * i + 32, i + 1);
+    }
+    links_put(&link, &d);
+    CHECK_OK(edn_devlog_append(l->log, edn_buf_view(&link)));
+    edn_buf_dispose(&d.body);
+    edn_buf_dispose(&link);
+}
+
+static void each_revoked_device_has_cuts_of_its_own(void **state)
+{
+    edn_space_id spaces[3] = {{{1}}, {{2}}, {{3}}}, swapped[2] = {{{3}}, {{1}}};
+    const edn_device_id *a, *b;
+    edn_hash hash;
+    uint64_t dseq;
+    links l;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_step(&l, EDN_LINK_ADD_DEVICE);
+    links_step(&l, EDN_LINK_ADD_DEVICE);
+    a = &l.devices[1].id;
+    b = &l.devices[2].id;
+    revoke_one(&l, a, spaces, 3);
+    l.devices[1].active = false;
+    revoke_one(&l, b, swapped, 2);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(edn_devlog_cut(l.log, a, &spaces[i], &dseq, &hash));
+        CHECK_INT(dseq, i + 1);
+        CHECK(edn_devlog_cut(l.log, b, &spaces[i], &dseq, &hash));
+        CHECK_INT(dseq, i == 2 ? 1 : i == 0 ? 2 : 0);
+    }
+    CHECK(!edn_devlog_cut(l.log, &l.devices[0].id, &spaces[0], &dseq, &hash));
+    links_dispose(&l);
+}
+
+static edn_status try_revoke(links *l, const edn_device_id *ids, uint32_t n)
+{
+    link_draft d;
+    edn_status st;
+
+    links_draft(l, &d, EDN_LINK_REVOKE_ROTATE);
+    links_revoke_body(l, &d.body, ids, n, 1, edn_devlog_epoch(l->log) + 1);
+    st = try_draft(l, &d);
+    edn_buf_dispose(&d.body);
+    return st;
+}
+
+static void only_active_devices_are_revoked_each_once(void **state)
+{
+    links l;
+    edn_device_id ids[3];
+
+    (void)state;
+    links_init(&l, check_seed());
+    for (int i = 0; i < 3; i++)
+        links_step(&l, EDN_LINK_ADD_DEVICE);
+    revoke_one(&l, &l.devices[3].id, NULL, 0);
+    l.devices[3].active = false;
+    ids[0] = l.devices[1].id;
+    ids[1] = l.devices[2].id;
+    CHECK_OK(try_revoke(&l, ids, 0));
+    CHECK_OK(try_revoke(&l, ids, 2));
+    ids[1] = ids[0];
+    CHECK_STATUS(try_revoke(&l, ids, 2), EDN_E_DEVICE_UNKNOWN);
+    ids[1] = l.devices[3].id; /* revoked before */
+    CHECK_STATUS(try_revoke(&l, ids, 2), EDN_E_DEVICE_UNKNOWN);
+    ids[1].b[0] ^= 1;
+    CHECK_STATUS(try_revoke(&l, ids, 2), EDN_E_DEVICE_UNKNOWN);
+    links_dispose(&l);
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+
+static void a_log_ends_at_its_limit(void **state)
+{
+    uint8_t link[172 + 4] = "EDNL\1\6\1";
+    edn_devlog *log;
+    edn_hash head;
+    links l;
+
+    (void)state;
+    links_init(&l, check_seed());
+    CHECK_OK(edn_devlog_new(&log));
+    CHECK_OK(edn_devlog_append_trusted(log, links_at(&l, 0)));
+    memcpy(link + 48, edn_devlog_account(log).b, 32);
+    memcpy(link + 80, l.devices[0].id.b, 16);
+    edn_store_u32(link + 104, 4); /* a checkpoint without pins */
+    for (uint64_t seq = 1; seq <= EDN_LINKS_MAX; seq++) {
+        head = edn_devlog_head(log);
+        edn_store_u64(link + 8, seq);
+        memcpy(link + 16, head.b, 32);
+        CHECK_STATUS(edn_devlog_append_trusted(log, edn_bytes_of(link, sizeof link)),
+                     seq < EDN_LINKS_MAX ? EDN_OK : EDN_E_LIMIT);
+    }
+    edn_devlog_free(log);
+    links_dispose(&l);
+}
+
 static void a_link_is_taken_at_its_limit_and_not_past_it(void **state)
 {
     static edn_pin pins[745];
@@ -385,6 +518,13 @@ static void a_link_is_taken_at_its_limit_and_not_past_it(void **state)
     CHECK_OK(edn_link_checkpoint(&out, l.log, &by, pins, n));
     CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
     CHECK_STATUS(edn_link_checkpoint(&out, l.log, &by, pins, n + 1), EDN_E_LIMIT);
+
+    links_draft(&l, &d, EDN_LINK_CHECKPOINT); /* the same, by somebody who builds it all the same */
+    edn_buf_reset(&d.body);
+    edn_put_u32(&d.body, (uint32_t)n + 1);
+    edn_put_zeros(&d.body, (n + 1) * 88);
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
+    edn_buf_dispose(&d.body);
 
     /* To the byte, with a body that is refused for its form only. */
     links_draft(&l, &d, EDN_LINK_SET_POLICY);
@@ -444,6 +584,10 @@ int main(void)
         cmocka_unit_test(trusted_links_give_the_same_log),
         cmocka_unit_test(the_thirty_third_device_waits_for_a_place),
         cmocka_unit_test(a_raised_suite_stops_what_is_older),
+        cmocka_unit_test(a_policy_flag_never_falls_whatever_else_rises),
+        cmocka_unit_test(each_revoked_device_has_cuts_of_its_own),
+        cmocka_unit_test(only_active_devices_are_revoked_each_once),
+        cmocka_unit_test(a_log_ends_at_its_limit),
         cmocka_unit_test(a_link_is_taken_at_its_limit_and_not_past_it),
         cmocka_unit_test(a_lie_about_a_count_is_refused_before_it_is_followed),
         cmocka_unit_test(a_builder_without_room_says_so),

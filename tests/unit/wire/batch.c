@@ -232,6 +232,27 @@ static void a_batch_is_refused_in_the_order_of_its_fields(void **state)
     }
 }
 
+static void a_bucket_that_no_length_falls_in_is_refused(void **state)
+{
+    static uint8_t bytes[EDN_BATCH_OVERHEAD + 1152];
+    static const uint32_t sizes[] = {1024, 1025, 1087, 1088, 1151, 1152};
+    edn_batch_header h = {.kind = EDN_BATCH_OPS, .suite = 1};
+    edn_buf header = EDN_BUF_INIT(EDN_BATCH_HEADER_SIZE);
+    edn_batch b;
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(sizes); i++) {
+        edn_buf_reset(&header);
+        h.padded_size = sizes[i];
+        edn_batch_header_put(&header, &h);
+        memcpy(bytes, header.p, header.n);
+        /* as long as its header says */
+        CHECK_STATUS(edn_batch_decode(edn_bytes_of(bytes, EDN_BATCH_OVERHEAD + sizes[i]), &b),
+                     sizes[i] % 64 == 0 ? EDN_OK : EDN_E_FORMAT);
+    }
+    edn_buf_dispose(&header);
+}
+
 static void the_largest_batch_is_taken_and_no_larger(void **state)
 {
     static uint8_t bytes[EDN_BATCH_SIZE_MAX + 70000];
@@ -259,6 +280,7 @@ int main(void)
         cmocka_unit_test(every_changed_byte_of_a_batch_is_noticed),
         cmocka_unit_test(the_hash_of_a_batch_holds_its_signature_too),
         cmocka_unit_test(a_batch_is_refused_in_the_order_of_its_fields),
+        cmocka_unit_test(a_bucket_that_no_length_falls_in_is_refused),
         cmocka_unit_test(the_largest_batch_is_taken_and_no_larger),
     };
     CHECK_OK(edn_crypto_init());

@@ -181,6 +181,47 @@ static void limits_are_refused_before_anything_is_written(void **state)
     free(heads);
 }
 
+/* What encode refuses to make is written by hand here: limits hold against those who have another encode. */
+static edn_status decode_raw(uint32_t heads_n, uint32_t records_n, uint32_t box_n)
+{
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_arena a = edn_arena_init(1 << 26);
+    edn_body out;
+    edn_status st;
+
+    edn_put_u32(&b, 4 + heads_n * EDN_HEAD_SIZE);
+    edn_put_u32(&b, heads_n);
+    for (uint32_t i = 0; i < heads_n; i++) {
+        edn_put_u8(&b, (uint8_t)(i >> 8));
+        edn_put_u8(&b, (uint8_t)i);
+        edn_put_zeros(&b, 14);
+        edn_put_u64(&b, 1);
+        edn_put_zeros(&b, 32);
+    }
+    edn_put_u32(&b, 4 + records_n * (45 + box_n));
+    edn_put_u32(&b, records_n);
+    for (uint32_t i = 0; i < records_n; i++) {
+        edn_put_zeros(&b, 41);
+        edn_put_u32(&b, box_n);
+        edn_put_zeros(&b, box_n);
+    }
+    st = edn_body_decode(&a, edn_buf_view(&b), &out);
+    edn_buf_dispose(&b);
+    edn_arena_dispose(&a);
+    return st;
+}
+
+static void limits_hold_against_other_encoders(void **state)
+{
+    (void)state;
+    CHECK_OK(decode_raw(EDN_HEADS_MAX, 0, 0));
+    CHECK_STATUS(decode_raw(EDN_HEADS_MAX + 1, 0, 0), EDN_E_FORMAT);
+    CHECK_OK(decode_raw(0, EDN_RECORDS_MAX, 0));
+    CHECK_STATUS(decode_raw(0, EDN_RECORDS_MAX + 1, 0), EDN_E_FORMAT);
+    CHECK_OK(decode_raw(0, 1, EDN_RECORD_SIZE_MAX));
+    CHECK_STATUS(decode_raw(0, 1, EDN_RECORD_SIZE_MAX + 1), EDN_E_FORMAT);
+}
+
 static void a_lie_about_a_count_costs_no_memory(void **state)
 {
     /* LP(no heads), LP(65536 records in no bytes) */
@@ -203,6 +244,7 @@ int main(void)
         cmocka_unit_test(heads_must_ascend_and_begin_at_one),
         cmocka_unit_test(heads_are_found_and_hashed_as_written),
         cmocka_unit_test(limits_are_refused_before_anything_is_written),
+        cmocka_unit_test(limits_hold_against_other_encoders),
         cmocka_unit_test(a_lie_about_a_count_costs_no_memory),
     };
     CHECK_OK(edn_crypto_init());
