@@ -124,6 +124,34 @@ edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patc
     return st;
 }
 
+edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count)
+{
+    edn_reader r = edn_reader_init(message);
+    edn_block b = {0};
+    uint32_t authors = 0;
+    edn_status st;
+
+    memset(first, 0, sizeof *first);
+    *count = 0;
+    if (edn_read_u8(&r, "format") != FORMAT_MESSAGE)
+        edn_reader_fail(&r, EDN_E_FORMAT, "format");
+    if ((st = edn_block_read(&b, &r)) == EDN_OK)
+        st = edn_reader_end(&r);
+    for (uint32_t i = 0; st == EDN_OK && i < b.n_agents; i++) {
+        if (b.by_agent[i].n_runs == 0)
+            continue; /* named as a parent only */
+        authors++;
+        first->agent = b.agents[i];
+        first->seq = b.by_agent[i].first_seq;
+    }
+    if (st == EDN_OK && authors != 1)
+        st = EDN_E_FORMAT;
+    if (st == EDN_OK)
+        *count = b.n_events;
+    edn_block_dispose(&b);
+    return st;
+}
+
 /* ---- whole documents ----------------------------------------------------------------------------------------------------- */
 
 edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out)

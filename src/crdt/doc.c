@@ -352,6 +352,14 @@ edn_status edn_doc_text(const edn_doc *doc, edn_buf *out)
     return edn_buf_status(out);
 }
 
+edn_status edn_doc_text_part(const edn_doc *doc, size_t pos, size_t count, edn_buf *out)
+{
+    uint32_t from = (uint32_t)EDN_MIN(pos, (size_t)doc->rope.sum.scalars);
+
+    edn_rope_each(&doc->rope, from, (uint32_t)EDN_MIN(count, (size_t)doc->rope.sum.scalars - from), chunk_put, out);
+    return edn_buf_status(out);
+}
+
 edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out)
 {
     bool found;
