@@ -393,15 +393,15 @@ static edn_status batch_refuse(edn_sync *s, round_group *g, round_entry *e, cons
     return group_end(s, g, true);
 }
 
-/* Whether a batch that `e` has seen is in this answer and still to be accepted. */
+/* Whether a batch that `e` has seen is in this answer and still to be settled. Not only the very one that it names: an
+ * answer may be cut between the two. */
 static bool batch_waits(const edn_sync *s, const round_group *g, const round_entry *e)
 {
     for (size_t i = 0; i < e->ready.body.heads_n; i++) {
         const edn_head *named = &e->ready.body.heads[i];
         const round_group *other = group_find(s, &named->device);
         if (other && other != g && !other->done && other->at < other->end &&
-            other->end[-1].in.batch.header.dseq >= named->dseq &&
-            edn_head_map_get(&s->have, &named->device).dseq < named->dseq)
+            other->at->in.batch.header.dseq <= named->dseq)
             return true;
     }
     return false;

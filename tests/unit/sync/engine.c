@@ -1,5 +1,5 @@
 /* The ordinary ways of a sync, and every answer that an honest server may give. */
-#include "world.h"
+#include "sync/world.h"
 
 static void first_contact_pins_the_receipt_key_and_registers_what_is_signed(void **state)
 {

@@ -1,6 +1,6 @@
-/* A server, or a device, that lies: nothing false is applied, the class is the named one, what is not touched by it goes
+/* A server, or a device, that lies: nothing false is applied, the class is the named one, what is untouched by it goes
  * on, and an honest server afterwards brings the device to the right state (SECURITY 1). */
-#include "world.h"
+#include "sync/world.h"
 
 #include "sync/sync_priv.h"
 
@@ -44,7 +44,7 @@ static void check_mended(const outcome *o)
     check_finding(o, EDN_E_ROLLBACK, false);
 }
 
-/* ---- batches that are not what was written ---------------------------------------------------------------------------- */
+/* ---- batches that are not what was written ----------------------------------------------------------------------- */
 
 typedef struct flip {
     edn_device_id device;
@@ -244,7 +244,7 @@ static void duplicates_of_everything_in_any_order_are_applied_once(void **state)
     }
 }
 
-/* ---- withheld ----------------------------------------------------------------------------------------------------------- */
+/* ---- withheld ---------------------------------------------------------------------------------------------------- */
 
 typedef struct hide {
     edn_device_id device;
@@ -397,7 +397,7 @@ static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
     world_free(&w);
 }
 
-/* ---- rolled back ------------------------------------------------------------------------------------------------------------ */
+/* ---- rolled back ------------------------------------------------------------------------------------------------- */
 
 static void every_older_state_of_the_server_is_noticed_within_one_sync_and_mended(void **state)
 {
@@ -507,7 +507,7 @@ static void links_that_the_server_names_but_does_not_give_are_withheld(void **st
     world_free(&w);
 }
 
-/* ---- the device log ----------------------------------------------------------------------------------------------------------- */
+/* ---- the device log ---------------------------------------------------------------------------------------------- */
 
 /* On the server, another link in the place of link 1, and `more` after it. */
 static void server_log_fork(world *w, size_t more)
@@ -642,7 +642,7 @@ static void a_ghost_device_is_not_believed(void **state)
     ghost_run(EDN_E_SIG);
 }
 
-/* ---- receipts ------------------------------------------------------------------------------------------------------------------- */
+/* ---- receipts ---------------------------------------------------------------------------------------------------- */
 
 static void bend_receipt(void *ctx, world *w, const edn_sync_action *asked, answer *a)
 {
@@ -719,7 +719,7 @@ static void a_receipt_of_another_state_never_counts(void **state)
     world_free(&w);
 }
 
-/* ---- endless, oversize, elsewhere --------------------------------------------------------------------------------------------------- */
+/* ---- endless, oversize, elsewhere -------------------------------------------------------------------------------- */
 
 static void more_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
 {
@@ -920,7 +920,7 @@ static void findings_are_bounded(void **state)
     world_free(&w);
 }
 
-/* ---- a device that lies --------------------------------------------------------------------------------------------------------------- */
+/* ---- a device that lies ------------------------------------------------------------------------------------------ */
 
 /* On the server, in the place of the first device's batch `dseq`: another, signed by it too. */
 static void server_swap(world *w, const device *d, uint64_t dseq)
@@ -1067,7 +1067,7 @@ static void a_debt_paid_with_another_batch_is_a_fork(void **state)
     world_free(&w);
 }
 
-/* ---- clones ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- clones ------------------------------------------------------------------------------------------------------ */
 
 static void shelf_copy(shelf *to, const shelf *from)
 {
@@ -1147,7 +1147,7 @@ static void a_clone_that_only_a_peer_has_seen_is_told_too(void **state)
     world_free(&w);
 }
 
-/* ---- devices that may not write ------------------------------------------------------------------------------------------------------------ */
+/* ---- devices that may not write ---------------------------------------------------------------------------------- */
 
 static void put_revoke(world *w, const device *d, uint64_t cut, const edn_hash *hash)
 {
@@ -1260,7 +1260,7 @@ static void a_device_without_the_right_to_write_is_refused(void **state)
     world_free(&w);
 }
 
-/* ---- batches that wait ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- batches that wait ------------------------------------------------------------------------------------------- */
 
 static void gap_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
 {

@@ -514,7 +514,7 @@ static inline void server_login(world *w, edn_bytes body, answer *out)
     memcpy(lm.client_nonce, ask.client_nonce, 32);
     memset(lm.server_nonce, 0x33, 32);
     memcpy(lm.channel_binding, ask.channel_binding, 32);
-    lm.server_time = w->srv.clock_ms / 1000;
+    lm.server_time = ask.server_time; /* a true server remembers what it said */
     lm.log_seq = ask.log_seq;
     lm.log_head = ask.log_head;
     if (!d || !edn_device_active(d)) {
