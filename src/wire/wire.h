@@ -138,7 +138,8 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   GET  /v1/events                         -> text/event-stream: "data: {etag}" whenever the space or the log moved
  *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
  *
- * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. */
+ * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. Byte by byte,
+ * with every status: docs/spec/protocol.md. */
 
 #define EDN_PROTOCOL_VERSION 1u
 #define EDN_ORIGIN_SIZE_MAX 256u

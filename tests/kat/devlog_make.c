@@ -138,8 +138,8 @@ int main(int argc, char **argv)
         return 2;
     seed = strtoull(argv[1], NULL, 0);
     cases = strtoul(argv[2], NULL, 0);
-    /* One log grows a while, and every manner of breaking it is tried at its end as it does; the first case of each step
-     * is mostly a good one, which shows the whole state. */
+    /* One log grows a while, and every manner of breaking it is tried at its end as it does; the first case of each
+     * step is mostly a good one, which shows the whole state. */
     for (unsigned long i = 0; i < cases;) {
         links l;
         links_init(&l, seed + i);

@@ -157,9 +157,44 @@ def states(log, id_a, heads_hash):
     show("account_name", h32(t("EDNv1/account-name", "zoë".encode())))
 
 
+# ---- the messages of docs/spec/protocol.md ----------------------------------------------------------------------
+
+
+def many(*items):
+    return u32(len(items)) + b"".join(items)
+
+
+def messages():
+    origin, sig = lp(b"https://sync.example"), fill(0xc1, 64)
+    links, boxes = many(lp(fill(0xd1, 172)), lp(fill(0xd2, 300))), many(lp(fill(0xd3, 7)), lp(fill(0xd4, 1)))
+    batches = many(lp(fill(0xd5, 1336)))
+    heads = many(fill(0xd6, 16) + u64(9) + fill(0xd7), fill(0xd8, 16) + u64(1 << 33) + fill(0xd9))
+    bodies = {
+        "server_info": fill(0xb1) + u64(1790000001) + origin,
+        "challenge_ask": u8(1) + fill(0xb2) + fill(0xb3, 16) + bytes(32) + fill(0xb4),
+        "challenge_ask_by_name": u8(2) + bytes(48) + fill(0xb5) + fill(0xb4),
+        "challenge": fill(0xb6) + u64(1790000002) + origin + fill(0xb2) + fill(0xb7),
+        "login": u8(1) + fill(0xb2) + fill(0xb3, 16) + fill(0xb4) + fill(0xb6) + fill(0xb8) + u64(1790000003) + u64(11)
+                 + fill(0xb9) + sig,
+        "token": u64(1790000600) + lp(b"header.payload.signature"),
+        "account": fill(0xb5) + links + boxes,
+        "log_append": links + boxes,
+        "log_state": u64(12) + fill(0xb9),
+        "box_ask": many(fill(0xba), fill(0xbb)),
+        "boxes": many(lp(fill(0xd3, 7)), lp(b"")),
+        "pull": fill(0xbc) + u64(13) + fill(0xbd, 16) + heads,
+        "pulled": u8(1) + u64(14) + fill(0xb9) + u64(TIME) + sig + heads + links + batches,
+        "push": fill(0xbe, 16) + batches,
+        "pushed": u8(1) + u64(TIME) + sig,
+    }
+    for name, body in bodies.items():
+        show("message_" + name, u8(1) + body)
+
+
 def main():
     log, id_a, id_b = device_log()
     states(log, id_a, batches(log, id_a, id_b))
+    messages()
     text = "\n".join(LINES) + "\n"
     if sys.argv[1:2] == ["--check"]:
         with open(sys.argv[2], encoding="utf-8") as f:

@@ -393,7 +393,7 @@ static void a_policy_flag_never_falls_whatever_else_rises(void **state)
     links_dispose(&l);
 }
 
-/* ---- revoking ------------------------------------------------------------------------------------------------------- */
+/* ---- revoking ---------------------------------------------------------------------------------------------------- */
 
 /* Appends a revoke of one device with these spaces cut at 1, 2, 3… */
 static void revoke_one(links *l, const edn_device_id *id, const edn_space_id *spaces, uint32_t n)
@@ -476,7 +476,7 @@ static void only_active_devices_are_revoked_each_once(void **state)
     links_dispose(&l);
 }
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 static void a_log_ends_at_its_limit(void **state)
 {

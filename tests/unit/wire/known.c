@@ -137,12 +137,154 @@ static void states_and_logins_are_as_known(void **state)
     CHECK_KNOWN("account_name", EDN_F(name));
 }
 
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
+
+/* `n` bytes that are all `byte`. */
+static edn_bytes filled(edn_arena *a, uint8_t byte, size_t n)
+{
+    uint8_t *p = edn_arena_alloc(a, n);
+
+    CHECK(p);
+    memset(p, byte, n);
+    return edn_bytes_of(p, n);
+}
+
+#define CHECK_MESSAGE(name, message, ...)                                                                              \
+    do {                                                                                                               \
+        edn_msg_##message m_ = __VA_ARGS__, back_;                                                                     \
+        edn_buf b_ = EDN_BUF_INIT(65536);                                                                              \
+        edn_##message##_put(&b_, &m_);                                                                                 \
+        CHECK_OK(edn_buf_status(&b_));                                                                                 \
+        CHECK_KNOWN(name, edn_buf_view(&b_));                                                                          \
+        CHECK_OK(edn_##message##_decode(&a, edn_buf_view(&b_), &back_));                                               \
+        edn_buf_dispose(&b_);                                                                                          \
+    } while (0)
+
+/* Everything that the messages below are made of. */
+typedef struct parts {
+    edn_bytes origin, links[2], boxes[2], batches[1];
+    edn_head heads[2];
+    edn_hash b1, b2, b4, b5, b6, b7, b8, b9, hashes[2];
+    edn_device_id b3;
+    edn_signature sig;
+} parts;
+
+static void parts_init(parts *p, edn_arena *a)
+{
+    memset(p, 0, sizeof *p);
+    p->origin = edn_bytes_str("https://sync.example");
+    p->links[0] = filled(a, 0xd1, 172);
+    p->links[1] = filled(a, 0xd2, 300);
+    p->boxes[0] = filled(a, 0xd3, 7);
+    p->boxes[1] = filled(a, 0xd4, 1);
+    p->batches[0] = filled(a, 0xd5, 1336);
+    FILLED(p->heads[0].device, 0xd6);
+    p->heads[0].dseq = 9;
+    FILLED(p->heads[0].hash, 0xd7);
+    FILLED(p->heads[1].device, 0xd8);
+    p->heads[1].dseq = (uint64_t)1 << 33;
+    FILLED(p->heads[1].hash, 0xd9);
+    FILLED(p->b1, 0xb1);
+    FILLED(p->b2, 0xb2);
+    FILLED(p->b3, 0xb3);
+    FILLED(p->b4, 0xb4);
+    FILLED(p->b5, 0xb5);
+    FILLED(p->b6, 0xb6);
+    FILLED(p->b7, 0xb7);
+    FILLED(p->b8, 0xb8);
+    FILLED(p->b9, 0xb9);
+    FILLED(p->hashes[0], 0xba);
+    FILLED(p->hashes[1], 0xbb);
+    FILLED(p->sig, 0xc1);
+}
+
+static void messages_of_signing_in_are_as_known(void **state)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_msg_server_info info = {.time = 1790000001};
+    edn_msg_challenge_ask ask = {.kind = EDN_LOGIN_DEVICE}, by_name = {.kind = EDN_LOGIN_PASSPHRASE};
+    edn_msg_challenge challenge = {.server_time = 1790000002};
+    edn_msg_login login = {.kind = EDN_LOGIN_DEVICE, .server_time = 1790000003, .log_seq = 11};
+    parts p;
+
+    (void)state;
+    parts_init(&p, &a);
+    info.origin = challenge.origin = p.origin;
+    memcpy(info.receipt_pk.b, p.b1.b, 32);
+    memcpy(ask.account.b, p.b2.b, 32);
+    ask.device = login.device = p.b3;
+    memcpy(ask.client_nonce, p.b4.b, 32);
+    by_name.name_hash = p.b5;
+    memcpy(by_name.client_nonce, p.b4.b, 32);
+    memcpy(challenge.server_nonce, p.b6.b, 32);
+    challenge.account = login.account = ask.account;
+    memcpy(challenge.kdf_record, p.b7.b, 32);
+    memcpy(login.client_nonce, p.b4.b, 32);
+    memcpy(login.server_nonce, p.b6.b, 32);
+    memcpy(login.channel_binding, p.b8.b, 32);
+    login.log_head = p.b9;
+    login.sig = p.sig;
+    CHECK_MESSAGE("message_server_info", server_info, info);
+    CHECK_MESSAGE("message_challenge_ask", challenge_ask, ask);
+    CHECK_MESSAGE("message_challenge_ask_by_name", challenge_ask, by_name);
+    CHECK_MESSAGE("message_challenge", challenge, challenge);
+    CHECK_MESSAGE("message_login", login, login);
+    CHECK_MESSAGE("message_token", token, {1790000600, edn_bytes_str("header.payload.signature")});
+    edn_arena_dispose(&a);
+}
+
+static void messages_of_the_log_are_as_known(void **state)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_bytes boxes[2];
+    parts p;
+
+    (void)state;
+    parts_init(&p, &a);
+    boxes[0] = p.boxes[0];
+    boxes[1] = EDN_BYTES_EMPTY;
+    CHECK_MESSAGE("message_account", account, {p.b5, p.links, 2, p.boxes, 2});
+    CHECK_MESSAGE("message_log_append", log_append, {p.links, 2, p.boxes, 2});
+    CHECK_MESSAGE("message_log_state", log_state, {12, p.b9});
+    CHECK_MESSAGE("message_box_ask", box_ask, {p.hashes, 2});
+    CHECK_MESSAGE("message_boxes", boxes, {boxes, 2});
+    edn_arena_dispose(&a);
+}
+
+static void messages_of_syncing_are_as_known(void **state)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_receipt receipt = {.time_ms = 1790000000000u};
+    edn_msg_pull pull = {.log_count = 13};
+    edn_msg_push push = {.batches_n = 1};
+    edn_msg_pulled pulled = {.flags = EDN_PULLED_MORE, .log_count = 14, .heads_n = 2, .links_n = 2, .batches_n = 1};
+    parts p;
+
+    (void)state;
+    parts_init(&p, &a);
+    receipt.sig = p.sig;
+    FILLED(pull.space, 0xbc);
+    FILLED(pull.probe, 0xbd);
+    pull.heads = pulled.heads = p.heads;
+    pull.heads_n = 2;
+    FILLED(push.before, 0xbe);
+    push.batches = pulled.batches = p.batches;
+    pulled.log_head = p.b9;
+    pulled.receipt = receipt;
+    pulled.links = p.links;
+    CHECK_MESSAGE("message_pull", pull, pull);
+    CHECK_MESSAGE("message_pulled", pulled, pulled);
+    CHECK_MESSAGE("message_push", push, push);
+    CHECK_MESSAGE("message_pushed", pushed, {EDN_PUSHED_EXPECTED, receipt});
+    edn_arena_dispose(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads_and_body_are_as_known),
-        cmocka_unit_test(batches_are_as_known),
-        cmocka_unit_test(states_and_logins_are_as_known),
+        cmocka_unit_test(heads_and_body_are_as_known),      cmocka_unit_test(batches_are_as_known),
+        cmocka_unit_test(states_and_logins_are_as_known),   cmocka_unit_test(messages_of_signing_in_are_as_known),
+        cmocka_unit_test(messages_of_the_log_are_as_known), cmocka_unit_test(messages_of_syncing_are_as_known),
     };
     CHECK_OK(edn_crypto_init());
     return cmocka_run_group_tests(tests, NULL, NULL);

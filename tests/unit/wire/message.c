@@ -297,8 +297,8 @@ static void a_whole_body_is_taken_at_its_limit_and_not_past_it(void **state)
     CHECK_STATUS(put_status(kind_named("push"), &m), EDN_E_LIMIT);
 }
 
-/* What put refuses to make is written by hand here: limits hold against those who have another put. `before` zero bytes,
- * then a list of `n` items of `size`, then `after` zero bytes. */
+/* What put refuses to make is written by hand here: limits hold against those who have another put. `before` zero
+ * bytes, then a list of `n` items of `size`, then `after` zero bytes. */
 static edn_status decode_list(const char *name, size_t before, uint32_t n, uint32_t size, size_t after)
 {
     edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
