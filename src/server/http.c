@@ -88,6 +88,7 @@ struct edn_httpd {
     stream **by_space; /* STREAM_SLOTS chains */
     stream *wheel[WHEEL_SLOTS];
     struct MHD_Response *empty[2]; /* of 200 and 204, which probes get by the thousand */
+    bool resumed; /* something waits for the daemon that no socket will tell of */
     uint64_t swept_s, timed_out, stream_events;
     bool stopping;
 };
@@ -366,11 +367,12 @@ static void wheel_remove(edn_httpd *h, stream *s)
         s->wheel_next->wheel_prev = s->wheel_prev;
 }
 
-static void stream_wake(stream *s)
+static void stream_wake(edn_httpd *h, stream *s)
 {
     if (s->suspended) {
         s->suspended = false;
         MHD_resume_connection(s->c->mhd);
+        h->resumed = true;
     }
 }
 
@@ -471,7 +473,7 @@ static void stream_news(edn_httpd *h, const edn_server_change *change)
         else
             s->closing = true; /* no memory to tell it: it asks when it comes back */
         h->stream_events++;
-        stream_wake(s);
+        stream_wake(h, s);
     }
     edn_buf_dispose(&text);
 }
@@ -488,7 +490,7 @@ static void stream_tick(edn_httpd *h, uint64_t second)
             stream_say(s, edn_bytes_str(":\n\n"));
         wheel_remove(h, s);
         wheel_insert(h, s, second + h->config.events_s);
-        stream_wake(s);
+        stream_wake(h, s);
     }
 }
 
@@ -834,6 +836,7 @@ static void group_handle(edn_httpd *h)
         if (answer_queue(h, r) != MHD_YES)
             conn_kick(h, r->c);
         MHD_resume_connection(r->c->mhd);
+        h->resumed = true;
     }
     free(rq);
     free(answers);
@@ -860,7 +863,7 @@ static void sweep(edn_httpd *h)
 static int wait_ms(edn_httpd *h)
 {
     MHD_UNSIGNED_LONG_LONG mhd;
-    int ms = h->conns_n > 0 ? 1000 : -1;
+    int ms = h->resumed ? 0 : h->conns_n > 0 ? 1000 : -1;
 
     if (MHD_get_timeout(h->daemon, &mhd) == MHD_YES && (ms < 0 || mhd < (unsigned)ms))
         ms = (int)EDN_MIN(mhd, 1000u);
@@ -873,6 +876,7 @@ static edn_status turn(edn_httpd *h, int stop_fd, bool *stop, edn_err *err)
 
     if (poll(fds, stop_fd >= 0 ? 2 : 1, wait_ms(h)) < 0 && errno != EINTR)
         return edn_fail(err, EDN_E_IO, "poll: %s", strerror(errno));
+    h->resumed = false;
     if (MHD_run(h->daemon) != MHD_YES)
         return edn_fail(err, EDN_E_IO, "the HTTP library's loop failed");
     if (h->pending_n > 0)
@@ -894,7 +898,7 @@ static edn_status wind_down(edn_httpd *h, edn_err *err)
     for (size_t i = 0; i < STREAM_SLOTS; i++)
         for (stream *s = h->by_space[i]; s; s = s->next_space) {
             s->closing = true;
-            stream_wake(s);
+            stream_wake(h, s);
         }
     while (st == EDN_OK && h->requests_n > 0 && now_s() < until) {
         for (conn *c = h->conns; c; c = c->next)
@@ -1056,7 +1060,7 @@ void edn_httpd_free(edn_httpd *h)
         for (size_t i = 0; i < STREAM_SLOTS; i++)
             for (stream *s = h->by_space[i]; s; s = s->next_space) {
                 s->closing = true;
-                stream_wake(s);
+                stream_wake(h, s);
             }
         for (request *r = h->pending; r; r = r->next_pending)
             MHD_resume_connection(r->c->mhd);

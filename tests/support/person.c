@@ -2,8 +2,10 @@
 
 static void fill(check_rng *r, void *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        ((uint8_t *)p)[i] = (uint8_t)(check_next(r) >> 32);
+    for (size_t i = 0; i < n; i += 8) {
+        uint64_t v = check_next(r);
+        memcpy((uint8_t *)p + i, &v, EDN_MIN(n - i, sizeof v));
+    }
 }
 
 static edn_bytes kept(const edn_buf *b)
