@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -376,6 +377,17 @@ static void stream_wake(edn_httpd *h, stream *s)
     }
 }
 
+/* The buffer that we are to fill is most of the connection's pool. Before a stream goes to sleep, the pages of it that hold
+ * nothing go back to the system: an idle stream then costs its head, not the largest head there may be. */
+static void stream_give_back(char *buf, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)buf + STREAM_TEXT_SIZE + page - 1) & ~(page - 1), to = ((uintptr_t)buf + n) & ~(page - 1);
+
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* if not, they stay resident */
+}
+
 static ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t n)
 {
     stream *s = cls;
@@ -389,6 +401,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t n)
     }
     if (s->closing || s->text_n > 0)
         return MHD_CONTENT_READER_END_OF_STREAM;
+    stream_give_back(buf, n);
     s->suspended = true;
     MHD_suspend_connection(s->c->mhd);
     return 0;
