@@ -4,7 +4,7 @@
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test asan tsan valgrind oom fuzz wasm cross cover tidy format packages clean help
+.PHONY: all run test asan tsan valgrind oom ct fuzz wasm cross cover tidy format packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -37,6 +37,9 @@ wasm: ## the pure modules for wasm32, their unit tests under node; T=
 cross: ## aarch64 and big-endian s390x builds, their unit tests under qemu; T=
 	@scripts/cross/run aarch64 $(T)
 	@scripts/cross/run s390x $(T)
+
+ct: ## nothing branches on a secret: src/crypto and src/keys under valgrind
+	@scripts/test --suite ct
 
 cover: ## coverage by the tests: build-cover/coverage.html; T=
 	@scripts/test --in cover $(T)
