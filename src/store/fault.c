@@ -73,8 +73,8 @@ edn_status store_explain(edn_err *err, edn_status st, const char *path, const ch
     default:
         return edn_fail(
             err, st,
-            "%s cannot be used: %s; check that the disk is well and that the file and its folder are yours and writable",
-            path, reason);
+            "%s cannot be used: %s; check that the disk is well and that file and folder are yours and writable", path,
+            reason);
     }
 }
 
