@@ -96,9 +96,16 @@ uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent);
  * appended. */
 EDN_MUST_USE edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from,
                                               size_t size_max, edn_buf *out, uint64_t *seq_next);
+/* The same without the agent's id, for a carrier that tells who wrote it: a keystroke is then 6 to 9 bytes. */
+EDN_MUST_USE edn_status edn_doc_encode_bare(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, size_t size_max,
+                                            edn_buf *out, uint64_t *seq_next);
+/* Appends everybody's events that are not in the past of `version` as one message. EDN_E_MISSING: an event of it is
+ * not here. Nothing is appended when there is nothing to send. */
+EDN_MUST_USE edn_status edn_doc_encode_since(const edn_doc *doc, edn_version version, edn_buf *out);
 
 /* Whose events a message carries, without taking them in: `*first` and the next `*count` of that agent. A caller that got
- * the message from somebody checks that it is that somebody's. EDN_E_FORMAT. */
+ * the message from somebody checks that it is that somebody's. EDN_E_FORMAT: also what edn_doc_encode_bare and
+ * edn_doc_encode_since make. */
 EDN_MUST_USE edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count);
 
 /* One change of the shown text, to be applied to an open editor in order: `deleted` scalars at `pos` go, `inserted`
@@ -113,13 +120,21 @@ typedef void edn_doc_patch_fn(void *ctx, const edn_doc_patch *patch);
  * EDN_E_PARENTS: it builds on events that are not here; EDN_E_FORMAT: hostile or damaged; EDN_E_LIMIT; EDN_E_NOMEM.
  * A refused message changes nothing. */
 EDN_MUST_USE edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patch, void *ctx);
+/* Takes in what edn_doc_encode_bare made of `agent`'s events. */
+EDN_MUST_USE edn_status edn_doc_merge_bare(edn_doc *doc, edn_agent_id agent, edn_bytes message, edn_doc_patch_fn *patch,
+                                           void *ctx);
 
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 /* Appends the whole document: canonical, one document has one encoding. */
 EDN_MUST_USE edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out);
-/* EDN_E_FORMAT for any other bytes than edn_doc_encode makes. */
+/* EDN_E_FORMAT for any other bytes than edn_doc_encode makes, as far as they are read: the text, the fields, the tags and
+ * the frontier. The history is kept as it is and read when something first asks for it: an edit, a message, history.
+ * If it proves to be damaged, or to belong to another document, that call gives EDN_E_FORMAT and changes nothing. */
 EDN_MUST_USE edn_status edn_doc_decode(edn_bytes in, edn_doc **out);
+/* Reads the history of a decoded document now, and replays it: EDN_E_FORMAT unless it gives this text, these fields and
+ * tags. For documents that somebody else encoded. */
+EDN_MUST_USE edn_status edn_doc_check(const edn_doc *doc);
 
 /* A copy without one agent's events from `seq_from` on, which must be in nobody else's past (they were never sent):
  * else EDN_E_INVALID. For a device that must give up its name (see docs: clones). */

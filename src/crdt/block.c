@@ -4,12 +4,12 @@
 
 /* A block (all numbers are canonical LEB128 unless they say otherwise; zigzag: 0, -1, 1, -2, … as 0, 1, 2, 3, …):
  *
- *   agents     count; 16 bytes each, rising
+ *   agents     count; 16 bytes each, rising          (a whole document has them in its head instead)
  *   runs       count; each:
  *                agent                 its number in the table above
  *                seq                   of its first event; only in the agent's first run of the block
  *                len                   events
- *                2 × others + own      own: the agent's event before is a parent. Then for each other parent:
+ *                2 × others + own      own: the agent's event before is a parent. Then for each other parent, by agent:
  *                  2 × back            an event of this block, `back` before this run's first
  *                  2 × agent + 1, seq  an event outside
  *   times      for each agent with events here, by number, until they are covered: count, zigzag(ms − the time before)
@@ -20,9 +20,30 @@
  *   text       size; the inserted text
  *   metas      for each field: name size, value size, name, value; for each tag and untag: size, tag
  *
+ * A message holds events of one agent, its author, and makes the most of what its reader has: the author's event
+ * before. It begins with one byte of flags: MESSAGE_FORM, and
+ *
+ *   AUTHOR     the author's 16 bytes come next; without it, the reader knows who wrote it
+ *              seq of the first event (always)
+ *   RUNS       others: count, 16 bytes each, rising; runs: count, each as above without agent and seq, every parent as
+ *              agent, seq. Without it: one run on top of the author's event before alone (seq 0: of nothing)
+ *   MANY       (not with RUNS) how many events, and then ops until they are covered. Without it: one op
+ *              ops, as above
+ *   TIMES      as above, the first against the time of the author's event before (seq 0: 0). Without it: that time
+ *              positions, as above; the first against where the author's event before ended (nowhere: 0)
+ *              text, without its size when no meta follows: then it is the rest of the message; metas
+ *
  * Runs and ops are the longest that the events make (edn_log_walk), and no longer than EDN_OP_LEN_MAX for ops. */
 
 #define KIND_META 3u
+
+#define MESSAGE_FORM_MASK 0x83u
+#define MESSAGE_FORM 0x01u
+#define MESSAGE_AUTHOR 0x04u
+#define MESSAGE_RUNS 0x08u
+#define MESSAGE_TIMES 0x10u
+#define MESSAGE_MANY 0x20u
+#define MESSAGE_NONE 0x40u /* always 0 */
 
 static uint64_t zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 static int64_t unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
@@ -154,9 +175,9 @@ edn_status edn_log_walk(const edn_log *log, const edn_lv_range *ranges, uint32_t
 
 /* What the block holds of one agent of the log. */
 typedef struct write_agent {
-    uint32_t number;      /* in the block's table; NONE: not in it */
-    uint32_t seq, n;      /* its events here */
-    uint32_t expect;      /* where its next op is expected */
+    uint32_t number; /* in the block's table; NONE: not in it */
+    uint32_t seq, n; /* its events here */
+    uint32_t expect; /* where its next op is expected */
 } write_agent;
 #define NOT_HERE UINT32_MAX
 
@@ -168,11 +189,13 @@ typedef struct write_place {
 
 typedef struct writer {
     const edn_log *log;
+    edn_block_form form;
+    bool own_only; /* a message that needs no runs */
     write_agent *agents;
     write_place *places; /* rising */
     uint32_t n_places;
-    edn_buf runs, ops, pos, metas, text;
-    uint32_t n_runs, n_events;
+    edn_buf runs, ops, pos, metas, text, table;
+    uint32_t n_runs, n_events, n_ops;
 } writer;
 
 static int place_compare(const void *a, const void *b)
@@ -219,6 +242,8 @@ static void agents_mark(writer *w, const edn_lv_range *ranges, uint32_t n)
             a->number = 0;
             for (uint32_t k = 0; at == g->lv && k < n_par; k++)
                 w->agents[log->graph[edn_log_run_of(log, par[k])].agent].number = 0;
+            if (w->form == EDN_BLOCK_MESSAGE)
+                w->agents[g->agent].number = NOT_HERE; /* the author is not among the others */
             at = end;
         }
     }
@@ -256,6 +281,7 @@ static void parents_write(writer *w, const edn_walk_run *run)
             others++;
     }
     edn_put_varint(&w->runs, 2 * (uint64_t)others + own);
+    w->own_only = w->own_only && others == 0;
     /* In the order of agents: LVs differ between replicas. Few: a selection sort. */
     for (uint32_t k = 0, floor = 0; k < others; k++) {
         uint32_t best = NOT_HERE, best_seq = 0, back;
@@ -270,9 +296,12 @@ static void parents_write(writer *w, const edn_walk_run *run)
             }
         }
         floor = best + 1;
-        back = parent_back(w, best_lv);
+        back = w->form == EDN_BLOCK_MESSAGE ? 0 : parent_back(w, best_lv);
         if (back) {
             edn_put_varint(&w->runs, 2 * (uint64_t)back);
+        } else if (w->form == EDN_BLOCK_MESSAGE) {
+            edn_put_varint(&w->runs, best);
+            edn_put_varint(&w->runs, best_seq);
         } else {
             edn_put_varint(&w->runs, 2 * (uint64_t)best + 1);
             edn_put_varint(&w->runs, best_seq);
@@ -284,9 +313,11 @@ static edn_status write_run_end(void *ctx, const edn_walk_run *run)
 {
     writer *w = ctx;
 
-    edn_put_varint(&w->runs, w->agents[run->agent].number);
-    if (run->seq == w->agents[run->agent].seq)
-        edn_put_varint(&w->runs, run->seq);
+    if (w->form != EDN_BLOCK_MESSAGE) {
+        edn_put_varint(&w->runs, w->agents[run->agent].number);
+        if (run->seq == w->agents[run->agent].seq)
+            edn_put_varint(&w->runs, run->seq);
+    }
     edn_put_varint(&w->runs, run->len);
     parents_write(w, run);
     w->n_runs++;
@@ -307,6 +338,7 @@ static edn_status write_op(void *ctx, uint32_t agent, const edn_walk_op *op)
     writer *w = ctx;
     write_agent *a = &w->agents[agent];
 
+    w->n_ops++;
     if (op->kind <= EDN_OP_BACK) {
         edn_put_varint(&w->ops, (uint64_t)op->kind + 4 * ((uint64_t)op->len - 1));
         edn_put_varint(&w->pos, zigzag((int64_t)op->pos - (int64_t)a->expect));
@@ -325,20 +357,18 @@ static edn_status write_op(void *ctx, uint32_t agent, const edn_walk_op *op)
     return EDN_OK;
 }
 
-static void times_write(const writer *w, edn_buf *out)
+static void agent_times_write(const writer *w, uint32_t agent, uint64_t before, edn_buf *out)
 {
-    for (uint32_t i = 0; i < w->log->n_agents; i++) {
-        uint32_t agent = w->log->by_id[i], seq = w->agents[agent].seq, end = seq + w->agents[agent].n;
-        uint64_t before = 0;
-        while (seq < end) {
-            uint32_t to;
-            uint64_t t = edn_log_time(w->log, agent, seq, &to);
-            to = EDN_MIN(to, end);
-            edn_put_varint(out, to - seq);
-            edn_put_varint(out, zigzag((int64_t)(t - before)));
-            before = t;
-            seq = to;
-        }
+    uint32_t seq = w->agents[agent].seq, end = seq + w->agents[agent].n;
+
+    while (seq < end) {
+        uint32_t to;
+        uint64_t t = edn_log_time(w->log, agent, seq, &to);
+        to = EDN_MIN(to, end);
+        edn_put_varint(out, to - seq);
+        edn_put_varint(out, zigzag((int64_t)(t - before)));
+        before = t;
+        seq = to;
     }
 }
 
@@ -351,6 +381,8 @@ static void agents_write(writer *w, edn_buf *out)
         if (a->number != NOT_HERE)
             a->number = n++;
     }
+    if (w->form == EDN_BLOCK_DOC)
+        return;
     edn_put_varint(out, n);
     for (uint32_t i = 0; i < w->log->n_agents; i++) {
         uint32_t agent = w->log->by_id[i];
@@ -359,48 +391,134 @@ static void agents_write(writer *w, edn_buf *out)
     }
 }
 
-edn_status edn_block_write(const edn_log *log, const edn_lv_range *ranges, uint32_t n, edn_buf *out)
+static edn_status writer_init(writer *w, const edn_lv_range *ranges, uint32_t n)
 {
-    writer w = {.log = log,
-                .runs = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
-                .ops = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
-                .pos = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
-                .metas = EDN_BUF_INIT(EDN_BUF_UNLIMITED),
-                .text = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
-    edn_walk walk = {&w, write_run_end, write_text, write_op};
-    const edn_buf *columns[] = {&w.ops, &w.pos, &w.text, &w.metas};
-    edn_status st = EDN_E_NOMEM;
+    edn_buf empty = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
 
-    w.agents = calloc(log->n_agents + 1u, sizeof *w.agents);
-    if (!w.agents || !places_build(&w, ranges, n))
+    w->runs = w->ops = w->pos = w->metas = w->text = w->table = empty;
+    w->agents = calloc(w->log->n_agents + 1u, sizeof *w->agents);
+    if (!w->agents || !places_build(w, ranges, n))
+        return EDN_E_NOMEM;
+    for (uint32_t i = 0; i < w->log->n_agents; i++)
+        w->agents[i].number = NOT_HERE;
+    agents_mark(w, ranges, n);
+    agents_write(w, &w->table);
+    return EDN_OK;
+}
+
+static void writer_dispose(writer *w)
+{
+    free(w->agents);
+    free(w->places);
+    edn_buf_dispose(&w->runs);
+    edn_buf_dispose(&w->ops);
+    edn_buf_dispose(&w->pos);
+    edn_buf_dispose(&w->metas);
+    edn_buf_dispose(&w->text);
+    edn_buf_dispose(&w->table);
+}
+
+static edn_status writer_status(const writer *w)
+{
+    const edn_buf *columns[] = {&w->runs, &w->ops, &w->pos, &w->metas, &w->text, &w->table};
+
+    for (size_t i = 0; i < EDN_COUNT(columns); i++)
+        if (edn_buf_status(columns[i]) != EDN_OK)
+            return edn_buf_status(columns[i]);
+    return EDN_OK;
+}
+
+static void column_put(edn_buf *out, const edn_buf *column) { edn_put_bytes(out, column->p, column->n); }
+
+edn_status edn_block_write(const edn_log *log, const edn_lv_range *ranges, uint32_t n, edn_block_form form,
+                           edn_buf *out)
+{
+    writer w = {.log = log, .form = form};
+    edn_walk walk = {&w, write_run_end, write_text, write_op};
+    edn_status st = writer_init(&w, ranges, n);
+
+    if (st != EDN_OK || (st = edn_log_walk(log, ranges, n, &walk)) != EDN_OK || (st = writer_status(&w)) != EDN_OK)
         goto out;
+    column_put(out, &w.table);
+    edn_put_varint(out, w.n_runs);
+    column_put(out, &w.runs);
     for (uint32_t i = 0; i < log->n_agents; i++)
-        w.agents[i].number = NOT_HERE;
-    agents_mark(&w, ranges, n);
-    agents_write(&w, out);
+        agent_times_write(&w, log->by_id[i], 0, out);
+    column_put(out, &w.ops);
+    column_put(out, &w.pos);
+    edn_put_varint(out, w.text.n);
+    column_put(out, &w.text);
+    column_put(out, &w.metas);
+    st = edn_buf_status(out);
+out:
+    writer_dispose(&w);
+    return st;
+}
+
+/* What a message counts from: the time of the author's event before it, and where that ended. */
+static edn_block_before before_of(const edn_log *log, uint32_t agent, uint32_t seq)
+{
+    edn_block_before out = {0, 0};
+    const edn_op *op;
+    edn_lv lv;
+    uint32_t end;
+
+    if (seq == 0)
+        return out;
+    out.time_ms = edn_log_time(log, agent, seq - 1, &end);
+    lv = edn_log_lv(log, agent, seq - 1);
+    op = &log->ops[edn_log_op_of(log, lv)];
+    if (op->kind <= EDN_OP_BACK)
+        out.end = edn_op_pos((edn_op_kind)op->kind, op->pos, lv - op->lv) + (op->kind == EDN_OP_INS);
+    return out;
+}
+
+edn_status edn_message_write(const edn_log *log, uint32_t agent, uint32_t seq, const edn_lv_range *ranges, uint32_t n,
+                             bool author, edn_buf *out)
+{
+    writer w = {.log = log, .form = EDN_BLOCK_MESSAGE, .own_only = true};
+    edn_walk walk = {&w, write_run_end, write_text, write_op};
+    edn_block_before before = before_of(log, agent, seq);
+    edn_buf times = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st = writer_init(&w, ranges, n);
+    uint32_t end;
+    bool runs, timed, many;
+
+    if (st != EDN_OK)
+        goto out;
+    w.agents[agent].expect = before.end;
     if ((st = edn_log_walk(log, ranges, n, &walk)) != EDN_OK)
         goto out;
-    edn_put_varint(out, w.n_runs);
-    edn_put_bytes(out, w.runs.p, w.runs.n);
-    times_write(&w, out);
-    st = edn_buf_status(&w.runs);
-    for (size_t i = 0; i < EDN_COUNT(columns); i++) {
-        if (st == EDN_OK)
-            st = edn_buf_status(columns[i]);
-        if (columns[i] == &w.text)
-            edn_put_varint(out, w.text.n);
-        edn_put_bytes(out, columns[i]->p, columns[i]->n);
+    agent_times_write(&w, agent, before.time_ms, &times);
+    if ((st = writer_status(&w)) != EDN_OK || (st = edn_buf_status(&times)) != EDN_OK)
+        goto out;
+    runs = w.n_runs > 1 || !w.own_only;
+    timed = edn_log_time(log, agent, seq, &end) != before.time_ms || end < seq + w.n_events;
+    many = !runs && w.n_ops > 1;
+    edn_put_u8(out, (uint8_t)(MESSAGE_FORM | (author ? MESSAGE_AUTHOR : 0) | (runs ? MESSAGE_RUNS : 0) |
+                              (timed ? MESSAGE_TIMES : 0) | (many ? MESSAGE_MANY : 0)));
+    if (author)
+        edn_put_bytes(out, log->agents[agent].id.b, sizeof(edn_agent_id));
+    edn_put_varint(out, seq);
+    if (runs) {
+        column_put(out, &w.table);
+        edn_put_varint(out, w.n_runs);
+        column_put(out, &w.runs);
     }
-    if (st == EDN_OK)
-        st = edn_buf_status(out);
+    if (many)
+        edn_put_varint(out, w.n_events);
+    column_put(out, &w.ops);
+    if (timed)
+        column_put(out, &times);
+    column_put(out, &w.pos);
+    if (w.text.n && w.metas.n)
+        edn_put_varint(out, w.text.n);
+    column_put(out, &w.text);
+    column_put(out, &w.metas);
+    st = edn_buf_status(out);
 out:
-    free(w.agents);
-    free(w.places);
-    edn_buf_dispose(&w.runs);
-    edn_buf_dispose(&w.ops);
-    edn_buf_dispose(&w.pos);
-    edn_buf_dispose(&w.metas);
-    edn_buf_dispose(&w.text);
+    writer_dispose(&w);
+    edn_buf_dispose(&times);
     return st;
 }
 
@@ -415,7 +533,18 @@ void edn_block_dispose(edn_block *b)
     free(b->times);
     free(b->ops);
     free(b->metas);
+    free(b->next);
+    free(b->starts);
     *b = (edn_block){0};
+}
+
+/* Forgets what was read and keeps the memory. */
+static void block_reset(edn_block *b)
+{
+    b->n_agents = b->n_runs = b->n_par = b->n_times = b->n_ops = b->n_metas = b->n_events = 0;
+    b->mtext = 0;
+    b->text = EDN_BYTES_EMPTY;
+    b->ascii = true;
 }
 
 /* A number that has to be at most `max`. */
@@ -444,31 +573,29 @@ static bool memory(edn_reader *r, bool got)
     return got;
 }
 
+static bool agents_room(edn_block *b, edn_reader *r, uint32_t n)
+{
+    return memory(r, EDN_VEC_ROOM(b->agents, b->cap_agents, n + 1u) &&
+                         EDN_VEC_ROOM(b->by_agent, b->cap_by_agent, n + 1u) &&
+                         EDN_VEC_ROOM(b->next, b->cap_next, n + 1u));
+}
+
 static void agents_read(edn_block *b, edn_reader *r)
 {
-    b->n_agents = read_max(r, EDN_LOG_AGENTS_MAX, "agent count");
-    if (!edn_reader_has(r, b->n_agents, sizeof *b->agents) ||
-        !memory(r, EDN_VEC_ROOM(b->agents, b->cap_agents, b->n_agents + 1u) &&
-                       EDN_VEC_ROOM(b->by_agent, b->cap_by_agent, b->n_agents + 1u))) {
-        b->n_agents = 0;
+    uint32_t n = read_max(r, EDN_LOG_AGENTS_MAX, "agent count");
+
+    if (!edn_reader_has(r, n, sizeof *b->agents) || !agents_room(b, r, n))
         return;
-    }
-    for (uint32_t i = 0; i < b->n_agents; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         b->by_agent[i] = (edn_block_agent){0};
         edn_read_into(r, &b->agents[i], sizeof *b->agents, "agent");
         if (!format(r, i == 0 || edn_agent_id_compare(&b->agents[i - 1], &b->agents[i]) < 0, "agent"))
             return;
     }
+    b->n_agents = n;
 }
 
-/* What the reading of runs and positions knows of an agent: its next seq, then where its next op is expected. */
-typedef struct read_state {
-    uint32_t *next;   /* by agent */
-    uint32_t *starts; /* by run: events of the block before it */
-} read_state;
-
-static void parent_read(edn_block *b, edn_reader *r, const edn_block_run *run, const read_state *s,
-                        edn_block_parent *out)
+static void parent_read(edn_block *b, edn_reader *r, const edn_block_run *run, edn_block_parent *out)
 {
     uint64_t ref = edn_read_varint(r, "parent");
 
@@ -478,7 +605,8 @@ static void parent_read(edn_block *b, edn_reader *r, const edn_block_run *run, c
             return;
         out->agent = (uint32_t)(ref >> 1);
         out->seq = read_max(r, EDN_LOG_EVENTS_MAX, "parent's seq");
-        format(r, b->by_agent[out->agent].n_runs == 0 || out->seq < b->by_agent[out->agent].first_seq, "parent outside");
+        format(r, b->by_agent[out->agent].n_runs == 0 || out->seq < b->by_agent[out->agent].first_seq,
+               "parent outside");
     } else {
         uint64_t back = ref >> 1;
         uint32_t lo = 0, hi = b->n_runs, at;
@@ -487,18 +615,18 @@ static void parent_read(edn_block *b, edn_reader *r, const edn_block_run *run, c
         at = b->n_events - (uint32_t)back;
         while (hi - lo > 1) {
             uint32_t mid = lo + (hi - lo) / 2;
-            if (s->starts[mid] <= at)
+            if (b->starts[mid] <= at)
                 lo = mid;
             else
                 hi = mid;
         }
         out->agent = b->runs[lo].agent;
-        out->seq = b->runs[lo].seq + (at - s->starts[lo]);
+        out->seq = b->runs[lo].seq + (at - b->starts[lo]);
     }
     format(r, out->agent != run->agent, "parent's agent");
 }
 
-static void run_read(edn_block *b, edn_reader *r, read_state *s)
+static void run_read(edn_block *b, edn_reader *r)
 {
     edn_block_run run = {0};
     edn_block_agent *a;
@@ -506,9 +634,10 @@ static void run_read(edn_block *b, edn_reader *r, read_state *s)
 
     run.agent = read_max(r, b->n_agents - 1u, "run's agent");
     a = &b->by_agent[run.agent];
-    run.seq = a->n_runs ? s->next[run.agent] : read_max(r, EDN_LOG_EVENTS_MAX, "seq");
+    run.seq = a->n_runs ? b->next[run.agent] : read_max(r, EDN_LOG_EVENTS_MAX, "seq");
     run.len = read_max(r, EDN_LOG_EVENTS_MAX, "run's length");
-    if (!format(r, run.len > 0 && run.len <= EDN_LOG_EVENTS_MAX - run.seq && run.len <= EDN_LOG_EVENTS_MAX - b->n_events,
+    if (!format(r,
+                run.len > 0 && run.len <= EDN_LOG_EVENTS_MAX - run.seq && run.len <= EDN_LOG_EVENTS_MAX - b->n_events,
                 "run's length"))
         return;
     parents = read_max(r, 2 * EDN_LOG_AGENTS_MAX, "parents");
@@ -517,43 +646,41 @@ static void run_read(edn_block *b, edn_reader *r, read_state *s)
     run.par_at = b->n_par;
     if (!format(r, run.seq > 0 ? run.own || run.n_par : !run.own, "parents") || !edn_reader_has(r, run.n_par, 1) ||
         !memory(r, EDN_VEC_ROOM(b->par, b->cap_par, (size_t)b->n_par + run.n_par) &&
-                       EDN_VEC_ROOM(b->runs, b->cap_runs, b->n_runs + 1u)))
+                       EDN_VEC_ROOM(b->runs, b->cap_runs, b->n_runs + 1u) &&
+                       EDN_VEC_ROOM(b->starts, b->cap_starts, b->n_runs + 1u)))
         return;
     for (uint32_t i = 0; i < run.n_par; i++) {
         edn_block_parent *p = &b->par[b->n_par];
-        parent_read(b, r, &run, s, p);
+        parent_read(b, r, &run, p);
         if (!format(r, i == 0 || p[-1].agent < p->agent, "parents' order"))
             return;
         b->n_par++;
     }
     if (a->n_runs++ == 0)
         a->first_seq = run.seq;
-    s->next[run.agent] = run.seq + run.len;
-    s->starts[b->n_runs] = b->n_events;
+    b->next[run.agent] = run.seq + run.len;
+    b->starts[b->n_runs] = b->n_events;
     b->runs[b->n_runs++] = run;
     b->n_events += run.len;
 }
 
-static void times_read(edn_block *b, edn_reader *r, const read_state *s)
+static void agent_times_read(edn_block *b, edn_reader *r, edn_block_agent *a, uint32_t left, uint64_t t)
 {
-    for (uint32_t i = 0; i < b->n_agents; i++) {
-        edn_block_agent *a = &b->by_agent[i];
-        uint32_t left = a->n_runs ? s->next[i] - a->first_seq : 0, seq = 0;
-        uint64_t t = 0;
-        a->time_at = b->n_times;
-        while (left) {
-            uint32_t n = read_max(r, left, "time's count");
-            int64_t d = unzigzag(edn_read_varint(r, "time"));
-            if (!format(r, n > 0 && (seq == 0 || d != 0), "time") ||
-                !memory(r, EDN_VEC_ROOM(b->times, b->cap_times, b->n_times + 1u)))
-                return;
-            t += (uint64_t)d;
-            b->times[b->n_times++] = (edn_time_run){seq, t};
-            seq += n;
-            left -= n;
-        }
-        a->time_end = b->n_times;
+    uint32_t seq = 0;
+
+    a->time_at = b->n_times;
+    while (left) {
+        uint32_t n = read_max(r, left, "time's count");
+        int64_t d = unzigzag(edn_read_varint(r, "time"));
+        if (!format(r, n > 0 && (seq == 0 || d != 0), "time") ||
+            !memory(r, EDN_VEC_ROOM(b->times, b->cap_times, b->n_times + 1u)))
+            return;
+        t += (uint64_t)d;
+        b->times[b->n_times++] = (edn_time_run){seq, t};
+        seq += n;
+        left -= n;
     }
+    a->time_end = b->n_times;
 }
 
 static bool op_head_read(edn_block *b, edn_reader *r, uint32_t left, edn_block_op *op)
@@ -576,46 +703,49 @@ static bool op_head_read(edn_block *b, edn_reader *r, uint32_t left, edn_block_o
     return true;
 }
 
-static void ops_read(edn_block *b, edn_reader *r)
+/* Ops until the run's events are covered. */
+static void run_ops_read(edn_block *b, edn_reader *r, edn_block_run *run)
 {
-    for (uint32_t i = 0; i < b->n_runs; i++) {
-        edn_block_run *run = &b->runs[i];
-        uint32_t left = run->len;
-        run->op_at = b->n_ops;
-        while (left) {
-            if (!memory(r, EDN_VEC_ROOM(b->ops, b->cap_ops, b->n_ops + 1u)) ||
-                !op_head_read(b, r, left, &b->ops[b->n_ops]))
-                return;
-            left -= b->ops[b->n_ops++].len;
-        }
-        run->n_ops = b->n_ops - run->op_at;
+    uint32_t left = run->len;
+
+    run->op_at = b->n_ops;
+    while (left) {
+        if (!memory(r, EDN_VEC_ROOM(b->ops, b->cap_ops, b->n_ops + 1u)) || !op_head_read(b, r, left, &b->ops[b->n_ops]))
+            return;
+        left -= b->ops[b->n_ops++].len;
     }
+    run->n_ops = b->n_ops - run->op_at;
 }
 
-static void positions_read(edn_block *b, edn_reader *r, uint32_t *expect)
+/* `b->next` holds where each agent's next op is expected. The runs' ops must be the longest that their events make. */
+static void positions_read(edn_block *b, edn_reader *r)
 {
-    memset(expect, 0, b->n_agents * sizeof *expect);
     for (uint32_t i = 0; i < b->n_runs; i++) {
-        uint32_t *next = &expect[b->runs[i].agent];
+        uint32_t *next = &b->next[b->runs[i].agent];
+        edn_op_join last = {0, 0, EDN_OP_FIELD};
         for (uint32_t k = 0; k < b->runs[i].n_ops; k++) {
             edn_block_op *op = &b->ops[b->runs[i].op_at + k];
             int64_t pos;
-            if (op->kind > EDN_OP_BACK)
+            if (op->kind > EDN_OP_BACK) {
+                last.kind = EDN_OP_FIELD;
                 continue;
+            }
             if (__builtin_add_overflow(unzigzag(edn_read_varint(r, "position")), (int64_t)*next, &pos))
                 pos = -1;
             if (!format(r, pos >= 0 && pos <= EDN_LOG_EVENTS_MAX && !(op->kind == EDN_OP_BACK && pos + 1 < op->len),
                         "position"))
                 return;
             op->pos = (uint32_t)pos;
+            if (!format(r, edn_op_extend(&last, (edn_op_kind)op->kind, op->pos, op->len) == 0, "op"))
+                return;
+            last = (edn_op_join){op->pos, op->len, (edn_op_kind)op->kind};
             *next = op_end(op->kind, op->pos, op->len);
         }
     }
 }
 
-static void text_read(edn_block *b, edn_reader *r)
+static void text_read(edn_block *b, edn_reader *r, uint64_t n)
 {
-    uint64_t n = edn_read_varint(r, "text's size");
     size_t scalars, at = 0, want = 0;
 
     if (!edn_reader_has(r, n, 1))
@@ -631,8 +761,7 @@ static void text_read(edn_block *b, edn_reader *r)
         want += b->ops[i].len;
         if (want > scalars)
             break;
-        at += b->ascii ? b->ops[i].len
-                       : edn_utf8_offset(edn_bytes_of(b->text.p + at, b->text.n - at), b->ops[i].len);
+        at += b->ascii ? b->ops[i].len : edn_utf8_offset(edn_bytes_of(b->text.p + at, b->text.n - at), b->ops[i].len);
     }
     format(r, want == scalars, "text's length");
 }
@@ -659,36 +788,218 @@ static void metas_read(edn_block *b, edn_reader *r)
     }
 }
 
-edn_status edn_block_read(edn_block *b, edn_reader *r)
+/* Times, ops, positions, text and metas of a block whose runs were read. */
+static void columns_read(edn_block *b, edn_reader *r)
 {
-    read_state s = {NULL, NULL};
-    uint32_t n_runs;
-
-    *b = (edn_block){0};
-    agents_read(b, r);
-    n_runs = read_max(r, EDN_LOG_EVENTS_MAX, "run count");
-    if (!edn_reader_has(r, n_runs, 3) || !format(r, n_runs == 0 || b->n_agents > 0, "run count"))
-        goto out;
-    s.next = calloc(b->n_agents + 1u, sizeof *s.next);
-    s.starts = calloc(n_runs + 1u, sizeof *s.starts);
-    if (!memory(r, s.next && s.starts))
-        goto out;
-    while (b->n_runs < n_runs && edn_reader_status(r) == EDN_OK)
-        run_read(b, r, &s);
-    if (edn_reader_status(r) == EDN_OK)
-        times_read(b, r, &s);
-    if (edn_reader_status(r) == EDN_OK)
-        ops_read(b, r);
-    if (edn_reader_status(r) == EDN_OK)
-        positions_read(b, r, s.next);
-    if (edn_reader_status(r) == EDN_OK)
-        text_read(b, r);
+    for (uint32_t i = 0; i < b->n_agents && edn_reader_status(r) == EDN_OK; i++) {
+        edn_block_agent *a = &b->by_agent[i];
+        agent_times_read(b, r, a, a->n_runs ? b->next[i] - a->first_seq : 0, 0);
+    }
+    for (uint32_t i = 0; i < b->n_runs && edn_reader_status(r) == EDN_OK; i++)
+        run_ops_read(b, r, &b->runs[i]);
+    if (edn_reader_status(r) != EDN_OK)
+        return;
+    memset(b->next, 0, b->n_agents * sizeof *b->next);
+    positions_read(b, r);
+    text_read(b, r, edn_read_varint(r, "text's size"));
     if (edn_reader_status(r) == EDN_OK)
         metas_read(b, r);
-out:
-    free(s.next);
-    free(s.starts);
+}
+
+edn_status edn_block_read(edn_block *b, edn_reader *r, const edn_agent_id *agents, uint32_t n_agents)
+{
+    uint32_t n_runs;
+
+    block_reset(b);
+    if (!agents) {
+        agents_read(b, r);
+    } else if (agents_room(b, r, n_agents)) {
+        memcpy(b->agents, agents, n_agents * sizeof *agents);
+        memset(b->by_agent, 0, n_agents * sizeof *b->by_agent);
+        b->n_agents = n_agents;
+    }
+    n_runs = read_max(r, EDN_LOG_EVENTS_MAX, "run count");
+    if (!edn_reader_has(r, n_runs, 3) || !format(r, n_runs == 0 || b->n_agents > 0, "run count"))
+        return edn_reader_status(r);
+    while (b->n_runs < n_runs && edn_reader_status(r) == EDN_OK)
+        run_read(b, r);
+    if (edn_reader_status(r) == EDN_OK)
+        columns_read(b, r);
+    return edn_reader_status(r);
+}
+
+/* ---- reading a message -------------------------------------------------------------------------------------------------- */
+
+/* A run of the author, whose number is behind those of the others. */
+static void message_run_add(edn_block *b, edn_reader *r, edn_block_run run)
+{
+    edn_block_agent *a = &b->by_agent[run.agent];
+
+    if (!memory(r, EDN_VEC_ROOM(b->runs, b->cap_runs, b->n_runs + 1u)))
+        return;
+    a->n_runs++;
+    b->runs[b->n_runs++] = run;
+    b->n_events += run.len;
+}
+
+static void message_run_read(edn_block *b, edn_reader *r, uint32_t seq)
+{
+    edn_block_run run = {.agent = b->n_agents - 1, .seq = seq + b->n_events, .par_at = b->n_par};
+    uint32_t parents;
+
+    run.len = read_max(r, EDN_LOG_EVENTS_MAX - run.seq, "run's length");
+    parents = read_max(r, 2 * EDN_LOG_AGENTS_MAX, "parents");
+    run.own = parents & 1;
+    run.n_par = parents / 2;
+    /* A run on the author's last event alone would be part of the run before. */
+    if (!format(r, run.len > 0 && (run.seq > 0 ? run.own || run.n_par : !run.own) && (run.n_par || b->n_events == 0),
+                "parents") ||
+        !edn_reader_has(r, run.n_par, 2) || !memory(r, EDN_VEC_ROOM(b->par, b->cap_par, (size_t)b->n_par + run.n_par)))
+        return;
+    for (uint32_t i = 0; i < run.n_par; i++) {
+        edn_block_parent p = {read_max(r, EDN_LOG_AGENTS_MAX, "parent's agent"), 0};
+        p.seq = read_max(r, EDN_LOG_EVENTS_MAX, "parent's seq");
+        if (!format(r, p.agent < run.agent && (i == 0 || b->par[b->n_par - 1].agent < p.agent), "parent's agent"))
+            return;
+        b->par[b->n_par++] = p;
+    }
+    message_run_add(b, r, run);
+}
+
+static void message_runs_read(edn_block *b, edn_reader *r, const edn_agent_id *author, uint32_t seq)
+{
+    uint32_t n;
+
+    agents_read(b, r);
+    for (uint32_t i = 0; i < b->n_agents; i++)
+        if (!format(r, edn_agent_id_compare(&b->agents[i], author) != 0, "other"))
+            return;
+    b->agents[b->n_agents] = *author;
+    b->by_agent[b->n_agents++] = (edn_block_agent){.first_seq = seq};
+    n = read_max(r, EDN_LOG_EVENTS_MAX, "run count");
+    if (!edn_reader_has(r, n, 2) || !format(r, n > 0, "run count"))
+        return;
+    while (b->n_runs < n && edn_reader_status(r) == EDN_OK)
+        message_run_read(b, r, seq);
+    /* One run, and no parent but the event before, needs no runs in its message. */
+    format(r, n > 1 || b->n_par > 0, "runs");
+}
+
+/* The one run of a message without RUNS, and its ops. */
+static void message_ops_read(edn_block *b, edn_reader *r, uint32_t seq, bool many)
+{
+    edn_block_run run = {.agent = 0, .seq = seq, .own = seq > 0};
+
+    if (many) {
+        run.len = read_max(r, EDN_LOG_EVENTS_MAX - seq, "events");
+        if (format(r, run.len > 1, "events"))
+            run_ops_read(b, r, &run);
+        format(r, run.n_ops > 1, "ops");
+    } else if (memory(r, EDN_VEC_ROOM(b->ops, b->cap_ops, 1)) &&
+               op_head_read(b, r, EDN_LOG_EVENTS_MAX - seq, &b->ops[0])) {
+        run.len = b->ops[0].len;
+        run.n_ops = b->n_ops = 1;
+    }
+    message_run_add(b, r, run);
+}
+
+static edn_status message_begin(const edn_log *log, const edn_agent_id *author, uint32_t seq, edn_block_before *before)
+{
+    uint32_t agent = edn_log_agent_find(log, author);
+
+    if (seq > (agent == EDN_LV_NONE ? 0 : log->agents[agent].next))
+        return EDN_E_PARENTS;
+    *before = before_of(log, agent, seq);
+    return EDN_OK;
+}
+
+static void message_body_read(edn_block *b, edn_reader *r, uint8_t flags, uint32_t seq, edn_block_before before)
+{
+    edn_agent_id author = b->agents[0];
+    bool inserts = false, timed = flags & MESSAGE_TIMES;
+    edn_block_agent *a;
+
+    if (flags & MESSAGE_RUNS) {
+        b->n_agents = 0;
+        message_runs_read(b, r, &author, seq);
+    }
     if (edn_reader_status(r) != EDN_OK)
-        edn_block_dispose(b);
+        return;
+    a = &b->by_agent[b->n_agents - 1];
+    if (!(flags & MESSAGE_RUNS))
+        message_ops_read(b, r, seq, flags & MESSAGE_MANY);
+    else
+        for (uint32_t i = 0; i < b->n_runs && edn_reader_status(r) == EDN_OK; i++)
+            run_ops_read(b, r, &b->runs[i]);
+    if (edn_reader_status(r) != EDN_OK || !memory(r, EDN_VEC_ROOM(b->times, b->cap_times, 1)))
+        return;
+    if (timed) {
+        agent_times_read(b, r, a, b->n_events, before.time_ms);
+        format(r, b->n_times > 1 || (b->n_times && b->times[0].time_ms != before.time_ms), "times");
+    } else {
+        b->times[b->n_times++] = (edn_time_run){0, before.time_ms};
+        a->time_end = 1;
+    }
+    b->next[b->n_agents - 1] = before.end;
+    positions_read(b, r);
+    for (uint32_t i = 0; i < b->n_ops; i++)
+        inserts = inserts || b->ops[i].kind == EDN_OP_INS;
+    if (inserts && edn_reader_status(r) == EDN_OK)
+        text_read(b, r, b->n_metas ? edn_read_varint(r, "text's size") : edn_reader_left(r));
+    if (edn_reader_status(r) == EDN_OK)
+        metas_read(b, r);
+}
+
+edn_status edn_message_read(edn_block *b, edn_reader *r, const edn_log *log, const edn_agent_id *author)
+{
+    uint8_t flags = edn_read_u8(r, "flags");
+    edn_block_before before = {0, 0};
+    uint32_t seq;
+    edn_status st;
+
+    block_reset(b);
+    if (!format(r,
+                (flags & (MESSAGE_FORM_MASK | MESSAGE_NONE)) == MESSAGE_FORM && !(flags & MESSAGE_AUTHOR) == !!author &&
+                    !((flags & MESSAGE_RUNS) && (flags & MESSAGE_MANY)),
+                "flags") ||
+        !agents_room(b, r, 1))
+        return edn_reader_status(r);
+    if (author)
+        b->agents[0] = *author;
+    else
+        edn_read_into(r, &b->agents[0], sizeof *b->agents, "author");
+    seq = read_max(r, EDN_LOG_EVENTS_MAX - 1, "seq");
+    b->by_agent[0] = (edn_block_agent){.first_seq = seq};
+    b->n_agents = 1;
+    if (edn_reader_status(r) != EDN_OK)
+        return edn_reader_status(r);
+    if ((st = message_begin(log, &b->agents[0], seq, &before)) != EDN_OK)
+        return st;
+    message_body_read(b, r, flags, seq, before);
+    return edn_reader_end(r);
+}
+
+edn_status edn_message_events(edn_reader *r, edn_event_id *first, uint64_t *count)
+{
+    edn_block b = {0};
+    uint8_t flags = edn_read_u8(r, "flags");
+    uint32_t seq;
+
+    *first = (edn_event_id){{{0}}, 0};
+    *count = 0;
+    if (!format(r, (flags & (MESSAGE_FORM_MASK | MESSAGE_NONE | MESSAGE_AUTHOR)) == (MESSAGE_FORM | MESSAGE_AUTHOR),
+                "flags"))
+        return edn_reader_status(r);
+    edn_read_into(r, &first->agent, sizeof first->agent, "author");
+    first->seq = seq = read_max(r, EDN_LOG_EVENTS_MAX - 1, "seq");
+    if (edn_reader_status(r) == EDN_OK && agents_room(&b, r, 1)) {
+        b.by_agent[0] = (edn_block_agent){0};
+        if (flags & MESSAGE_RUNS)
+            message_runs_read(&b, r, &first->agent, seq);
+        else
+            message_ops_read(&b, r, seq, flags & MESSAGE_MANY);
+    }
+    *count = b.n_events;
+    edn_block_dispose(&b);
     return edn_reader_status(r);
 }

@@ -40,7 +40,7 @@ typedef struct edn_block {
     uint32_t n_runs, cap_runs;
     edn_block_parent *par;
     uint32_t n_par, cap_par;
-    edn_time_run *times;   /* `seq` counts from the agent's first event in the block */
+    edn_time_run *times; /* `seq` counts from the agent's first event in the block */
     uint32_t n_times, cap_times;
     edn_block_op *ops;
     uint32_t n_ops, cap_ops;
@@ -50,15 +50,40 @@ typedef struct edn_block {
     size_t mtext; /* bytes of all names and values */
     edn_bytes text;
     bool ascii;
+    uint32_t *next;   /* while it is read: each agent's next seq, then where its next op is expected */
+    uint32_t *starts; /* by run: the events before it */
+    uint32_t cap_next, cap_starts;
 } edn_block;
 
-/* Reads one block; checks everything that can be checked without the document. */
-EDN_MUST_USE edn_status edn_block_read(edn_block *b, edn_reader *r);
+/* Where the columns of a message begin: what the author's event before it left behind. */
+typedef struct edn_block_before {
+    uint64_t time_ms;
+    uint32_t end;
+} edn_block_before;
+
+/* Both read into `b`, which was zeroed or read into before; a failure leaves it fit for that, or to be disposed of.
+ * They check everything that can be checked without the document. `agents`: the table, when it is not in the block. */
+EDN_MUST_USE edn_status edn_block_read(edn_block *b, edn_reader *r, const edn_agent_id *agents, uint32_t n_agents);
+/* Reads up to the end of `r`. `author` is given exactly when the message leaves it out. EDN_E_PARENTS: the author's
+ * event before the first is not in `log`. */
+EDN_MUST_USE edn_status edn_message_read(edn_block *b, edn_reader *r, const edn_log *log, const edn_agent_id *author);
 void edn_block_dispose(edn_block *b);
+/* Reads as far as is needed to tell whose events a message with its author has. */
+EDN_MUST_USE edn_status edn_message_events(edn_reader *r, edn_event_id *first, uint64_t *count);
+
+typedef enum edn_block_form {
+    EDN_BLOCK_BUNDLE, /* with its table of agents */
+    EDN_BLOCK_DOC,    /* the table is elsewhere: all agents of the log that have events, rising */
+    EDN_BLOCK_MESSAGE,
+} edn_block_form;
 
 /* Appends the events of `ranges`, in that order, which must name each agent's events in the order of seqs and without
  * gaps, parents that are in the ranges before their children. */
-EDN_MUST_USE edn_status edn_block_write(const edn_log *log, const edn_lv_range *ranges, uint32_t n, edn_buf *out);
+EDN_MUST_USE edn_status edn_block_write(const edn_log *log, const edn_lv_range *ranges, uint32_t n, edn_block_form form,
+                                        edn_buf *out);
+/* Appends a message of one agent's events from `seq` on. */
+EDN_MUST_USE edn_status edn_message_write(const edn_log *log, uint32_t agent, uint32_t seq, const edn_lv_range *ranges,
+                                          uint32_t n, bool author, edn_buf *out);
 
 /* Goes through the events of `ranges` as the longest runs that they make, whatever runs the log has them in. */
 typedef struct edn_walk_run {
@@ -72,7 +97,7 @@ typedef struct edn_walk_op {
     uint32_t pos, len, seq;
     const edn_op *op; /* where the first event comes from, which is `skip` into it */
     uint32_t skip;
-    size_t size;      /* bytes of text */
+    size_t size; /* bytes of text */
 } edn_walk_op;
 typedef struct edn_walk {
     void *ctx;

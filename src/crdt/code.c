@@ -2,11 +2,23 @@
 
 #include <stdlib.h>
 
-/* A message: the byte EDN_FORMAT_MESSAGE, then a block of one agent's events.
- * A document: the byte EDN_FORMAT_DOC; the size of its text, the text; a block of all events in canonical order. */
+/* Three kinds of bytes, told apart by the first:
+ *
+ *   message   see block.c: bit 7 and bit 6 are 0, bit 0 is 1
+ *   bundle    FORM_BUNDLE, then a block of anybody's events
+ *   document  FORM_DOC, then
+ *               text     size; UTF-8
+ *               agents   count; 16 bytes each, rising; then for each: 2 × next seq + whether its last event is in the
+ *                        frontier (only last events can be)
+ *               state    one byte: edn_doc_state
+ *               fields   count; for each, by name: name size, value size, name, value (none is empty)
+ *               tags     count; for each, rising: size, tag
+ *               history  a block of all events in canonical order, without its table of agents
+ *
+ * What precedes the history is enough to show the document, and follows from the history alone. */
 
-#define FORMAT_MESSAGE 0x01u
-#define FORMAT_DOC 0x41u
+#define FORM_DOC 0x41u
+#define FORM_BUNDLE 0x42u
 
 /* ---- messages ---------------------------------------------------------------------------------------------------------- */
 
@@ -82,146 +94,448 @@ static edn_status message_ranges(const edn_log *log, uint32_t agent, uint32_t se
     return EDN_OK;
 }
 
-edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, size_t size_max,
-                                 edn_buf *out, uint64_t *seq_next)
+static edn_status events_encode(const edn_doc *doc, const edn_agent_id *agent, uint64_t seq_from, size_t size_max,
+                                bool author, edn_buf *out, uint64_t *seq_next)
 {
     const edn_log *log = &doc->log;
-    uint32_t at = edn_log_agent_find(log, &agent);
     edn_lv_ranges ranges = {0};
     uint64_t count = 0;
     size_t before = out->n;
     edn_status st;
+    uint32_t at;
 
     *seq_next = seq_from;
+    if (doc->file && (st = edn_doc_load(doc)) != EDN_OK)
+        return st;
+    at = edn_log_agent_find(log, agent);
     if (at == EDN_LV_NONE || seq_from >= log->agents[at].next)
         return EDN_OK;
-    if ((st = message_ranges(log, at, (uint32_t)seq_from, size_max, &ranges)) != EDN_OK)
-        goto out;
+    if ((st = message_ranges(log, at, (uint32_t)seq_from, size_max, &ranges)) == EDN_OK)
+        st = edn_message_write(log, at, (uint32_t)seq_from, ranges.v, ranges.n, author, out);
     for (uint32_t i = 0; i < ranges.n; i++)
         count += ranges.v[i].to - ranges.v[i].from;
-    edn_put_u8(out, FORMAT_MESSAGE);
-    if ((st = edn_block_write(log, ranges.v, ranges.n, out)) != EDN_OK)
-        goto out;
-    *seq_next = seq_from + count;
-out:
-    if (st != EDN_OK)
+    if (st == EDN_OK)
+        *seq_next = seq_from + count;
+    else
         out->n = before;
     free(ranges.v);
     return st;
 }
 
-edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patch, void *ctx)
+edn_status edn_doc_encode_events(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, size_t size_max,
+                                 edn_buf *out, uint64_t *seq_next)
 {
-    edn_reader r = edn_reader_init(message);
-    edn_block b = {0};
-    edn_status st;
+    return events_encode(doc, &agent, seq_from, size_max, true, out, seq_next);
+}
 
-    if (edn_read_u8(&r, "format") != FORMAT_MESSAGE)
-        edn_reader_fail(&r, EDN_E_FORMAT, "format");
-    if ((st = edn_block_read(&b, &r)) == EDN_OK && (st = edn_reader_end(&r)) == EDN_OK)
-        st = edn_doc_take(doc, &b, true, patch, ctx);
-    edn_block_dispose(&b);
+edn_status edn_doc_encode_bare(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, size_t size_max, edn_buf *out,
+                               uint64_t *seq_next)
+{
+    return events_encode(doc, &agent, seq_from, size_max, false, out, seq_next);
+}
+
+edn_status edn_doc_encode_since(const edn_doc *doc, edn_version version, edn_buf *out)
+{
+    edn_lv_ranges ranges = {0};
+    edn_graph_heap heap = {0};
+    edn_lv *lvs = NULL;
+    size_t before = out->n;
+    edn_status st = EDN_OK;
+
+    if (doc->file && (st = edn_doc_load(doc)) != EDN_OK)
+        return st;
+    if ((st = edn_doc_version_lvs(doc, version, &lvs)) != EDN_OK ||
+        (st = edn_log_diff(&doc->log, &heap, doc->front, doc->n_front, lvs, (uint32_t)version.n, &ranges, NULL)) !=
+            EDN_OK ||
+        ranges.n == 0)
+        goto out;
+    edn_lv_ranges_turn(&ranges);
+    edn_put_u8(out, FORM_BUNDLE);
+    st = edn_block_write(&doc->log, ranges.v, ranges.n, EDN_BLOCK_BUNDLE, out);
+    if (st != EDN_OK)
+        out->n = before;
+out:
+    free(lvs);
+    free(heap.v);
+    free(ranges.v);
     return st;
 }
 
 edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count)
 {
     edn_reader r = edn_reader_init(message);
-    edn_block b = {0};
-    uint32_t authors = 0;
+
+    return edn_message_events(&r, first, count);
+}
+
+/* Large working memory is given back: most messages are small. */
+#define SCRATCH_KEPT 1024u
+
+static void scratch_trim(edn_doc *doc)
+{
+    doc_scratch *s = &doc->scratch;
+
+    if (s->block.cap_ops > SCRATCH_KEPT || s->block.cap_runs > SCRATCH_KEPT)
+        edn_block_dispose(&s->block);
+    if (s->edits.cap > SCRATCH_KEPT) {
+        free(s->edits.v);
+        s->edits = (edn_edits){0};
+    }
+}
+
+static edn_status message_merge(edn_doc *doc, const edn_agent_id *author, edn_bytes message, edn_doc_patch_fn *patch,
+                                void *ctx)
+{
+    edn_reader r = edn_reader_init(message);
+    edn_block *b = &doc->scratch.block;
     edn_status st;
 
-    memset(first, 0, sizeof *first);
-    *count = 0;
-    if (edn_read_u8(&r, "format") != FORMAT_MESSAGE)
-        edn_reader_fail(&r, EDN_E_FORMAT, "format");
-    if ((st = edn_block_read(&b, &r)) == EDN_OK)
-        st = edn_reader_end(&r);
-    for (uint32_t i = 0; st == EDN_OK && i < b.n_agents; i++) {
-        if (b.by_agent[i].n_runs == 0)
-            continue; /* named as a parent only */
-        authors++;
-        first->agent = b.agents[i];
-        first->seq = b.by_agent[i].first_seq;
+    if (doc->file && (st = edn_doc_load(doc)) != EDN_OK)
+        return st;
+    if (!author && message.n && message.p[0] == FORM_BUNDLE) {
+        (void)edn_read_u8(&r, "form"); /* looked at just now */
+        if ((st = edn_block_read(b, &r, NULL, 0)) == EDN_OK)
+            st = edn_reader_end(&r);
+    } else {
+        st = edn_message_read(b, &r, &doc->log, author);
     }
-    if (st == EDN_OK && authors != 1)
-        st = EDN_E_FORMAT;
     if (st == EDN_OK)
-        *count = b.n_events;
-    edn_block_dispose(&b);
+        st = edn_doc_take(doc, b, true, patch, ctx);
+    scratch_trim(doc);
     return st;
 }
 
+edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patch, void *ctx)
+{
+    return message_merge(doc, NULL, message, patch, ctx);
+}
+
+edn_status edn_doc_merge_bare(edn_doc *doc, edn_agent_id agent, edn_bytes message, edn_doc_patch_fn *patch, void *ctx)
+{
+    return message_merge(doc, &agent, message, patch, ctx);
+}
+
 /* ---- whole documents ----------------------------------------------------------------------------------------------------- */
+
+static void agents_put(const edn_doc *doc, edn_buf *out)
+{
+    const edn_log *log = &doc->log;
+    edn_version front = edn_doc_frontier(doc);
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < log->n_agents; i++)
+        n += log->agents[i].next > 0;
+    edn_put_varint(out, n);
+    for (uint32_t i = 0; i < log->n_agents; i++) {
+        const edn_log_agent *a = &log->agents[log->by_id[i]];
+        if (a->next)
+            edn_put_bytes(out, a->id.b, sizeof a->id);
+    }
+    /* Both lists rise, so the frontier is met in passing. */
+    for (uint32_t i = 0, k = 0; i < log->n_agents; i++) {
+        const edn_log_agent *a = &log->agents[log->by_id[i]];
+        bool last = k < front.n && edn_agent_id_compare(&front.ids[k].agent, &a->id) == 0;
+        k += last;
+        if (a->next)
+            edn_put_varint(out, 2 * (uint64_t)a->next + last);
+    }
+}
+
+/* Agents, state, fields and tags. */
+static void head_put(const edn_doc *doc, edn_buf *out)
+{
+    edn_bytes name, value;
+    size_t n = 0;
+
+    agents_put(doc, out);
+    edn_put_u8(out, (uint8_t)edn_doc_state_of(doc));
+    while (edn_doc_field_at(doc, n, &name, &value))
+        n++;
+    edn_put_varint(out, n);
+    for (size_t i = 0; i < n && edn_doc_field_at(doc, i, &name, &value); i++) {
+        edn_put_varint(out, name.n);
+        edn_put_varint(out, value.n);
+        edn_put_bytes(out, name.p, name.n);
+        edn_put_bytes(out, value.p, value.n);
+    }
+    for (n = 0; edn_doc_tag_at(doc, n, &name);)
+        n++;
+    edn_put_varint(out, n);
+    for (size_t i = 0; i < n && edn_doc_tag_at(doc, i, &name); i++) {
+        edn_put_varint(out, name.n);
+        edn_put_bytes(out, name.p, name.n);
+    }
+}
 
 edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out)
 {
     edn_lv_ranges ranges = {0};
     size_t before = out->n;
-    edn_status st = edn_log_canonical(&doc->log, &ranges);
+    edn_status st;
 
+    if (doc->file) {
+        edn_put_bytes(out, doc->file, doc->file_n);
+        return edn_buf_status(out);
+    }
+    st = edn_log_canonical(&doc->log, &ranges);
     if (st == EDN_OK) {
-        edn_put_u8(out, FORMAT_DOC);
+        edn_put_u8(out, FORM_DOC);
         edn_put_varint(out, doc->rope.sum.bytes);
         st = edn_doc_text(doc, out);
     }
-    if (st == EDN_OK)
-        st = edn_block_write(&doc->log, ranges.v, ranges.n, out);
+    if (st == EDN_OK) {
+        head_put(doc, out);
+        st = edn_block_write(&doc->log, ranges.v, ranges.n, EDN_BLOCK_DOC, out);
+    }
     if (st != EDN_OK)
         out->n = before;
     free(ranges.v);
     return st;
 }
 
-static edn_status doc_text_set(edn_doc *doc, edn_bytes text)
+static bool head_check(edn_reader *r, bool good, const char *field)
 {
-    edn_status st = edn_rope_reserve(&doc->rope, 1, text.n);
-
-    if (st == EDN_OK)
-        edn_rope_insert(&doc->rope, 0, text);
-    return st;
+    if (!good)
+        edn_reader_fail(r, EDN_E_FORMAT, field);
+    return good && edn_reader_status(r) == EDN_OK;
 }
 
-/* One document has one encoding: whatever was read must come out the same. */
-static edn_status doc_check(const edn_doc *doc, edn_bytes in)
+static void head_text_read(edn_doc *doc, edn_reader *r)
 {
-    edn_buf again = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-    edn_status st = edn_doc_encode(doc, &again);
+    uint64_t n = edn_read_varint(r, "text's size");
+    edn_bytes text;
+    edn_status st;
 
-    if (st == EDN_OK && !edn_bytes_equal(edn_buf_view(&again), in))
-        st = EDN_E_FORMAT;
-    edn_buf_dispose(&again);
-    return st;
+    if (!head_check(r, n <= EDN_DOC_TEXT_SIZE_MAX, "text's size"))
+        return;
+    text = edn_read_bytes(r, (size_t)n, "text");
+    if (!head_check(r, edn_utf8_check(text, NULL) == text.n, "text"))
+        return;
+    if ((st = edn_rope_reserve(&doc->rope, 1, text.n)) != EDN_OK)
+        edn_reader_fail(r, st, "memory");
+    else
+        edn_rope_insert(&doc->rope, 0, text);
+}
+
+static void head_agents_read(edn_doc *doc, edn_reader *r)
+{
+    uint64_t n = edn_read_varint(r, "agent count"), total = 0;
+    const uint8_t *ids;
+
+    if (!head_check(r, n <= EDN_LOG_AGENTS_MAX, "agent count") || !edn_reader_has(r, n, sizeof(edn_agent_id) + 1))
+        return;
+    ids = edn_read_bytes(r, (size_t)n * sizeof(edn_agent_id), "agents").p;
+    if (!edn_doc_front_room(doc, (uint32_t)n + 1)) {
+        edn_reader_fail(r, EDN_E_NOMEM, "memory");
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        edn_agent_id id;
+        uint64_t v = edn_read_varint(r, "next seq");
+        uint32_t at;
+        edn_status st;
+        memcpy(id.b, ids + i * sizeof id, sizeof id);
+        total += v / 2;
+        if (!head_check(r,
+                        (i == 0 || memcmp(id.b, ids + (i - 1) * sizeof id, sizeof id) > 0) && v >= 2 &&
+                            total <= EDN_LOG_EVENTS_MAX,
+                        "agent"))
+            return;
+        if ((st = edn_log_agent_add(&doc->log, &id, &at)) != EDN_OK) {
+            edn_reader_fail(r, st, "memory");
+            return;
+        }
+        doc->log.agents[at].next = (uint32_t)(v / 2);
+        if (v & 1)
+            doc->ids[doc->n_front++] = (edn_event_id){id, v / 2 - 1};
+    }
+    doc->log.n = (uint32_t)total;
+    doc->ids_fresh = true;
+    head_check(r, (n > 0) == (doc->n_front > 0), "frontier");
+}
+
+/* One name that must be higher than the one before; copied to the log's mtext, whose memory was set aside. */
+static uint32_t name_read(edn_doc *doc, edn_reader *r, uint64_t n, edn_bytes *last, bool first)
+{
+    edn_bytes name = edn_read_bytes(r, (size_t)n, "name");
+    size_t k = EDN_MIN(last->n, name.n);
+    int c = k ? memcmp(last->p, name.p, k) : 0;
+    uint32_t at = doc->log.n_mtext;
+
+    if (!head_check(r, first || c < 0 || (c == 0 && last->n < name.n), "names' order"))
+        return at;
+    if (name.n)
+        memcpy(doc->log.mtext + at, name.p, name.n);
+    doc->log.n_mtext += (uint32_t)name.n;
+    *last = name;
+    return at;
+}
+
+static void head_fields_read(edn_doc *doc, edn_reader *r)
+{
+    uint64_t n = edn_read_varint(r, "field count");
+    edn_bytes last = EDN_BYTES_EMPTY;
+
+    if (!edn_reader_has(r, n, 3))
+        return;
+    if (!EDN_VEC_ROOM(doc->fields, doc->cap_fields, n))
+        edn_reader_fail(r, EDN_E_NOMEM, "memory");
+    for (uint32_t i = 0; i < n && edn_reader_status(r) == EDN_OK; i++) {
+        uint64_t name_n = edn_read_varint(r, "name's size"), value_n = edn_read_varint(r, "value's size");
+        edn_bytes value;
+        doc_field *f = &doc->fields[i];
+        if (!head_check(r, name_n <= EDN_DOC_FIELD_NAME_SIZE_MAX && value_n - 1 < EDN_DOC_FIELD_SIZE_MAX, "field"))
+            return;
+        if (!EDN_VEC_ROOM(doc->log.mtext, doc->log.cap_mtext, doc->log.n_mtext + (size_t)(name_n + value_n)))
+            edn_reader_fail(r, EDN_E_NOMEM, "memory");
+        *f = (doc_field){name_read(doc, r, name_n, &last, i == 0), (uint32_t)name_n, doc->log.n_mtext, 0, 0, 0};
+        value = edn_read_bytes(r, (size_t)value_n, "value");
+        if (edn_reader_status(r) != EDN_OK)
+            return;
+        memcpy(doc->log.mtext + doc->log.n_mtext, value.p, value.n);
+        doc->log.n_mtext += (uint32_t)value.n;
+        f->value_n = (uint32_t)value.n;
+        doc->n_fields++;
+    }
+}
+
+static void head_tags_read(edn_doc *doc, edn_reader *r)
+{
+    uint64_t n = edn_read_varint(r, "tag count");
+    edn_bytes last = EDN_BYTES_EMPTY;
+
+    if (!edn_reader_has(r, n, 1))
+        return;
+    if (!EDN_VEC_ROOM(doc->tags, doc->cap_tags, n))
+        edn_reader_fail(r, EDN_E_NOMEM, "memory");
+    for (uint32_t i = 0; i < n && edn_reader_status(r) == EDN_OK; i++) {
+        uint64_t size = edn_read_varint(r, "tag's size");
+        if (!head_check(r, size <= EDN_DOC_TAG_SIZE_MAX, "tag"))
+            return;
+        if (!EDN_VEC_ROOM(doc->log.mtext, doc->log.cap_mtext, doc->log.n_mtext + (size_t)size))
+            edn_reader_fail(r, EDN_E_NOMEM, "memory");
+        doc->tags[i] = (doc_tag){name_read(doc, r, size, &last, i == 0), (uint32_t)size, 0};
+        doc->n_tags++;
+    }
+}
+
+static void head_read(edn_doc *doc, edn_reader *r)
+{
+    uint8_t state;
+
+    if (edn_read_u8(r, "form") != FORM_DOC)
+        edn_reader_fail(r, EDN_E_FORMAT, "form");
+    head_text_read(doc, r);
+    doc->head_at = (size_t)(r->p - r->start);
+    head_agents_read(doc, r);
+    state = edn_read_u8(r, "state");
+    if (!head_check(r, state <= EDN_DOC_CONFLICT && (state != EDN_DOC_CONFLICT || doc->n_front > 1), "state"))
+        return;
+    doc->file_state = (edn_doc_state)state;
+    head_fields_read(doc, r);
+    if (edn_reader_status(r) == EDN_OK)
+        head_tags_read(doc, r);
+    doc->history_at = (size_t)(r->p - r->start);
 }
 
 edn_status edn_doc_decode(edn_bytes in, edn_doc **out)
 {
     edn_reader r = edn_reader_init(in);
-    edn_block b = {0};
-    edn_doc *doc = NULL;
-    edn_bytes text;
-    uint64_t n;
-    edn_status st;
+    edn_doc *doc;
+    edn_status st = edn_doc_new(&doc);
 
     *out = NULL;
-    if (edn_read_u8(&r, "format") != FORMAT_DOC)
-        edn_reader_fail(&r, EDN_E_FORMAT, "format");
-    n = edn_read_varint(&r, "text's size");
-    if (n > EDN_DOC_TEXT_SIZE_MAX)
-        edn_reader_fail(&r, EDN_E_FORMAT, "text's size");
-    text = edn_read_bytes(&r, (size_t)n, "text");
-    if (edn_utf8_check(text, NULL) != text.n)
-        edn_reader_fail(&r, EDN_E_FORMAT, "text");
-    if ((st = edn_block_read(&b, &r)) != EDN_OK || (st = edn_reader_end(&r)) != EDN_OK ||
-        (st = edn_doc_new(&doc)) != EDN_OK || (st = edn_doc_take(doc, &b, false, NULL, NULL)) != EDN_OK ||
-        (st = doc_text_set(doc, text)) != EDN_OK || (st = doc_check(doc, in)) != EDN_OK)
-        goto out;
+    if (st != EDN_OK)
+        return st;
+    head_read(doc, &r);
+    st = edn_reader_status(&r);
+    if (st == EDN_OK && !(doc->file = malloc(in.n)))
+        st = EDN_E_NOMEM;
+    if (st != EDN_OK) {
+        edn_doc_free(doc);
+        return st;
+    }
+    memcpy(doc->file, in.p, in.n);
+    doc->file_n = in.n;
     *out = doc;
-    doc = NULL;
-out:
-    if (st == EDN_E_PARENTS)
-        st = EDN_E_FORMAT; /* a whole document has no outside */
-    edn_block_dispose(&b);
-    edn_doc_free(doc);
+    return EDN_OK;
+}
+
+/* ---- loading --------------------------------------------------------------------------------------------------------------- */
+
+/* Everything that edn_doc_encode would have done differently. What the block's own rules leave open: runs that are one,
+ * and the order. */
+static edn_status history_check(const edn_doc *doc, const edn_doc *open, const edn_block *b)
+{
+    edn_lv_ranges order = {0};
+    edn_buf head = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st = EDN_OK;
+
+    if (doc->log.n_graph != b->n_runs)
+        return EDN_E_FORMAT;
+    if (doc->log.n_graph > 1 && (st = edn_log_canonical(&doc->log, &order)) == EDN_OK && order.n > 1)
+        st = EDN_E_FORMAT;
+    if (st == EDN_OK) {
+        head_put(doc, &head);
+        st = edn_buf_status(&head);
+    }
+    if (st == EDN_OK && !edn_bytes_equal(edn_buf_view(&head),
+                                         edn_bytes_of(open->file + open->head_at, open->history_at - open->head_at)))
+        st = EDN_E_FORMAT;
+    edn_buf_dispose(&head);
+    free(order.v);
+    return st;
+}
+
+static edn_status history_read(const edn_doc *open, edn_doc *doc)
+{
+    edn_reader r = edn_reader_init(edn_bytes_of(open->file + open->history_at, open->file_n - open->history_at));
+    uint32_t n = open->log.n_agents;
+    edn_agent_id *agents = malloc((n + 1u) * sizeof *agents);
+    edn_block *b = &doc->scratch.block;
+    edn_status st;
+
+    if (!agents)
+        return EDN_E_NOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        agents[i] = open->log.agents[open->log.by_id[i]].id;
+    if ((st = edn_block_read(b, &r, agents, n)) == EDN_OK && (st = edn_reader_end(&r)) == EDN_OK &&
+        (st = edn_doc_take(doc, b, false, NULL, NULL)) == EDN_OK)
+        st = history_check(doc, open, b);
+    free(agents);
+    return st == EDN_E_PARENTS ? EDN_E_FORMAT : st; /* a whole document has no outside */
+}
+
+edn_status edn_doc_load(const edn_doc *open)
+{
+    edn_doc *doc = (edn_doc *)open; /* a cache: no document is ever const */
+    edn_doc full = {0};
+    edn_status st;
+
+    if (!open->file)
+        return EDN_OK;
+    st = history_read(open, &full);
+    if (st == EDN_OK) {
+        /* What was lent out stays where it is: nothing has changed. */
+        free(full.ids);
+        full.ids = doc->ids;
+        full.cap_ids = doc->cap_ids;
+        full.ids_fresh = true;
+        full.lent = doc->log.mtext;
+        full.rope = doc->rope;
+        full.own = doc->own; /* the edit that asks may be holding its words there */
+        full.author = doc->author;
+        full.has_author = doc->has_author;
+        full.time_ms = doc->time_ms;
+        doc->rope = (edn_rope){0};
+        doc->own = (edn_buf){0};
+        doc->ids = NULL;
+        doc->log.mtext = NULL;
+        edn_doc_dispose(doc);
+        *doc = full;
+        scratch_trim(doc);
+        return EDN_OK;
+    }
+    edn_doc_dispose(&full);
     return st;
 }

@@ -11,10 +11,8 @@ edn_status edn_doc_new(edn_doc **out)
     return *out ? EDN_OK : EDN_E_NOMEM;
 }
 
-void edn_doc_free(edn_doc *doc)
+void edn_doc_dispose(edn_doc *doc)
 {
-    if (!doc)
-        return;
     edn_log_dispose(&doc->log);
     edn_rope_dispose(&doc->rope);
     edn_walker_free(doc->walker);
@@ -23,6 +21,21 @@ void edn_doc_free(edn_doc *doc)
     free(doc->fields);
     free(doc->tags);
     free(doc->heap.v);
+    free(doc->file);
+    free(doc->lent);
+    edn_block_dispose(&doc->scratch.block);
+    free(doc->scratch.agents);
+    free(doc->scratch.par);
+    free(doc->scratch.front);
+    free(doc->scratch.edits.v);
+    edn_buf_dispose(&doc->own);
+}
+
+void edn_doc_free(edn_doc *doc)
+{
+    if (!doc)
+        return;
+    edn_doc_dispose(doc);
     free(doc);
 }
 
@@ -93,6 +106,8 @@ static edn_status local_reserve(edn_doc *doc, const edn_log_need *need, uint32_t
 
     if (!doc->has_author)
         return EDN_E_INVALID;
+    if (doc->file && (st = edn_doc_load(doc)) != EDN_OK)
+        return st;
     all.runs = 1;
     all.parents = doc->n_front;
     if ((st = edn_log_agent_add(&doc->log, &doc->author, agent)) != EDN_OK ||
@@ -151,7 +166,8 @@ edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count)
         return EDN_E_INVALID;
     if (count == 0)
         return EDN_OK;
-    if ((st = local_reserve(doc, &(edn_log_need){.events = count, .ops = count / EDN_OP_LEN_MAX + 3}, &agent)) != EDN_OK)
+    if ((st = local_reserve(doc, &(edn_log_need){.events = count, .ops = count / EDN_OP_LEN_MAX + 3}, &agent)) !=
+        EDN_OK)
         return st;
     local_begin(doc, agent);
     edn_log_push_op(&doc->log, EDN_OP_DEL, (uint32_t)pos, (uint32_t)count, EDN_BYTES_EMPTY);
@@ -163,13 +179,21 @@ edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count)
 static edn_status local_meta(edn_doc *doc, edn_op_kind kind, edn_bytes name, edn_bytes value)
 {
     uint32_t agent;
-    edn_lv from = doc->log.n;
+    edn_lv from;
     edn_log_mark mark;
-    edn_status st = local_reserve(
-        doc, &(edn_log_need){.events = 1, .ops = 1, .metas = 1, .mtext = name.n + value.n}, &agent);
+    edn_status st;
 
-    if (st != EDN_OK)
+    doc->own.size_max = EDN_BUF_UNLIMITED;
+    edn_buf_reset(&doc->own);
+    edn_put_bytes(&doc->own, name.p, name.n);
+    edn_put_bytes(&doc->own, value.p, value.n);
+    if ((st = edn_buf_status(&doc->own)) != EDN_OK ||
+        (st = local_reserve(doc, &(edn_log_need){.events = 1, .ops = 1, .metas = 1, .mtext = doc->own.n}, &agent)) !=
+            EDN_OK)
         return st;
+    name.p = doc->own.p;
+    value.p = value.n ? doc->own.p + name.n : NULL;
+    from = doc->log.n;
     mark = edn_log_mark_now(&doc->log);
     local_begin(doc, agent);
     edn_log_push_meta(&doc->log, kind, name, value);
@@ -214,8 +238,7 @@ static uint32_t field_place(const edn_doc *doc, edn_bytes name, bool *found)
         else
             hi = mid;
     }
-    *found = lo < doc->n_fields &&
-             name_compare(&doc->log, doc->fields[lo].name_at, doc->fields[lo].name_n, name) == 0;
+    *found = lo < doc->n_fields && name_compare(&doc->log, doc->fields[lo].name_at, doc->fields[lo].name_n, name) == 0;
     return lo;
 }
 
@@ -281,8 +304,8 @@ static void field_apply(edn_doc *doc, const edn_op *op)
         memmove(old + 1, old, (doc->n_fields++ - at) * sizeof *old);
         *old = fresh;
     } else if (fresh.lamport > old->lamport ||
-               (fresh.lamport == old->lamport && edn_agent_id_compare(&doc->log.agents[fresh.agent].id,
-                                                                      &doc->log.agents[old->agent].id) > 0)) {
+               (fresh.lamport == old->lamport &&
+                edn_agent_id_compare(&doc->log.agents[fresh.agent].id, &doc->log.agents[old->agent].id) > 0)) {
         *old = fresh;
     }
 }
@@ -334,7 +357,7 @@ void edn_doc_metas_apply(edn_doc *doc, edn_lv from)
 
 size_t edn_doc_text_size(const edn_doc *doc) { return doc->rope.sum.bytes; }
 size_t edn_doc_text_count(const edn_doc *doc) { return doc->rope.sum.scalars; }
-uint64_t edn_doc_event_count(const edn_doc *doc) { return doc->log.n; }
+uint64_t edn_doc_event_count(const edn_doc *doc) { return doc->log.n; } /* open: as its head says */
 
 uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent)
 {
@@ -403,6 +426,8 @@ edn_doc_state edn_doc_state_of(const edn_doc *doc)
 {
     uint32_t removed = 0;
 
+    if (doc->file)
+        return doc->file_state;
     for (uint32_t i = 0; i < doc->n_front; i++)
         removed += doc->log.ops[edn_log_op_of(&doc->log, doc->front[i])].kind == EDN_OP_REMOVE;
     if (removed == 0)

@@ -21,8 +21,24 @@ typedef struct doc_tag {
     edn_lv lv;
 } doc_tag;
 
+/* Working memory of merges, kept between them. */
+typedef struct doc_scratch {
+    edn_block block;
+    uint32_t *agents; /* the block's agents in the log */
+    edn_lv *par, *front;
+    uint32_t cap_agents, cap_par, cap_front;
+    edn_edits edits;
+} doc_scratch;
+
+/* A document is *loaded*, or it is only *open*: then `file` holds its encoding, whose history was not read. What it
+ * shows is there either way. Open: the log has nothing but the agents with their next seqs, and in `mtext` the names,
+ * values and tags; fields and tags have no LVs. */
 struct edn_doc {
     edn_log log;
+    uint8_t *file; /* NULL: loaded */
+    size_t file_n, head_at, history_at;
+    edn_doc_state file_state;
+    uint8_t *lent; /* loaded: the names and values from before, which somebody may still be reading */
     edn_rope rope;
     edn_lv *front; /* rising */
     uint32_t n_front, cap_front;
@@ -31,10 +47,12 @@ struct edn_doc {
     bool ids_fresh;
     doc_field *fields; /* by name */
     uint32_t n_fields, cap_fields;
-    doc_tag *tags;     /* by tag; additions of one tag by LV */
+    doc_tag *tags; /* by tag; additions of one tag by LV */
     uint32_t n_tags, cap_tags;
     edn_walker *walker; /* kept between messages; NULL: made when needed */
     edn_graph_heap heap;
+    doc_scratch scratch;
+    edn_buf own; /* a copy of a name and a value that may have been borrowed from this document */
     edn_agent_id author;
     bool has_author;
     uint64_t time_ms;
@@ -50,6 +68,13 @@ bool edn_doc_front_equal(const edn_doc *doc, const edn_lv *v, uint32_t n);
 /* Room for what the events [from, log.n) can do to fields and tags; then does it, and cannot fail. */
 EDN_MUST_USE edn_status edn_doc_metas_reserve(edn_doc *doc, edn_lv from);
 void edn_doc_metas_apply(edn_doc *doc, edn_lv from);
+/* Frees what `doc` holds, not itself. */
+void edn_doc_dispose(edn_doc *doc);
+/* The LVs of a version, rising, into doc->scratch.par. EDN_E_MISSING. */
+EDN_MUST_USE edn_status edn_doc_version_lvs(const edn_doc *doc, edn_version version, edn_lv **out);
+
+/* Reads the history of a document that is only open. A cache as seen from outside: hence the const. */
+EDN_MUST_USE edn_status edn_doc_load(const edn_doc *doc);
 
 /* Takes a block in. Without `replay` the text is left alone (it is known). */
 EDN_MUST_USE edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_patch_fn *patch, void *ctx);

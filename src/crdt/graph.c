@@ -64,6 +64,15 @@ static bool range_add(edn_lv_ranges *out, edn_lv from, edn_lv to)
     return true;
 }
 
+void edn_lv_ranges_turn(edn_lv_ranges *r)
+{
+    for (uint32_t i = 0; i < r->n / 2; i++) {
+        edn_lv_range t = r->v[i];
+        r->v[i] = r->v[r->n - 1 - i];
+        r->v[r->n - 1 - i] = t;
+    }
+}
+
 static bool colour_add(edn_lv_ranges *a, edn_lv_ranges *b, unsigned colour, edn_lv from, edn_lv to)
 {
     return colour == COLOUR_BOTH || range_add(colour == COLOUR_A ? a : b, from, to);

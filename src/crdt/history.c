@@ -14,14 +14,21 @@ typedef struct history {
 static edn_change_kind change_kind(edn_op_kind kind)
 {
     switch (kind) {
-    case EDN_OP_INS: return EDN_CHANGE_INSERT;
+    case EDN_OP_INS:
+        return EDN_CHANGE_INSERT;
     case EDN_OP_DEL:
-    case EDN_OP_BACK: return EDN_CHANGE_DELETE;
-    case EDN_OP_FIELD: return EDN_CHANGE_FIELD;
-    case EDN_OP_TAG: return EDN_CHANGE_TAG;
-    case EDN_OP_UNTAG: return EDN_CHANGE_UNTAG;
-    case EDN_OP_REMOVE: return EDN_CHANGE_REMOVE;
-    case EDN_OP_REVIVE: return EDN_CHANGE_REVIVE;
+    case EDN_OP_BACK:
+        return EDN_CHANGE_DELETE;
+    case EDN_OP_FIELD:
+        return EDN_CHANGE_FIELD;
+    case EDN_OP_TAG:
+        return EDN_CHANGE_TAG;
+    case EDN_OP_UNTAG:
+        return EDN_CHANGE_UNTAG;
+    case EDN_OP_REMOVE:
+        return EDN_CHANGE_REMOVE;
+    case EDN_OP_REVIVE:
+        return EDN_CHANGE_REVIVE;
     }
     return EDN_CHANGE_INSERT;
 }
@@ -40,7 +47,8 @@ static edn_status history_op(void *ctx, uint32_t agent, const edn_walk_op *op)
     edn_bytes text = edn_buf_view(&h->text);
 
     for (uint32_t done = 0; done < op->len;) {
-        edn_change c = {{h->log->agents[agent].id, (uint64_t)op->seq + done}, 0, 0, change_kind(op->kind), 0, {NULL, 0}};
+        edn_change c = {
+            {h->log->agents[agent].id, (uint64_t)op->seq + done}, 0, 0, change_kind(op->kind), 0, {NULL, 0}};
         uint32_t end, n;
         edn_status st;
         c.time_ms = edn_log_time(h->log, agent, op->seq + done, &end);
@@ -65,8 +73,10 @@ edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx)
     history h = {&doc->log, fn, ctx, EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
     edn_walk walk = {&h, NULL, history_text, history_op};
     edn_lv_ranges ranges = {0};
-    edn_status st = edn_log_canonical(&doc->log, &ranges);
+    edn_status st = edn_doc_load(doc);
 
+    if (st == EDN_OK)
+        st = edn_log_canonical(&doc->log, &ranges);
     if (st == EDN_OK)
         st = edn_log_walk(&doc->log, ranges.v, ranges.n, &walk);
     free(ranges.v);
@@ -80,23 +90,21 @@ edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx)
 static edn_status doc_of(const edn_doc *doc, const edn_lv_range *ranges, uint32_t n, edn_doc **out)
 {
     edn_buf bytes = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-    edn_block b = {0};
     edn_doc *part = NULL;
     edn_reader r;
     edn_status st;
 
     *out = NULL;
-    if ((st = edn_block_write(&doc->log, ranges, n, &bytes)) != EDN_OK)
+    if ((st = edn_block_write(&doc->log, ranges, n, EDN_BLOCK_BUNDLE, &bytes)) != EDN_OK)
         goto out;
     r = edn_reader_init(edn_buf_view(&bytes));
-    if ((st = edn_block_read(&b, &r)) != EDN_OK || (st = edn_doc_new(&part)) != EDN_OK ||
-        (st = edn_doc_take(part, &b, true, NULL, NULL)) != EDN_OK)
+    if ((st = edn_doc_new(&part)) != EDN_OK || (st = edn_block_read(&part->scratch.block, &r, NULL, 0)) != EDN_OK ||
+        (st = edn_doc_take(part, &part->scratch.block, true, NULL, NULL)) != EDN_OK)
         goto out;
     *out = part;
     part = NULL;
 out:
     edn_doc_free(part);
-    edn_block_dispose(&b);
     edn_buf_dispose(&bytes);
     return st;
 }
@@ -111,27 +119,37 @@ static bool ranges_add(edn_lv_ranges *r, edn_lv from, edn_lv to)
     return true;
 }
 
+edn_status edn_doc_version_lvs(const edn_doc *doc, edn_version version, edn_lv **out)
+{
+    edn_lv *lvs = malloc((version.n + 1) * sizeof *lvs);
+
+    *out = NULL;
+    if (!lvs)
+        return EDN_E_NOMEM;
+    for (size_t i = 0; i < version.n; i++) {
+        uint32_t agent = edn_log_agent_find(&doc->log, &version.ids[i].agent);
+        lvs[i] = agent == EDN_LV_NONE ? EDN_LV_NONE : edn_log_lv(&doc->log, agent, version.ids[i].seq);
+        if (lvs[i] == EDN_LV_NONE) {
+            free(lvs);
+            return EDN_E_MISSING;
+        }
+    }
+    *out = lvs;
+    return EDN_OK;
+}
+
 edn_status edn_doc_at(const edn_doc *doc, edn_version version, edn_doc **out)
 {
     edn_lv_ranges past = {0};
     edn_graph_heap heap = {0};
-    edn_lv *lvs = malloc((version.n + 1) * sizeof *lvs);
-    edn_status st = lvs ? EDN_OK : EDN_E_NOMEM;
+    edn_lv *lvs = NULL;
+    edn_status st;
 
     *out = NULL;
-    for (size_t i = 0; st == EDN_OK && i < version.n; i++) {
-        uint32_t agent = edn_log_agent_find(&doc->log, &version.ids[i].agent);
-        lvs[i] = agent == EDN_LV_NONE ? EDN_LV_NONE : edn_log_lv(&doc->log, agent, version.ids[i].seq);
-        if (lvs[i] == EDN_LV_NONE)
-            st = EDN_E_MISSING;
-    }
-    if (st == EDN_OK)
-        st = edn_log_diff(&doc->log, &heap, lvs, (uint32_t)version.n, NULL, 0, &past, NULL);
-    for (uint32_t i = 0; st == EDN_OK && i < past.n / 2; i++) {
-        edn_lv_range t = past.v[i];
-        past.v[i] = past.v[past.n - 1 - i];
-        past.v[past.n - 1 - i] = t;
-    }
+    if ((st = edn_doc_load(doc)) != EDN_OK || (st = edn_doc_version_lvs(doc, version, &lvs)) != EDN_OK)
+        return st;
+    st = edn_log_diff(&doc->log, &heap, lvs, (uint32_t)version.n, NULL, 0, &past, NULL);
+    edn_lv_ranges_turn(&past);
     if (st == EDN_OK)
         st = doc_of(doc, past.v, past.n, out);
     free(lvs);
@@ -140,12 +158,31 @@ edn_status edn_doc_at(const edn_doc *doc, edn_version version, edn_doc **out)
     return st;
 }
 
+edn_status edn_doc_check(const edn_doc *doc)
+{
+    edn_buf text = EDN_BUF_INIT(EDN_BUF_UNLIMITED), again = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_doc *replayed = NULL;
+    edn_status st;
+
+    if ((st = edn_doc_load(doc)) != EDN_OK ||
+        (st = doc_of(doc, &(edn_lv_range){0, doc->log.n}, doc->log.n > 0, &replayed)) != EDN_OK ||
+        (st = edn_doc_text(doc, &text)) != EDN_OK || (st = edn_doc_text(replayed, &again)) != EDN_OK)
+        goto out;
+    if (!edn_bytes_equal(edn_buf_view(&text), edn_buf_view(&again)))
+        st = EDN_E_FORMAT;
+out:
+    edn_buf_dispose(&text);
+    edn_buf_dispose(&again);
+    edn_doc_free(replayed);
+    return st;
+}
+
 edn_status edn_doc_without(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, edn_doc **out)
 {
     const edn_log *log = &doc->log;
-    uint32_t who = edn_log_agent_find(log, &agent);
     edn_lv_ranges kept = {0};
-    edn_status st = EDN_OK;
+    edn_status st = edn_doc_load(doc);
+    uint32_t who = edn_log_agent_find(log, &agent);
 
     *out = NULL;
     for (uint32_t i = 0; st == EDN_OK && i < log->n_graph; i++) {

@@ -124,7 +124,8 @@ edn_status edn_log_reserve_agent(edn_log *log, uint32_t agent, size_t runs, size
 {
     edn_log_agent *a = &log->agents[agent];
 
-    if (!EDN_VEC_ROOM(a->runs, a->cap_runs, a->n_runs + runs) || !EDN_VEC_ROOM(a->times, a->cap_times, a->n_times + times))
+    if (!EDN_VEC_ROOM(a->runs, a->cap_runs, a->n_runs + runs) ||
+        !EDN_VEC_ROOM(a->times, a->cap_times, a->n_times + times))
         return EDN_E_NOMEM;
     return EDN_OK;
 }
@@ -261,8 +262,8 @@ void edn_log_push_meta(edn_log *log, edn_op_kind kind, edn_bytes name, edn_bytes
 
 edn_log_mark edn_log_mark_now(const edn_log *log)
 {
-    edn_log_mark m = {log->n,      log->n_agents, log->n_graph, log->n_par,
-                      log->n_ops,  log->n_text,   log->n_metas, log->n_mtext, {0}};
+    edn_log_mark m = {log->n,      log->n_agents, log->n_graph, log->n_par, log->n_ops,
+                      log->n_text, log->n_metas,  log->n_mtext, {0}};
 
     if (log->n_ops)
         m.last = log->ops[log->n_ops - 1];

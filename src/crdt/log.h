@@ -16,9 +16,9 @@ typedef uint32_t edn_lv;
 #define EDN_OP_LEN_MAX 65536u
 
 typedef enum edn_op_kind {
-    EDN_OP_INS,    /* len scalars at pos */
-    EDN_OP_DEL,    /* len times the scalar at pos */
-    EDN_OP_BACK,   /* the scalars at pos, pos - 1, …: len of them */
+    EDN_OP_INS,  /* len scalars at pos */
+    EDN_OP_DEL,  /* len times the scalar at pos */
+    EDN_OP_BACK, /* the scalars at pos, pos - 1, …: len of them */
     EDN_OP_FIELD,
     EDN_OP_TAG,
     EDN_OP_UNTAG,
@@ -30,7 +30,7 @@ typedef enum edn_op_kind {
 typedef struct edn_op {
     edn_lv lv;
     uint32_t pos;
-    uint32_t at;        /* INS: its text's offset; FIELD, TAG, UNTAG: its number among the metas */
+    uint32_t at; /* INS: its text's offset; FIELD, TAG, UNTAG: its number among the metas */
     uint32_t len : 24;
     uint32_t kind : 8;
 } edn_op;
@@ -40,10 +40,10 @@ typedef struct edn_op {
 typedef struct edn_graph_run {
     edn_lv lv;
     uint32_t agent, seq;
-    uint32_t lamport;    /* of the first event */
-    uint32_t par_at;     /* n_par > 1: where they begin in `par`; n_par == 1: the parent */
+    uint32_t lamport; /* of the first event */
+    uint32_t par_at;  /* n_par > 1: where they begin in `par`; n_par == 1: the parent */
     uint32_t n_par : 31;
-    uint32_t full : 1;   /* everything before it in this log is in its past */
+    uint32_t full : 1; /* everything before it in this log is in its past */
 } edn_graph_run;
 
 typedef struct edn_time_run {
@@ -53,8 +53,8 @@ typedef struct edn_time_run {
 
 typedef struct edn_log_agent {
     edn_agent_id id;
-    uint32_t next;      /* its next seq */
-    uint32_t *runs;     /* its graph runs, in order */
+    uint32_t next;  /* its next seq */
+    uint32_t *runs; /* its graph runs, in order */
     uint32_t n_runs, cap_runs;
     edn_time_run *times;
     uint32_t n_times, cap_times;
@@ -162,6 +162,9 @@ typedef struct edn_lv_ranges {
     uint32_t n, cap;
 } edn_lv_ranges;
 
+/* Turns the order round. */
+void edn_lv_ranges_turn(edn_lv_ranges *r);
+
 /* Working memory of the walks below; keeps its size between them. */
 typedef struct edn_graph_heap {
     uint64_t *v;
@@ -176,7 +179,8 @@ EDN_MUST_USE edn_status edn_log_diff(const edn_log *log, edn_graph_heap *heap, c
 EDN_MUST_USE edn_status edn_log_reaches(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n,
                                         edn_lv lv, bool *out);
 /* Whether none of `v` (ascending) is in another's past. */
-EDN_MUST_USE edn_status edn_log_minimal(const edn_log *log, edn_graph_heap *heap, const edn_lv *v, uint32_t n, bool *out);
+EDN_MUST_USE edn_status edn_log_minimal(const edn_log *log, edn_graph_heap *heap, const edn_lv *v, uint32_t n,
+                                        bool *out);
 
 /* The events in canonical order, as ranges of LVs: the same sequence of events on every replica (see canon.c). */
 EDN_MUST_USE edn_status edn_log_canonical(const edn_log *log, edn_lv_ranges *out);

@@ -9,26 +9,22 @@ typedef struct merge {
     edn_doc *doc;
     const edn_block *b;
     bool replay;
-    uint32_t *agents;  /* the block's agents in the log; EDN_LV_NONE: not there */
-    edn_lv *par;       /* the parents of the run at hand */
-    uint32_t cap_par;
-    edn_lv *front;     /* the frontier as it was, to come back to */
+    doc_scratch *s; /* agents: EDN_LV_NONE is not there; par: of the run at hand; front: as it was */
     uint32_t n_front;
-    edn_edits edits;
-    uint32_t length;   /* scalars in the text after `edits` */
-    size_t text_n;     /* bytes that the new events insert */
+    uint32_t length; /* scalars in the text after `edits` */
+    size_t text_n;   /* bytes that the new events insert */
 } merge;
 
 static edn_status agents_map(merge *m)
 {
     for (uint32_t i = 0; i < m->b->n_agents; i++)
-        m->agents[i] = edn_log_agent_find(&m->doc->log, &m->b->agents[i]);
+        m->s->agents[i] = edn_log_agent_find(&m->doc->log, &m->b->agents[i]);
     for (uint32_t i = 0; i < m->b->n_runs; i++) {
         uint32_t number = m->b->runs[i].agent;
         edn_status st;
-        if (m->agents[number] != EDN_LV_NONE)
+        if (m->s->agents[number] != EDN_LV_NONE)
             continue;
-        st = edn_log_agent_add(&m->doc->log, &m->b->agents[number], &m->agents[number]);
+        st = edn_log_agent_add(&m->doc->log, &m->b->agents[number], &m->s->agents[number]);
         if (st != EDN_OK)
             return st;
     }
@@ -41,24 +37,24 @@ static edn_status parents_map(merge *m, const edn_block_run *run, uint32_t agent
     const edn_log *log = &m->doc->log;
 
     *n = 0;
-    if (!EDN_VEC_ROOM(m->par, m->cap_par, run->n_par + 2u))
+    if (!EDN_VEC_ROOM(m->s->par, m->s->cap_par, run->n_par + 2u))
         return EDN_E_NOMEM;
     if (seq > run->seq) {
-        m->par[(*n)++] = edn_log_lv(log, agent, seq - 1u);
+        m->s->par[(*n)++] = edn_log_lv(log, agent, seq - 1u);
         return EDN_OK;
     }
     if (run->own)
-        m->par[(*n)++] = edn_log_lv(log, agent, seq - 1u);
+        m->s->par[(*n)++] = edn_log_lv(log, agent, seq - 1u);
     for (uint32_t i = 0; i < run->n_par; i++) {
         const edn_block_parent *p = &m->b->par[run->par_at + i];
-        uint32_t from = m->agents[p->agent];
+        uint32_t from = m->s->agents[p->agent];
         edn_lv lv = from == EDN_LV_NONE ? EDN_LV_NONE : edn_log_lv(log, from, p->seq);
         uint32_t k = *n;
         if (lv == EDN_LV_NONE)
             return EDN_E_PARENTS;
-        for (; k && m->par[k - 1] > lv; k--)
-            m->par[k] = m->par[k - 1];
-        m->par[k] = lv;
+        for (; k && m->s->par[k - 1] > lv; k--)
+            m->s->par[k] = m->s->par[k - 1];
+        m->s->par[k] = lv;
         ++*n;
     }
     return EDN_OK;
@@ -69,13 +65,13 @@ static edn_status parents_check(merge *m, const edn_block_run *run, uint32_t age
 {
     edn_log *log = &m->doc->log;
     bool good;
-    edn_status st = edn_log_minimal(log, &m->doc->heap, m->par, n, &good);
+    edn_status st = edn_log_minimal(log, &m->doc->heap, m->s->par, n, &good);
 
     if (st != EDN_OK || !good)
         return st != EDN_OK ? st : EDN_E_FORMAT;
     if (seq == 0 || run->own || seq > run->seq)
         return EDN_OK;
-    st = edn_log_reaches(log, &m->doc->heap, m->par, n, edn_log_lv(log, agent, seq - 1u), &good);
+    st = edn_log_reaches(log, &m->doc->heap, m->s->par, n, edn_log_lv(log, agent, seq - 1u), &good);
     return st != EDN_OK ? st : good ? EDN_OK : EDN_E_FORMAT;
 }
 
@@ -114,7 +110,7 @@ static void run_push(merge *m, const edn_block_run *run, uint32_t agent, uint32_
     const edn_block_agent *a = &b->by_agent[run->agent];
     uint32_t at = run->seq, t = block_time(b, a, EDN_MAX(seq, run->seq) - a->first_seq);
 
-    edn_log_push_run(log, agent, m->par, n_par, full);
+    edn_log_push_run(log, agent, m->s->par, n_par, full);
     for (uint32_t i = 0; i < run->n_ops; i++) {
         const edn_block_op *op = &b->ops[run->op_at + i];
         uint32_t skip = seq > at ? EDN_MIN(seq - at, op->len) : 0, done = skip;
@@ -177,7 +173,7 @@ static edn_status run_direct(merge *m, edn_lv from)
             edit.del = len;
             m->length -= len;
         }
-        if (!edn_edits_add(&m->edits, edit))
+        if (!edn_edits_add(&m->s->edits, edit))
             return EDN_E_NOMEM;
     }
     return EDN_OK;
@@ -198,10 +194,10 @@ static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent)
 
 static edn_status run_concurrent(merge *m, edn_lv from, uint32_t n_par)
 {
-    edn_status st = walker_ready(m, from, n_par ? m->par[n_par - 1] : EDN_LV_NONE);
+    edn_status st = walker_ready(m, from, n_par ? m->s->par[n_par - 1] : EDN_LV_NONE);
 
     if (st == EDN_OK)
-        st = edn_walker_step(m->doc->walker, m->doc->log.n, &m->edits);
+        st = edn_walker_step(m->doc->walker, m->doc->log.n, &m->s->edits);
     if (st == EDN_OK)
         m->length = edn_walker_length(m->doc->walker);
     return st;
@@ -210,7 +206,7 @@ static edn_status run_concurrent(merge *m, edn_lv from, uint32_t n_par)
 static edn_status run_take(merge *m, const edn_block_run *run)
 {
     edn_doc *doc = m->doc;
-    uint32_t agent = m->agents[run->agent], next = doc->log.agents[agent].next, seq = EDN_MAX(next, run->seq), n_par;
+    uint32_t agent = m->s->agents[run->agent], next = doc->log.agents[agent].next, seq = EDN_MAX(next, run->seq), n_par;
     edn_lv from = doc->log.n;
     bool full;
     edn_status st;
@@ -221,7 +217,7 @@ static edn_status run_take(merge *m, const edn_block_run *run)
         return EDN_E_PARENTS;
     if ((st = parents_map(m, run, agent, seq, &n_par)) != EDN_OK)
         return st;
-    full = edn_doc_front_equal(doc, m->par, n_par);
+    full = edn_doc_front_equal(doc, m->s->par, n_par);
     if (!full && (st = parents_check(m, run, agent, seq, n_par)) != EDN_OK)
         return st;
     if (!edn_doc_front_room(doc, doc->n_front + 1))
@@ -229,7 +225,7 @@ static edn_status run_take(merge *m, const edn_block_run *run)
     run_push(m, run, agent, seq, n_par, full);
     if (m->replay)
         st = full ? run_direct(m, from) : run_concurrent(m, from, n_par);
-    edn_doc_front_add(doc, m->par, n_par, doc->log.n - 1);
+    edn_doc_front_add(doc, m->s->par, n_par, doc->log.n - 1);
     return st;
 }
 
@@ -238,14 +234,14 @@ static edn_status merge_reserve(merge *m)
     const edn_block *b = m->b;
     /* A push may fill up the last op and begin one more; times cut ops. */
     size_t pushes = (size_t)b->n_ops + b->n_times;
-    edn_log_need need = {b->n_events, b->n_runs,  (size_t)b->n_par + b->n_runs, 2 * pushes,
-                         b->text.n,   b->n_metas, b->mtext};
+    edn_log_need need = {b->n_events, b->n_runs, (size_t)b->n_par + b->n_runs, 2 * pushes, b->text.n,
+                         b->n_metas,  b->mtext};
     edn_status st = edn_log_reserve(&m->doc->log, &need);
 
     for (uint32_t i = 0; st == EDN_OK && i < b->n_agents; i++) {
         const edn_block_agent *a = &b->by_agent[i];
         if (a->n_runs)
-            st = edn_log_reserve_agent(&m->doc->log, m->agents[i], a->n_runs, a->time_end - a->time_at);
+            st = edn_log_reserve_agent(&m->doc->log, m->s->agents[i], a->n_runs, a->time_end - a->time_at);
     }
     return st;
 }
@@ -254,8 +250,8 @@ static void edits_apply(merge *m)
 {
     edn_doc *doc = m->doc;
 
-    for (uint32_t i = 0; i < m->edits.n; i++) {
-        const edn_edit *e = &m->edits.v[i];
+    for (uint32_t i = 0; i < m->s->edits.n; i++) {
+        const edn_edit *e = &m->s->edits.v[i];
         edn_rope_delete(&doc->rope, e->pos, e->del);
         edn_rope_insert(&doc->rope, e->pos, edn_bytes_of(doc->log.text + e->text_at, e->text_n));
     }
@@ -263,8 +259,8 @@ static void edits_apply(merge *m)
 
 static void edits_tell(const merge *m, edn_doc_patch_fn *patch, void *ctx)
 {
-    for (uint32_t i = 0; i < m->edits.n; i++) {
-        const edn_edit *e = &m->edits.v[i];
+    for (uint32_t i = 0; i < m->s->edits.n; i++) {
+        const edn_edit *e = &m->s->edits.v[i];
         edn_doc_patch p = {e->pos, e->del, edn_bytes_of(m->doc->log.text + e->text_at, e->text_n)};
         patch(ctx, &p);
     }
@@ -276,48 +272,64 @@ static void merge_undo(merge *m, const edn_log_mark *mark)
 
     edn_log_rollback(&doc->log, mark);
     if (m->n_front)
-        memcpy(doc->front, m->front, m->n_front * sizeof *m->front);
+        memcpy(doc->front, m->s->front, m->n_front * sizeof *m->s->front);
     doc->n_front = m->n_front;
     doc->ids_fresh = false;
     edn_walker_free(doc->walker); /* it may have seen what is gone again */
     doc->walker = NULL;
 }
 
+static edn_status merge_begin(merge *m)
+{
+    edn_doc *doc = m->doc;
+
+    m->s->edits.n = 0;
+    if (!EDN_VEC_ROOM(m->s->agents, m->s->cap_agents, m->b->n_agents + 1u) ||
+        !EDN_VEC_ROOM(m->s->front, m->s->cap_front, doc->n_front + 1u))
+        return EDN_E_NOMEM;
+    if (doc->n_front)
+        memcpy(m->s->front, doc->front, doc->n_front * sizeof *m->s->front);
+    return EDN_OK;
+}
+
+/* Everything that can fail, in the order in which it can. */
+static edn_status merge_try(merge *m, const edn_log_mark *mark)
+{
+    edn_doc *doc = m->doc;
+    edn_status st;
+
+    if ((st = agents_map(m)) != EDN_OK || (st = merge_reserve(m)) != EDN_OK)
+        return st;
+    for (uint32_t i = 0; i < m->b->n_runs; i++)
+        if ((st = run_take(m, &m->b->runs[i])) != EDN_OK)
+            return st;
+    if (m->replay && m->text_n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes)
+        return EDN_E_LIMIT;
+    if ((st = edn_doc_metas_reserve(doc, mark->n)) != EDN_OK)
+        return st;
+    return m->replay ? edn_rope_reserve(&doc->rope, m->s->edits.n, m->text_n) : EDN_OK;
+}
+
 edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_patch_fn *patch, void *ctx)
 {
-    merge m = {.doc = doc, .b = b, .replay = replay, .length = doc->rope.sum.scalars, .n_front = doc->n_front};
+    merge m = {.doc = doc,
+               .b = b,
+               .replay = replay,
+               .s = &doc->scratch,
+               .length = doc->rope.sum.scalars,
+               .n_front = doc->n_front};
     edn_log_mark mark = edn_log_mark_now(&doc->log);
-    edn_status st = EDN_E_NOMEM;
+    edn_status st = merge_begin(&m);
 
-    m.agents = malloc((b->n_agents + 1u) * sizeof *m.agents);
-    m.front = malloc((doc->n_front + 1u) * sizeof *m.front);
-    if (!m.agents || !m.front)
-        goto out;
-    if (doc->n_front)
-        memcpy(m.front, doc->front, doc->n_front * sizeof *m.front);
-    if ((st = agents_map(&m)) != EDN_OK || (st = merge_reserve(&m)) != EDN_OK)
-        goto undo;
-    for (uint32_t i = 0; i < b->n_runs; i++)
-        if ((st = run_take(&m, &b->runs[i])) != EDN_OK)
-            goto undo;
-    if (replay && m.text_n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes) {
-        st = EDN_E_LIMIT;
-        goto undo;
+    if (st != EDN_OK)
+        return st;
+    if ((st = merge_try(&m, &mark)) != EDN_OK) {
+        merge_undo(&m, &mark);
+        return st;
     }
-    if ((st = edn_doc_metas_reserve(doc, mark.n)) != EDN_OK ||
-        (st = edn_rope_reserve(&doc->rope, m.edits.n, m.text_n)) != EDN_OK)
-        goto undo;
     edits_apply(&m);
     edn_doc_metas_apply(doc, mark.n);
     if (patch)
         edits_tell(&m, patch, ctx);
-    goto out;
-undo:
-    merge_undo(&m, &mark);
-out:
-    free(m.agents);
-    free(m.front);
-    free(m.par);
-    free(m.edits.v);
-    return st;
+    return EDN_OK;
 }

@@ -576,10 +576,14 @@ void edn_rope_each(const edn_rope *r, uint32_t from, uint32_t count, edn_rope_fn
 static uint64_t unit_of(const edn_rope_sum *s, edn_rope_unit unit)
 {
     switch (unit) {
-    case EDN_ROPE_BYTES: return s->bytes;
-    case EDN_ROPE_SCALARS: return s->scalars;
-    case EDN_ROPE_UTF16: return (uint64_t)s->scalars + s->astral;
-    case EDN_ROPE_LINES: return s->lines;
+    case EDN_ROPE_BYTES:
+        return s->bytes;
+    case EDN_ROPE_SCALARS:
+        return s->scalars;
+    case EDN_ROPE_UTF16:
+        return (uint64_t)s->scalars + s->astral;
+    case EDN_ROPE_LINES:
+        return s->lines;
     }
     return 0;
 }

@@ -831,12 +831,14 @@ static edn_status op_enter(edn_walker *w, const edn_op *op, edn_lv from, edn_lv 
                 st = EDN_E_NOMEM;
         }
         return st;
-    case EDN_OP_DEL: return apply_delete(w, from, pos, len, false, by_effect, edits);
+    case EDN_OP_DEL:
+        return apply_delete(w, from, pos, len, false, by_effect, edits);
     case EDN_OP_BACK:
         if (pos + 1 < len)
             return EDN_E_FORMAT;
         return apply_delete(w, from, pos - len + 1, len, true, by_effect, edits);
-    default: return EDN_OK;
+    default:
+        return EDN_OK;
     }
 }
 

@@ -30,7 +30,7 @@ EDN_MUST_USE edn_status edn_walker_step(edn_walker *w, edn_lv to, edn_edits *edi
 edn_lv edn_walker_from(const edn_walker *w);
 edn_lv edn_walker_to(const edn_walker *w);
 uint32_t edn_walker_length(const edn_walker *w); /* scalars in the text after the events entered */
-size_t edn_walker_size(const edn_walker *w); /* bytes of memory, about */
+size_t edn_walker_size(const edn_walker *w);     /* bytes of memory, about */
 
 /* The lowest version that a walker must begin at to take in events up to `to`, of which those from `n` on have
  * `oldest` as the oldest of their newest parents (EDN_LV_NONE: one of them has no parents). */

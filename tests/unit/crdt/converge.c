@@ -221,10 +221,21 @@ static void deliver(world *w, peer *from, peer *to, const peer *agent, size_t si
 
     if (!exact && check_below(&w->r, 4) == 0)
         seq = check_below(&w->r, edn_doc_agent_next(from->doc, agent->id) + 1);
-    CHECK_OK(edn_doc_encode_events(from->doc, agent->id, seq, size_max, &b, &next));
+    bool bare = check_below(&w->r, 2);
+    CHECK_OK((bare ? edn_doc_encode_bare : edn_doc_encode_events)(from->doc, agent->id, seq, size_max, &b, &next));
     if (next > seq) {
         uint64_t before = edn_doc_event_count(to->doc);
-        st = edn_doc_merge(to->doc, edn_buf_view(&b), mirror_patch, &to->mirror);
+        if (bare) {
+            st = edn_doc_merge_bare(to->doc, agent->id, edn_buf_view(&b), mirror_patch, &to->mirror);
+        } else {
+            edn_event_id first;
+            uint64_t count;
+            CHECK_OK(edn_doc_message_events(edn_buf_view(&b), &first, &count));
+            CHECK(memcmp(&first.agent, &agent->id, 16) == 0);
+            CHECK_INT(first.seq, seq);
+            CHECK_INT(count, next - seq);
+            st = edn_doc_merge(to->doc, edn_buf_view(&b), mirror_patch, &to->mirror);
+        }
         if (st != EDN_E_PARENTS) {
             CHECK_OK(st);
             CHECK_INT(edn_doc_agent_next(to->doc, agent->id), EDN_MAX(have, next));
@@ -239,6 +250,14 @@ static void deliver(world *w, peer *from, peer *to, const peer *agent, size_t si
 
 static void sync_all(world *w, peer *from, peer *to)
 {
+    if (check_below(&w->r, 3) == 0) {
+        edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+        edn_status st = edn_doc_encode_since(from->doc, edn_doc_frontier(to->doc), &b);
+        if (st == EDN_OK && b.n)
+            CHECK_OK(edn_doc_merge(to->doc, edn_buf_view(&b), mirror_patch, &to->mirror));
+        CHECK(st == EDN_OK || st == EDN_E_MISSING);
+        edn_buf_dispose(&b);
+    }
     /* Messages wait for each other's parents: round and round until nothing is missing. */
     for (bool more = true; more;) {
         more = false;

@@ -214,7 +214,8 @@ static inline bool model_tag(const model *m, const uint64_t *set, const char *na
     for (size_t i = 0; i < m->n; i++) {
         bool alive = set_has(set, i) && m->e[i].kind == M_TAG && strcmp(m->e[i].name, name) == 0;
         for (size_t k = 0; alive && k < m->n; k++)
-            if (set_has(set, k) && m->e[k].kind == M_UNTAG && strcmp(m->e[k].name, name) == 0 && set_has(m->e[k].past, i))
+            if (set_has(set, k) && m->e[k].kind == M_UNTAG && strcmp(m->e[k].name, name) == 0 &&
+                set_has(m->e[k].past, i))
                 alive = false;
         if (alive)
             return true;

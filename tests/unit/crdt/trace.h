@@ -90,10 +90,9 @@ static inline trace_txn *trace_txn_add(trace *t, const json_t *patches, size_t a
         t->patches = trace_room(t->patches, t->n_patches, json_array_size(patches), sizeof *t->patches);
     x = &t->txns[t->n_txns++];
     *x = (trace_txn){agent, t->n_patches, 0, t->n_parents, t->n_parents};
-    json_array_foreach (patches, i, p)
-        t->patches[t->n_patches++] = (trace_patch){(size_t)json_integer_value(json_array_get(p, 0)),
-                                                   (size_t)json_integer_value(json_array_get(p, 1)),
-                                                   trace_str(json_array_get(p, 2))};
+    json_array_foreach(patches, i, p) t->patches[t->n_patches++] = (trace_patch){
+        (size_t)json_integer_value(json_array_get(p, 0)), (size_t)json_integer_value(json_array_get(p, 1)),
+        trace_str(json_array_get(p, 2))};
     x->patch_end = t->n_patches;
     return x;
 }
@@ -116,12 +115,14 @@ static inline void trace_read_branching(trace *t, const json_t *txns)
     const char **agents = calloc(n, sizeof *agents);
 
     assert_true(past && last && ends && agents);
-    json_array_foreach (txns, i, x) {
+    json_array_foreach(txns, i, x)
+    {
         uint64_t *mine = past + i * words;
         const char *name = json_string_value(json_object_get(x, "agent"));
         trace_txn *out = trace_txn_add(t, json_object_get(x, "ops"), 0);
         ends[i] = (size_t)json_integer_value(json_array_get(json_object_get(x, "span"), 1));
-        json_array_foreach (json_object_get(x, "parents"), k, p) {
+        json_array_foreach(json_object_get(x, "parents"), k, p)
+        {
             size_t event = (size_t)json_integer_value(p), j = 0;
             while (ends[j] <= event)
                 j++;
@@ -160,14 +161,14 @@ static inline trace trace_read(const char *name)
         return t;
     }
     t.n_agents = 1;
-    json_array_foreach (txns, i, x) {
+    json_array_foreach(txns, i, x)
+    {
         const json_t *agent = json_object_get(x, "agent"), *parents = json_object_get(x, "parents");
         trace_txn *out = trace_txn_add(&t, json_object_get(x, "patches"), (size_t)json_integer_value(agent));
         t.n_agents = EDN_MAX(t.n_agents, out->agent + 1);
         if (!parents && i)
             trace_parent_add(&t, out, i - 1);
-        json_array_foreach (parents, k, p)
-            trace_parent_add(&t, out, (size_t)json_integer_value(p));
+        json_array_foreach(parents, k, p) trace_parent_add(&t, out, (size_t)json_integer_value(p));
     }
     return t;
 }
@@ -261,8 +262,8 @@ static inline edn_buf trace_message(const trace *t, size_t copies)
             n_front = 1;
         }
     }
-    edn_put_u8(&out, 1);
-    CHECK_OK(edn_block_write(&log, &(edn_lv_range){0, log.n}, 1, &out));
+    edn_put_u8(&out, 0x42);
+    CHECK_OK(edn_block_write(&log, &(edn_lv_range){0, log.n}, 1, EDN_BLOCK_BUNDLE, &out));
     edn_log_dispose(&log);
     free(last);
     free(par);

@@ -85,8 +85,7 @@ static void live(const char *name)
         edn_doc *doc = docs[x->agent];
         uint64_t from = edn_doc_agent_next(doc, trace_agent(x->agent)), next;
         for (size_t p = x->par_at; p < x->par_end; p++) { /* two agents: with the other's event all its earlier ones */
-            for (; t.txns[t.parents[p]].agent != x->agent && heard[x->agent] <= t.parents[p];
-                 heard[x->agent]++)
+            for (; t.txns[t.parents[p]].agent != x->agent && heard[x->agent] <= t.parents[p]; heard[x->agent]++)
                 if (t.txns[heard[x->agent]].agent != x->agent)
                     CHECK_OK(edn_doc_merge(doc, edn_buf_view(&messages[heard[x->agent]]), NULL, NULL));
         }
@@ -115,7 +114,8 @@ static void live(const char *name)
 
 static void sequential_traces_typed(void **state)
 {
-    static const char *const names[] = {"automerge-paper", "json-crdt-patch", "rustcode", "seph-blog1", "sveltecomponent"};
+    static const char *const names[] = {"automerge-paper", "json-crdt-patch", "rustcode", "seph-blog1",
+                                        "sveltecomponent"};
     (void)state;
     for (size_t i = 0; i < EDN_COUNT(names); i++) {
         char path[128];
