@@ -68,7 +68,7 @@ size_t edn_utf8_count(edn_bytes s)
         uint64_t v;
         memcpy(&v, s.p + at, 8);
         v = (v >> 7) & (~v >> 6) & 0x0101010101010101u; /* 1 for each continuation byte */
-        n += 8 - (size_t)__builtin_popcountll(v);
+        n += 8 - (size_t)(v * 0x0101010101010101u >> 56); /* the sum of the eight bytes */
     }
     for (; at < s.n; at++)
         n += (s.p[at] & 0xc0) != 0x80;
@@ -84,7 +84,7 @@ size_t edn_utf8_offset(edn_bytes s, size_t index)
         size_t n;
         memcpy(&v, s.p + at, 8);
         v = (v >> 7) & (~v >> 6) & 0x0101010101010101u;
-        n = 8 - (size_t)__builtin_popcountll(v);
+        n = 8 - (size_t)(v * 0x0101010101010101u >> 56);
         if (n > index)
             break;
         index -= n;

@@ -901,7 +901,6 @@ static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link
         id->device = e->id.device;
         id->sign_seed = e->id.sign_seed;
         id->enc_sk = e->id.enc_sk;
-        id->generation++;
         identity_derive(id);
         st = identity_save(c, id);
     }

@@ -122,6 +122,7 @@ void edn_client_lock(edn_client *c)
     objects_forget(c->objects);
     catalog_forget(c->catalog);
     keys_forget(c->keys);
+    codec_forget(c->codec);
     edn_devlog_free(c->log);
     c->log = NULL;
     edn_secret_free(c->secret);
@@ -252,6 +253,7 @@ static edn_status refresh(edn_client *c)
     forget_caches(c);
     if (version != c->store_version || edn_devlog_count(c->log) == 0) {
         keys_forget(c->keys);
+        codec_forget(c->codec);
         st = identity_load(c);
         if (st == EDN_OK)
             st = log_load(c);
@@ -292,6 +294,7 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
         edn_store_rollback(c->store);
         /* Keys and links may have been cached that were never kept. */
         keys_forget(c->keys);
+        codec_forget(c->codec);
         c->store_version = 0;
         edn_devlog_free(c->log);
         c->log = NULL;

@@ -26,6 +26,7 @@ typedef enum edn_record_type {
     EDN_RECORD_ENTRY = 1,       /* events of an entry */
     EDN_RECORD_JOURNAL = 2,     /* events of a journal's own document: its name; entry id = journal id */
     EDN_RECORD_DEVICE = 3,      /* events of a device's document: its name; journal zero, entry id = device id */
+    EDN_RECORD_DICTIONARY = 4,  /* what later records are packed with; journal zero, entry id = its hash, cut */
     EDN_RECORD_JOURNAL_KEY = 5, /* a journal key, sealed under the journal wrap key */
 } edn_record_type;
 
@@ -47,7 +48,6 @@ typedef enum edn_record_type {
 typedef struct identity {
     edn_account_id account;
     edn_device_id device;
-    uint32_t generation; /* how often this home has taken a new device id */
     edn_seed sign_seed;
     edn_sign_sk sign_sk;
     edn_dh_sk enc_sk;
@@ -144,6 +144,8 @@ void keys_free(key_cache *k);
 void keys_forget(key_cache *k); /* wipes what is cached */
 EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out);
 EDN_MUST_USE edn_status keys_root_save(edn_client *c, uint32_t epoch, const edn_root_key *rk);
+/* K_meta in a journal key's place: for records that belong to no journal. */
+EDN_MUST_USE edn_status keys_meta(edn_client *c, uint32_t epoch, edn_journal_key *out);
 EDN_MUST_USE edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out);
 /* The newest key of a journal; made and kept when there is none: then the caller sends it. */
 EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch,
@@ -156,16 +158,30 @@ EDN_MUST_USE edn_status keys_journal_resend(edn_client *c, const edn_journal_id 
 EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch,
                                          const edn_journal_key *jk);
 
-/* ---- compression before sealing -------------------------------------------------------------------------------------------------- */
+/* ---- compression before sealing (codec.c) ------------------------------------------------------------------------- */
 
 EDN_MUST_USE edn_status codec_new(codec **out);
 void codec_free(codec *k);
-/* Appends u8 method ‖ … ; raw when compression does not pay. */
-EDN_MUST_USE edn_status codec_pack(codec *k, edn_bytes raw, int level, edn_buf *out);
-/* Appends what was packed. EDN_E_FORMAT; EDN_E_LIMIT beyond size_max. */
-EDN_MUST_USE edn_status codec_unpack(codec *k, edn_bytes packed, size_t size_max, edn_buf *out);
+void codec_forget(codec *k); /* dictionaries are made of a person's words */
 #define CODEC_LEVEL_LOCAL 1
-#define CODEC_LEVEL_RECORD 9
+#define CODEC_LEVEL_RECORD 3
+/* Appends u8 method ‖ …; raw when compression does not pay. */
+EDN_MUST_USE edn_status codec_pack(edn_client *c, edn_bytes raw, int level, edn_buf *out);
+/* The same without a dictionary: for what a reader must be able to open first. */
+EDN_MUST_USE edn_status codec_pack_plain(edn_client *c, edn_bytes raw, edn_buf *out);
+/* Appends what was packed. EDN_E_FORMAT; EDN_E_LIMIT beyond size_max; EDN_E_MISSING: its dictionary is not here yet. */
+EDN_MUST_USE edn_status codec_unpack(edn_client *c, edn_bytes packed, size_t size_max, edn_buf *out);
+
+#define DICTIONARY_SIZE_MAX ((size_t)256 << 10)
+#define DICTIONARY_ENTRIES_MIN 100u
+/* Keeps a dictionary and packs with it from now on. */
+EDN_MUST_USE edn_status dictionary_save(edn_client *c, edn_bytes bytes);
+/* Packs without one from now on; what was packed with it still opens. */
+EDN_MUST_USE edn_status dictionary_drop(edn_client *c);
+/* Whether a diary of `live` entries should train one (again). */
+EDN_MUST_USE edn_status dictionary_due(edn_client *c, uint64_t live, bool *out);
+/* Appends a dictionary trained on samples that lie one after the other. EDN_E_MISSING: there is not enough to learn from. */
+EDN_MUST_USE edn_status dictionary_train(const edn_buf *samples, const size_t *sizes, unsigned n, edn_buf *out);
 
 /* ---- documents ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -176,10 +192,10 @@ typedef struct object {
     edn_entry_id id;
     edn_record_type type;
     edn_doc *doc;
-    uint64_t batched;    /* this device's events that are in batches already */
-    bool fresh;          /* no row yet */
-    bool changed, dirty; /* since it was loaded: at all; by events of this device */
-    bool rewrite;        /* the base must be written again */
+    uint64_t unsent_from; /* when dirty: this device's first event since it was loaded */
+    bool fresh;           /* no row yet */
+    bool changed, dirty;  /* since it was loaded: at all; by events of this device */
+    bool rewrite;         /* the base must be written again */
     uint32_t tails;
     uint64_t base_size, tail_size; /* as stored; base 0: inline in the head row */
     edn_buf tail;                  /* messages that are not stored yet */
@@ -286,6 +302,10 @@ EDN_MUST_USE edn_status batch_load(edn_client *c, const edn_device_id *d, uint64
 EDN_MUST_USE edn_status batch_hash_load(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_hash *out);
 EDN_MUST_USE edn_status batch_drop(edn_client *c, const edn_device_id *d, uint64_t dseq);
 
+/* EDN_TABLE_DIRTY: from which of this device's events on an object has to be sent. EDN_E_MISSING: it is clean. */
+EDN_MUST_USE edn_status dirty_get(edn_client *c, const edn_entry_id *id, uint64_t *seq_from);
+EDN_MUST_USE edn_status dirty_put(edn_client *c, const edn_entry_id *id, uint64_t seq_from);
+
 /* Turns everything dirty into batches of this device, inside the caller's transaction. */
 EDN_MUST_USE edn_status outbox_build(edn_client *c, uint64_t *batches);
 /* Objects with events that are in no batch. */
@@ -302,6 +322,9 @@ typedef struct record_head {
 } record_head;
 EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
                                        edn_buf *out, record_head *head);
+/* The same for a dictionary; its hash is checked. */
+EDN_MUST_USE edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                                          edn_buf *out);
 EDN_MUST_USE edn_status aside_count(edn_client *c, uint64_t *out);
 EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes evidence);
 /* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their changes again under the new one. */

@@ -68,13 +68,14 @@ static edn_status set_if(edn_doc *doc, const char *name, edn_bytes value)
 static edn_status fill(edn_client *c, edn_doc *doc, const edn_draft *d, uint64_t created_ms)
 {
     char today[DATE_SIZE + 1];
-    const edn_journal_id *j = d->journal ? d->journal : &client_id(c)->journal;
+    /* An entry that names no journal is in the first one. */
+    bool elsewhere = d->journal && memcmp(d->journal->b, client_id(c)->journal.b, sizeof d->journal->b) != 0;
     uint8_t created[8];
     edn_status st;
 
     edn_store_u64(created, created_ms);
     date_of_ms(client_now(c), today);
-    if ((st = edn_doc_set(doc, edn_bytes_str(FIELD_JOURNAL), EDN_F(*j))) != EDN_OK ||
+    if ((elsewhere && (st = edn_doc_set(doc, edn_bytes_str(FIELD_JOURNAL), EDN_F(*d->journal))) != EDN_OK) ||
         (st = edn_doc_set(doc, edn_bytes_str(FIELD_CREATED), edn_bytes_of(created, sizeof created))) != EDN_OK ||
         (st = edn_doc_set(doc, edn_bytes_str(FIELD_DATE), d->date.n ? d->date : edn_bytes_str(today))) != EDN_OK ||
         (st = set_if(doc, FIELD_TITLE, d->title)) != EDN_OK ||
@@ -184,9 +185,10 @@ edn_status edn_client_edit(edn_client *c, const edn_entry_id *id, edn_bytes base
 static edn_status change_field(edn_doc *doc, void *ctx)
 {
     const edn_field *f = ctx;
-    edn_bytes old = EDN_BYTES_EMPTY;
+    edn_bytes old;
 
-    (void)edn_doc_get(doc, f->name, &old); /* missing is empty */
+    if (edn_doc_get(doc, f->name, &old) != EDN_OK)
+        old = EDN_BYTES_EMPTY;
     return edn_bytes_equal(old, f->value) ? EDN_OK : edn_doc_set(doc, f->name, f->value);
 }
 

@@ -5,7 +5,7 @@
 
 #define IDENTITY_VERSION 1u
 
-/* u8 version ‖ account 32 ‖ device 16 ‖ u32 generation ‖ signing seed 32 ‖ X25519 secret 32 ‖ u8 has account key ‖ account key 16 ‖
+/* u8 version ‖ account 32 ‖ device 16 ‖ signing seed 32 ‖ X25519 secret 32 ‖ u8 has account key ‖ account key 16 ‖
  * LP(device name) ‖ LP(server) ‖ LP(account name) */
 edn_status identity_save(edn_client *c, const identity *id)
 {
@@ -15,7 +15,6 @@ edn_status identity_save(edn_client *c, const identity *id)
     edn_put_u8(&row, IDENTITY_VERSION);
     edn_put_bytes(&row, id->account.b, sizeof id->account.b);
     edn_put_bytes(&row, id->device.b, sizeof id->device.b);
-    edn_put_u32(&row, id->generation);
     edn_put_bytes(&row, id->sign_seed.b, sizeof id->sign_seed.b);
     edn_put_bytes(&row, id->enc_sk.b, sizeof id->enc_sk.b);
     edn_put_u8(&row, id->has_account_key);
@@ -63,7 +62,6 @@ edn_status identity_load(edn_client *c)
             edn_reader_fail(&r, EDN_E_FORMAT, "version");
         edn_read_into(&r, id->account.b, sizeof id->account.b, "account");
         edn_read_into(&r, id->device.b, sizeof id->device.b, "device");
-        id->generation = edn_read_u32(&r, "generation");
         edn_read_into(&r, id->sign_seed.b, sizeof id->sign_seed.b, "signing seed");
         edn_read_into(&r, id->enc_sk.b, sizeof id->enc_sk.b, "encryption key");
         id->has_account_key = edn_read_u8(&r, "has account key") != 0;

@@ -43,16 +43,11 @@ static edn_status open_with(const edn_journal_key *jk, const edn_record_place *a
 static edn_status open_record(edn_client *c, const edn_record_place *at, edn_bytes box, edn_buf *out)
 {
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
-    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
-    EDN_SECRET(edn_meta_key) meta = EDN_KEY_EMPTY;
     edn_status st;
 
-    if (at->type == EDN_RECORD_DEVICE) {
-        if ((st = keys_root(c, at->journal_epoch, &rk)) != EDN_OK)
-            return st;
-        edn_meta_key_of(&meta, &rk, &client_id(c)->account, at->journal_epoch);
-        memcpy(jk.b, meta.b, sizeof jk.b);
-        return open_with(&jk, at, box, out);
+    if (at->type == EDN_RECORD_DEVICE || at->type == EDN_RECORD_DICTIONARY) {
+        st = keys_meta(c, at->journal_epoch, &jk);
+        return st == EDN_OK ? open_with(&jk, at, box, out) : st;
     }
     for (size_t i = 0;; i++) {
         st = keys_journal(c, &at->journal, at->journal_epoch, i, &jk);
@@ -81,7 +76,7 @@ edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_re
         edn_bytes packed = edn_read_bytes(&rd, edn_reader_left(&rd), "message");
         st = edn_reader_status(&rd) != EDN_OK || format != RECORD_FORMAT
                  ? EDN_E_FORMAT
-                 : codec_unpack(c->codec, packed, (size_t)4 << 20, out);
+                 : codec_unpack(c, packed, (size_t)4 << 20, out);
     }
     /* A device speaks for itself only: events under another's name are refused, though their batch is authentic. */
     if (st == EDN_OK)
@@ -104,6 +99,36 @@ static edn_status apply_journal_key(edn_client *c, const edn_batch_header *h, co
         st = edn_journal_key_open(&rk, &client_id(c)->account, &h->space, &r->journal, h->epoch, r->journal_epoch,
                                   r->box, &jk);
     return st == EDN_OK ? keys_journal_add(c, &r->journal, r->journal_epoch, &jk) : st;
+}
+
+edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                             edn_buf *out)
+{
+    edn_record_place at = place_of(h, r, index);
+    edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
+    edn_hash hash;
+    edn_status st = open_record(c, &at, r->box, &ops);
+
+    if (st == EDN_OK && (ops.n == 0 || ops.p[0] != RECORD_FORMAT))
+        st = EDN_E_FORMAT;
+    if (st == EDN_OK)
+        st = codec_unpack(c, edn_bytes_of(ops.p + 1, ops.n - 1), DICTIONARY_SIZE_MAX, out);
+    hash = edn_h32(edn_buf_view(out));
+    if (st == EDN_OK && memcmp(hash.b, r->entry.b, sizeof r->entry.b) != 0)
+        st = EDN_E_AUTH;
+    edn_buf_wipe(&ops);
+    return st;
+}
+
+static edn_status apply_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index)
+{
+    edn_buf dictionary = EDN_BUF_INIT(DICTIONARY_SIZE_MAX);
+    edn_status st = record_dictionary(c, h, r, index, &dictionary);
+
+    if (st == EDN_OK)
+        st = dictionary_save(c, edn_buf_view(&dictionary));
+    edn_buf_wipe(&dictionary);
+    return st;
 }
 
 static edn_status apply_events(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
@@ -143,6 +168,8 @@ static edn_status apply_record(edn_client *c, const edn_batch_header *h, const e
     switch (r->type) {
     case EDN_RECORD_JOURNAL_KEY:
         return apply_journal_key(c, h, r);
+    case EDN_RECORD_DICTIONARY:
+        return apply_dictionary(c, h, r, index);
     case EDN_RECORD_ENTRY:
     case EDN_RECORD_JOURNAL:
     case EDN_RECORD_DEVICE:
@@ -333,11 +360,11 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
     const edn_batch_header *h = &b->batch.header;
     edn_status st = batch_save(c, &h->device, h->dseq, b->batch.bytes, &b->hash);
 
-    /* Keys before what they seal, wherever they stand. */
-    for (int keys = 1; keys >= 0; keys--) {
+    /* Keys and dictionaries before what needs them, wherever they stand. */
+    for (int first = 1; first >= 0; first--) {
         for (uint32_t i = 0; st == EDN_OK && i < b->body.records_n; i++) {
             const edn_record *r = &b->body.records[i];
-            if ((r->type == EDN_RECORD_JOURNAL_KEY) != keys)
+            if ((r->type == EDN_RECORD_JOURNAL_KEY || r->type == EDN_RECORD_DICTIONARY) != first)
                 continue;
             st = apply_record(c, h, r, i, f);
             if (st == EDN_OK)
@@ -425,6 +452,10 @@ static edn_status reissue_batch(edn_client *c, const edn_device_id *old, uint64_
             st = keys_journal_resend(c, &body.records[i].journal, body.records[i].journal_epoch);
             continue;
         }
+        if (body.records[i].type == EDN_RECORD_DICTIONARY) {
+            st = dictionary_drop(c); /* nobody has it: the next batches go without, until one is trained again */
+            continue;
+        }
         edn_buf_reset(&message);
         st = record_message(c, &b.header, &body.records[i], i, &message, &head);
         if (st == EDN_OK)
@@ -460,8 +491,11 @@ static edn_status reissue_document(edn_client *c, const edn_device_id *old, cons
         return st;
     shown = o->doc;
     o->doc = without;
-    o->batched = 0;
     o->rewrite = true;
+    if ((st = dirty_put(c, id, 0)) != EDN_OK) { /* under the new name nothing has been sent */
+        edn_doc_free(shown);
+        return st;
+    }
     object_author(c, o);
     if ((st = doc_become(o->doc, shown)) == EDN_OK)
         st = object_wrote(c, o, 0);
@@ -477,7 +511,7 @@ edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq
     heads h;
     edn_head back = {.device = *old, .dseq = dseq};
     const edn_head *last;
-    object *o;
+    uint64_t seq_from;
     edn_status st = heads_load(c, &h);
 
     last = st == EDN_OK ? edn_heads_find(h.p, h.n, old) : NULL;
@@ -488,8 +522,8 @@ edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq
     for (size_t at = 0; st == EDN_OK && at < dirty.n; at += sizeof(edn_entry_id)) {
         edn_entry_id id;
         memcpy(id.b, dirty.p + at, sizeof id.b);
-        if ((st = object_get(c, &id, &o)) == EDN_OK)
-            st = reissue_note(&x, &id, o->batched);
+        if ((st = dirty_get(c, &id, &seq_from)) == EDN_OK)
+            st = reissue_note(&x, &id, seq_from);
     }
     for (size_t i = 0; st == EDN_OK && i < x.n; i++)
         st = reissue_document(c, old, &x.ids[i], x.seq_from[i]);

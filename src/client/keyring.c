@@ -99,6 +99,19 @@ edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out)
     return st;
 }
 
+edn_status keys_meta(edn_client *c, uint32_t epoch, edn_journal_key *out)
+{
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_meta_key) meta = EDN_KEY_EMPTY;
+    edn_status st = keys_root(c, epoch, &rk);
+
+    if (st == EDN_OK) {
+        edn_meta_key_of(&meta, &rk, &client_id(c)->account, epoch);
+        memcpy(out->b, meta.b, sizeof out->b);
+    }
+    return st;
+}
+
 /* ---- journal keys ------------------------------------------------------------------------------------------------------ */
 
 /* The row's salt: journal 16 ‖ u32 journal epoch. Its value: one key after the other. */

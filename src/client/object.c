@@ -1,6 +1,6 @@
 /* Documents in the store, through a small write-back cache that lives as long as a transaction.
  *
- *     EDN_TABLE_ENTRY   id 16             head: u8 1 ‖ u8 type ‖ varint generation ‖ varint events batched ‖ varint changed ms ‖
+ *     EDN_TABLE_ENTRY   id 16             head: u8 1 ‖ u8 type ‖ varint changed ms ‖
  *                                         varint tails ‖ varint size of tails ‖ varint size of base ‖ u8 7 or 0 ‖ month ‖ document
  *                       id 16 ‖ u32be 0   base: the document, when it is too large to stand in the head
  *                       id 16 ‖ u32be n   tail n: LP(message) … that came after the base
@@ -69,7 +69,7 @@ static tail_key tail_key_of(const edn_entry_id *id, uint32_t n)
 static edn_status unpack_document(edn_client *c, edn_bytes packed, edn_doc **out)
 {
     edn_buf raw = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
-    edn_status st = codec_unpack(c->codec, packed, EDN_STORE_VALUE_SIZE_MAX, &raw);
+    edn_status st = codec_unpack(c, packed, EDN_STORE_VALUE_SIZE_MAX, &raw);
 
     if (st == EDN_OK)
         st = edn_doc_decode(edn_buf_view(&raw), out);
@@ -84,7 +84,7 @@ static edn_status read_tail(edn_client *c, object *o, uint32_t n)
     edn_status st = edn_store_get(c->store, EDN_TABLE_ENTRY, EDN_F(key), &row);
 
     if (st == EDN_OK)
-        st = codec_unpack(c->codec, edn_buf_view(&row), EDN_STORE_VALUE_SIZE_MAX, &raw);
+        st = codec_unpack(c, edn_buf_view(&row), EDN_STORE_VALUE_SIZE_MAX, &raw);
     edn_reader r = edn_reader_init(edn_buf_view(&raw));
     while (st == EDN_OK && edn_reader_left(&r) > 0) {
         edn_bytes message = edn_read_lp(&r, EDN_STORE_VALUE_SIZE_MAX, "message");
@@ -97,19 +97,14 @@ static edn_status read_tail(edn_client *c, object *o, uint32_t n)
     return st == EDN_OK || st == EDN_E_NOMEM ? st : EDN_E_DAMAGED;
 }
 
-static edn_bytes read_head(edn_client *c, object *o, edn_bytes row, edn_status *st)
+static edn_bytes read_head(object *o, edn_bytes row, edn_status *st)
 {
     edn_reader r = edn_reader_init(row);
     edn_bytes month, document;
-    uint64_t generation;
 
     if (edn_read_u8(&r, "version") != HEAD_VERSION)
         edn_reader_fail(&r, EDN_E_FORMAT, "version");
     o->type = (edn_record_type)edn_read_u8(&r, "type");
-    generation = edn_read_varint(&r, "generation");
-    o->batched = edn_read_varint(&r, "events batched");
-    if (generation != client_id(c)->generation)
-        o->batched = 0; /* those were events of an id that this device has given up */
     o->changed_ms = edn_read_varint(&r, "changed");
     o->tails = (uint32_t)edn_read_varint(&r, "tails");
     o->tail_size = edn_read_varint(&r, "size of tails");
@@ -132,7 +127,7 @@ static edn_status load(edn_client *c, object *o)
 
     if (st != EDN_OK)
         goto out;
-    document = read_head(c, o, edn_buf_view(&row), &st);
+    document = read_head(o, edn_buf_view(&row), &st);
     if (st == EDN_OK && o->base_size > 0) {
         tail_key key = tail_key_of(&o->id, 0);
         st = edn_store_get(c->store, EDN_TABLE_ENTRY, EDN_F(key), &base);
@@ -160,8 +155,6 @@ static edn_status put_head(edn_client *c, const object *o, edn_bytes document)
 
     edn_put_u8(&row, HEAD_VERSION);
     edn_put_u8(&row, (uint8_t)o->type);
-    edn_put_varint(&row, client_id(c)->generation);
-    edn_put_varint(&row, o->batched);
     edn_put_varint(&row, o->changed_ms);
     edn_put_varint(&row, o->tails);
     edn_put_varint(&row, o->tail_size);
@@ -180,7 +173,7 @@ static edn_status put_tail(edn_client *c, object *o)
 {
     edn_buf packed = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
     tail_key key = tail_key_of(&o->id, o->tails + 1);
-    edn_status st = codec_pack(c->codec, edn_buf_view(&o->tail), CODEC_LEVEL_LOCAL, &packed);
+    edn_status st = codec_pack(c, edn_buf_view(&o->tail), CODEC_LEVEL_LOCAL, &packed);
 
     if (st == EDN_OK)
         st = edn_store_put(c->store, EDN_TABLE_ENTRY, EDN_F(key), edn_buf_view(&packed));
@@ -201,7 +194,7 @@ static edn_status put_whole(edn_client *c, object *o)
     edn_status st = edn_doc_encode(o->doc, &raw);
 
     if (st == EDN_OK)
-        st = codec_pack(c->codec, edn_buf_view(&raw), CODEC_LEVEL_LOCAL, &packed);
+        st = codec_pack(c, edn_buf_view(&raw), CODEC_LEVEL_LOCAL, &packed);
     if (st != EDN_OK)
         goto out;
     o->tails = 0;
@@ -247,15 +240,15 @@ static edn_status describe(edn_client *c, object *o)
 
 static edn_status flush(edn_client *c, object *o)
 {
-    uint8_t type = (uint8_t)o->type;
+    uint64_t from;
     edn_status st;
 
     if (!o->changed)
         return EDN_OK;
     if ((st = describe(c, o)) != EDN_OK || (st = tail_pays(o) ? put_tail(c, o) : put_whole(c, o)) != EDN_OK)
         return st;
-    if (o->dirty)
-        st = edn_store_put(c->store, EDN_TABLE_DIRTY, id_bytes(&o->id), edn_bytes_of(&type, 1));
+    if (o->dirty && (st = dirty_get(c, &o->id, &from)) == EDN_E_MISSING)
+        st = dirty_put(c, &o->id, o->unsent_from);
     if (st == EDN_OK) {
         o->changed = o->dirty = o->fresh = o->rewrite = false;
         edn_buf_reset(&o->tail);
@@ -390,6 +383,8 @@ edn_status object_wrote(edn_client *c, object *o, uint64_t seq_before)
 
     if (next == seq_before)
         return EDN_OK;
+    if (!o->dirty)
+        o->unsent_from = seq_before;
     while (o->base_size > 0 && st == EDN_OK && seq_before < next) {
         edn_buf_reset(&message);
         st = edn_doc_encode_events(o->doc, client_agent(c), seq_before, MESSAGE_SIZE_MAX, &message, &seq_before);

@@ -1,10 +1,11 @@
 /* Local changes become batches: everything that is dirty goes out together, one batch a sync unless it is too large for one.
  *
- *     EDN_TABLE_DIRTY   object id 16            u8 record type: it has events of this device that are in no batch
+ *     EDN_TABLE_DIRTY   object id 16            varint: its first event of this device that is in no batch
  *     EDN_TABLE_BATCH   space tag 8 ‖ device 16 ‖ u64be dseq          the batch
  *                       the same ‖ 'h'                                its hash, for gossip
  *
- * A record's plaintext: u8 1 ‖ varint first event ‖ varint time ms ‖ packed message (codec.c). */
+ * A record's plaintext: u8 1 ‖ varint first event ‖ varint time ms ‖ packed message (codec.c); of a dictionary: u8 1 ‖
+ * the packed dictionary. */
 #include "client_priv.h"
 
 #include <stdlib.h>
@@ -291,31 +292,35 @@ static void writer_record(writer *w, const edn_record *r, size_t offset)
 
 /* ---- what goes out -------------------------------------------------------------------------------------------------------------------- */
 
+/* The key of records that belong to the account and to no journal: journal zero, its epoch the root key's. */
+static edn_status meta_entry_key(edn_client *c, uint32_t root_epoch, edn_record *r, edn_entry_key *out)
+{
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    edn_status st = keys_meta(c, root_epoch, &jk);
+
+    memset(&r->journal, 0, sizeof r->journal);
+    r->journal_epoch = root_epoch;
+    if (st == EDN_OK)
+        edn_entry_key_of(out, &jk, &r->journal, &r->entry, r->key_version);
+    return st;
+}
+
 /* The key that seals an object's records, and the epoch it is of. `made` tells that a journal has its first key only now. */
 static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out,
                             bool *made)
 {
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
-    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
-    EDN_SECRET(edn_meta_key) meta = EDN_KEY_EMPTY;
     edn_status st;
 
     *made = false;
-    memset(&r->journal, 0, sizeof r->journal);
-    r->journal_epoch = root_epoch;
-    if (o->type == EDN_RECORD_DEVICE) {
-        if ((st = keys_root(c, root_epoch, &rk)) != EDN_OK)
-            return st;
-        edn_meta_key_of(&meta, &rk, &client_id(c)->account, root_epoch);
-        memcpy(jk.b, meta.b, sizeof jk.b);
-    } else {
-        if (o->type == EDN_RECORD_JOURNAL)
-            memcpy(r->journal.b, o->id.b, sizeof r->journal.b);
-        else
-            r->journal = object_journal(c, o);
-        if ((st = keys_journal_current(c, &r->journal, &r->journal_epoch, &jk, made)) != EDN_OK)
-            return st;
-    }
+    if (o->type == EDN_RECORD_DEVICE)
+        return meta_entry_key(c, root_epoch, r, out);
+    if (o->type == EDN_RECORD_JOURNAL)
+        memcpy(r->journal.b, o->id.b, sizeof r->journal.b);
+    else
+        r->journal = object_journal(c, o);
+    if ((st = keys_journal_current(c, &r->journal, &r->journal_epoch, &jk, made)) != EDN_OK)
+        return st;
     edn_entry_key_of(out, &jk, &r->journal, &o->id, r->key_version);
     return EDN_OK;
 }
@@ -341,38 +346,45 @@ static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t 
     return st;
 }
 
+/* Seals one record into the batch that is being gathered. */
+static edn_status writer_seal_record(writer *w, const edn_record *r, const edn_entry_key *key, edn_bytes ops)
+{
+    edn_record_place at = {.space = client_id(w->c)->space,
+                           .journal = r->journal,
+                           .entry = r->entry,
+                           .journal_epoch = r->journal_epoch,
+                           .key_version = r->key_version,
+                           .type = r->type,
+                           .device = w->self.device};
+    size_t offset;
+    edn_status st = writer_room(w, EDN_BATCH_OPS, ops.n + EDN_SEAL_OVERHEAD);
+
+    if (st != EDN_OK)
+        return st;
+    at.dseq = w->self.dseq + 1;
+    at.index = (uint32_t)w->n;
+    offset = w->boxes.n;
+    if ((st = edn_record_seal(&w->boxes, key, &at, ops, &w->c->random)) == EDN_OK)
+        writer_record(w, r, offset);
+    return st;
+}
+
 static edn_status send_message(writer *w, const object *o, uint64_t seq_from, edn_bytes message)
 {
     edn_client *c = w->c;
     EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
     edn_record r = {.entry = o->id, .key_version = KEY_VERSION, .type = (uint8_t)o->type};
     edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
-    size_t offset;
     bool made;
     edn_status st;
 
     edn_put_u8(&ops, RECORD_FORMAT);
     edn_put_varint(&ops, seq_from);
     edn_put_varint(&ops, o->changed_ms);
-    if ((st = codec_pack(c->codec, message, CODEC_LEVEL_RECORD, &ops)) != EDN_OK ||
-        (st = entry_key(c, o, w->epoch, &r, &key, &made)) != EDN_OK ||
-        (made && (st = send_journal_key(w, &r.journal, r.journal_epoch)) != EDN_OK) || /* before what it seals */
-        (st = writer_room(w, EDN_BATCH_OPS, ops.n + EDN_SEAL_OVERHEAD)) != EDN_OK)
-        goto out;
-    edn_record_place at = {.space = client_id(c)->space,
-                           .journal = r.journal,
-                           .entry = r.entry,
-                           .journal_epoch = r.journal_epoch,
-                           .key_version = r.key_version,
-                           .type = r.type,
-                           .device = w->self.device,
-                           .dseq = w->self.dseq + 1,
-                           .index = (uint32_t)w->n};
-    offset = w->boxes.n;
-    st = edn_record_seal(&w->boxes, &key, &at, edn_buf_view(&ops), &c->random);
-    if (st == EDN_OK)
-        writer_record(w, &r, offset);
-out:
+    if ((st = codec_pack(c, message, CODEC_LEVEL_RECORD, &ops)) == EDN_OK &&
+        (st = entry_key(c, o, w->epoch, &r, &key, &made)) == EDN_OK &&
+        (!made || (st = send_journal_key(w, &r.journal, r.journal_epoch)) == EDN_OK)) /* before what it seals */
+        st = writer_seal_record(w, &r, &key, edn_buf_view(&ops));
     edn_buf_wipe(&ops);
     return st;
 }
@@ -382,23 +394,133 @@ static edn_status send_object(writer *w, const edn_entry_id *id)
     edn_client *c = w->c;
     edn_buf message = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
     object *o;
-    uint64_t next;
-    edn_status st = object_get(c, id, &o);
+    uint64_t next, from, at = 0;
+    edn_status st = dirty_get(c, id, &at);
 
+    if (st == EDN_OK)
+        st = object_get(c, id, &o);
     next = st == EDN_OK ? edn_doc_agent_next(o->doc, client_agent(c)) : 0;
-    while (st == EDN_OK && o->batched < next) {
-        uint64_t from = o->batched;
+    while (st == EDN_OK && at < next) {
+        from = at;
         edn_buf_reset(&message);
-        st = edn_doc_encode_events(o->doc, client_agent(c), from, MESSAGE_SIZE_MAX, &message, &o->batched);
+        st = edn_doc_encode_events(o->doc, client_agent(c), from, MESSAGE_SIZE_MAX, &message, &at);
         if (st == EDN_OK)
             st = send_message(w, o, from, edn_buf_view(&message));
-        o->changed = true;
     }
     edn_buf_wipe(&message);
     return st;
 }
 
+/* ---- a dictionary, when it is time for one ------------------------------------------------------------------------ */
+
+#define SAMPLES_MAX 1024u
+#define SAMPLE_SIZE_MAX 8192u
+
+typedef struct sampling {
+    edn_client *c;
+    edn_buf samples;
+    size_t sizes[SAMPLES_MAX];
+    unsigned n;
+    uint64_t seen, every;
+} sampling;
+
+/* Every so many entries, the message that would carry it: so the dictionary learns our own framing along with the words. */
+static edn_status sample(void *ctx, const catalog_item *it)
+{
+    sampling *s = ctx;
+    edn_buf message = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
+    uint64_t next;
+    object *o;
+    edn_status st;
+
+    if (it->deleted || s->seen++ % s->every != 0 || s->n == SAMPLES_MAX || it->text_size > 16 * SAMPLE_SIZE_MAX)
+        return EDN_OK;
+    if ((st = object_get(s->c, &it->id, &o)) == EDN_OK)
+        st = edn_doc_encode_events(o->doc, client_agent(s->c), 0, SAMPLE_SIZE_MAX, &message, &next);
+    if (st == EDN_OK && message.n) {
+        s->sizes[s->n++] = message.n;
+        edn_put_bytes(&s->samples, message.p, message.n);
+        st = edn_buf_status(&s->samples);
+    }
+    edn_buf_wipe(&message);
+    return st == EDN_E_DAMAGED ? EDN_OK : st;
+}
+
+static edn_status send_dictionary(writer *w, edn_bytes dictionary)
+{
+    edn_client *c = w->c;
+    EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
+    edn_hash h = edn_h32(dictionary);
+    edn_record r = {.key_version = KEY_VERSION, .type = EDN_RECORD_DICTIONARY};
+    edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
+    edn_status st;
+
+    memcpy(r.entry.b, h.b, sizeof r.entry.b);
+    edn_put_u8(&ops, RECORD_FORMAT);
+    if ((st = codec_pack_plain(c, dictionary, &ops)) == EDN_OK &&
+        (st = meta_entry_key(c, w->epoch, &r, &key)) == EDN_OK)
+        st = writer_seal_record(w, &r, &key, edn_buf_view(&ops));
+    edn_buf_wipe(&ops);
+    return st;
+}
+
+static edn_status make_dictionary(writer *w)
+{
+    edn_client *c = w->c;
+    sampling *s = NULL;
+    edn_buf dictionary = EDN_BUF_INIT(DICTIONARY_SIZE_MAX);
+    uint64_t live = 0, deleted = 0;
+    bool due = false;
+    edn_status st = catalog_counts(c, &live, &deleted);
+
+    if (st == EDN_OK)
+        st = dictionary_due(c, live, &due);
+    if (st != EDN_OK || !due)
+        return st;
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return EDN_E_NOMEM;
+    s->c = c;
+    s->samples = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    s->every = EDN_MAX(live / SAMPLES_MAX, (uint64_t)1);
+    st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, sample, s);
+    if (st == EDN_OK)
+        st = dictionary_train(&s->samples, s->sizes, s->n, &dictionary);
+    if (st == EDN_OK && (st = send_dictionary(w, edn_buf_view(&dictionary))) == EDN_OK)
+        st = dictionary_save(c, edn_buf_view(&dictionary));
+    edn_buf_wipe(&s->samples);
+    free(s);
+    edn_buf_wipe(&dictionary);
+    return st == EDN_E_MISSING ? EDN_OK : st; /* too little to learn from: it goes without */
+}
+
 /* ---- what is dirty ------------------------------------------------------------------------------------------------------------------------ */
+
+edn_status dirty_get(edn_client *c, const edn_entry_id *id, uint64_t *seq_from)
+{
+    edn_buf row = EDN_BUF_INIT(64);
+    edn_status st = edn_store_get(c->store, EDN_TABLE_DIRTY, id_bytes(id), &row);
+    edn_reader r = edn_reader_init(edn_buf_view(&row));
+
+    *seq_from = st == EDN_OK ? edn_read_varint(&r, "first event") : 0;
+    if (st == EDN_OK && edn_reader_end(&r) != EDN_OK)
+        st = EDN_E_DAMAGED;
+    edn_buf_dispose(&row);
+    return st;
+}
+
+edn_status dirty_put(edn_client *c, const edn_entry_id *id, uint64_t seq_from)
+{
+    edn_buf row = EDN_BUF_INIT(64);
+    edn_status st;
+
+    edn_put_varint(&row, seq_from);
+    st = edn_buf_status(&row);
+    if (st == EDN_OK)
+        st = edn_store_put(c->store, EDN_TABLE_DIRTY, id_bytes(id), edn_buf_view(&row));
+    edn_buf_dispose(&row);
+    return st;
+}
 
 typedef struct dirty_list {
     edn_buf keys; /* 16 bytes each */
@@ -462,6 +584,8 @@ edn_status outbox_build(edn_client *c, uint64_t *batches)
     if (st != EDN_OK)
         return st;
     st = writer_init(&w, c);
+    if (st == EDN_OK)
+        st = make_dictionary(&w);
     if (st == EDN_OK)
         st = send_all(&w);
     if (st == EDN_OK)

@@ -71,6 +71,8 @@ static void check_records(verifying *v, const edn_sync_batch *b)
             if (st == EDN_OK)
                 st = edn_journal_key_open(&rk, &client_id(v->c)->account, &b->batch.header.space, &r->journal,
                                           b->batch.header.epoch, r->journal_epoch, r->box, &jk);
+        } else if (r->type == EDN_RECORD_DICTIONARY) {
+            st = record_dictionary(v->c, &b->batch.header, r, i, &message);
         } else {
             st = record_message(v->c, &b->batch.header, r, i, &message, &head);
         }
@@ -110,8 +112,8 @@ static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_
         snprintf(text, sizeof text, "batch %llu from device %s is not good; the server may have a good copy",
                  (unsigned long long)dseq, hex);
         report(v, st, text);
-        v->last.dseq = dseq; /* the chain goes on from what its row is called by */
-        (void)batch_hash_load(v->c, device, dseq, &v->last.hash);
+        if (batch_hash_load(v->c, device, dseq, &kept) == EDN_OK) /* the chain goes on from what its row is called by */
+            v->last = (edn_head){*device, dseq, kept};
     }
     edn_arena_dispose(&a);
     return step(v, "verifying");

@@ -51,8 +51,8 @@ void world_home_copy(const world *w, const char *from, const char *to)
 void world_server_start(world *w)
 {
     static const uint8_t master_key[32] = {7};
-    edn_server_config config = {.origin = WORLD_ORIGIN, .master_key = master_key, .sign_up = true,
-                                .limits = edn_server_limits_default()};
+    edn_server_config config = {
+        .origin = WORLD_ORIGIN, .master_key = master_key, .sign_up = true, .limits = edn_server_limits_default()};
     edn_clock clock = {now, w};
     edn_random random = edn_random_system();
     char path[256];
@@ -110,10 +110,13 @@ static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answe
 {
     world *w = ctx;
     static const uint8_t address[4] = {127, 0, 0, 1};
-    edn_server_request request = {
-        .method = rq->method == EDN_HTTP_GET ? EDN_SERVER_GET : rq->method == EDN_HTTP_PUT ? EDN_SERVER_PUT : EDN_SERVER_POST,
-        .path = edn_bytes_str(rq->path), .bearer = rq->bearer ? edn_bytes_str(rq->bearer) : EDN_BYTES_EMPTY,
-        .address = edn_bytes_of(address, sizeof address), .body = rq->body};
+    edn_server_request request = {.method = rq->method == EDN_HTTP_GET   ? EDN_SERVER_GET
+                                            : rq->method == EDN_HTTP_PUT ? EDN_SERVER_PUT
+                                                                         : EDN_SERVER_POST,
+                                  .path = edn_bytes_str(rq->path),
+                                  .bearer = rq->bearer ? edn_bytes_str(rq->bearer) : EDN_BYTES_EMPTY,
+                                  .address = edn_bytes_of(address, sizeof address),
+                                  .body = rq->body};
     edn_server_answer answer;
 
     w->exchanges++;
@@ -189,7 +192,10 @@ edn_client_options world_options(world *w, const char *home)
 }
 
 /* Session keys by device name, so that a copied world opens its devices without stretching a passphrase again. */
-static struct session { char device[32]; uint8_t key[EDN_SESSION_KEY_SIZE]; } sessions[16];
+static struct session {
+    char device[32];
+    uint8_t key[EDN_SESSION_KEY_SIZE];
+} sessions[16];
 static size_t sessions_n;
 
 static void keep_session(const char *device, const edn_client *c)
@@ -209,13 +215,15 @@ edn_client *world_init(world *w, const char *device)
 {
     char home[256];
     edn_client_options o;
-    edn_init_options init = {.server = WORLD_ORIGIN, .name = WORLD_NAME, .device_name = device, .strength = EDN_STRENGTH_FLOOR};
+    edn_init_options init = {
+        .server = WORLD_ORIGIN, .name = WORLD_NAME, .device_name = device, .strength = EDN_STRENGTH_FLOOR};
     edn_client *c = NULL;
     edn_err err = {EDN_OK, ""};
 
     world_home(w, device, home);
     o = world_options(w, home);
-    must(edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), w->account_key, &c, &err) == EDN_OK, "init", err.text);
+    must(edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), w->account_key, &c, &err) == EDN_OK, "init",
+         err.text);
     keep_session(device, c);
     return c;
 }
@@ -224,7 +232,10 @@ edn_client *world_login(world *w, const char *device)
 {
     char home[256];
     edn_client_options o;
-    edn_login_options login = {.server = WORLD_ORIGIN, .name = WORLD_NAME, .device_name = device, .strength = EDN_STRENGTH_FLOOR,
+    edn_login_options login = {.server = WORLD_ORIGIN,
+                               .name = WORLD_NAME,
+                               .device_name = device,
+                               .strength = EDN_STRENGTH_FLOOR,
                                .account_key = edn_bytes_str(w->account_key)};
     edn_client *c = NULL;
     edn_err err = {EDN_OK, ""};

@@ -28,8 +28,8 @@ struct world {
     uint64_t exchanges;
     world_tamper_fn *tamper;
     void *tamper_ctx;
-    bool down;              /* no request arrives */
-    uint64_t lose_answer;   /* the exchange of this number is carried out, its answer lost; 0: none */
+    bool down;            /* no request arrives */
+    uint64_t lose_answer; /* the exchange of this number is carried out, its answer lost; 0: none */
     char account_key[EDN_ACCOUNT_KEY_TEXT_MAX];
 };
 
