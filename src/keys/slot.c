@@ -48,8 +48,8 @@ edn_status edn_slot_seal(edn_buf *out, edn_bytes prepared, edn_kdf_profile profi
         return st;
     edn_put_bytes(&slot, h.id, sizeof h.id);
     edn_put_bytes(&slot, h.record.b, sizeof h.record.b);
-    if ((st = edn_box_seal(&slot, k.b, slot_aad(&aad, &h, device), ldk->b, sizeof ldk->b, rng)) != EDN_OK)
-        return st;
+    st = edn_box_seal(&slot, k.b, slot_aad(&aad, &h, device), ldk->b, sizeof ldk->b, rng);
+    EDN_ASSERT(st == EDN_OK && slot.n == sizeof slot_bytes);
     edn_put_bytes(out, slot_bytes, sizeof slot_bytes);
     return edn_buf_status(out);
 }

@@ -140,6 +140,9 @@ static void limits_are_kept_and_leave_nothing_behind(void **state)
     edn_buf_reset(&box);
     CHECK_STATUS(edn_seal(&box, s.key, EDN_SUITE_1, EDN_BYTES_EMPTY, edn_bytes_of(s.pt, 101), s.rnd), EDN_E_LIMIT);
     CHECK_INT(box.n, 0);
+    /* A length that no memory has: nothing is read before the limit is. */
+    edn_buf_reset(&box);
+    CHECK_STATUS(edn_seal(&box, s.key, EDN_SUITE_1, EDN_BYTES_EMPTY, edn_bytes_of(s.pt, SIZE_MAX), s.rnd), EDN_E_LIMIT);
     edn_buf_dispose(&box);
     edn_buf_dispose(&small);
 }
@@ -520,6 +523,13 @@ static void hpke_refuses_everything_that_is_not_the_same(void **state)
     CHECK_OK(OPEN(enc, &sk, info, aad, &psk, id));
 #undef OPEN
     CHECK_BYTES(edn_buf_view(&out), pt);
+    edn_buf small = EDN_BUF_INIT(31);
+    CHECK_STATUS(edn_hpke_open(&small, enc, &sk, info, aad, &psk, id, edn_buf_view(&ct)), EDN_E_LIMIT);
+    edn_buf_reset(&small);
+    CHECK_STATUS(edn_hpke_seal(&small, enc, &pk, info, aad, &psk, id, pt, s.rnd), EDN_E_LIMIT);
+    CHECK_INT(small.n, 0);
+    edn_buf_dispose(&small);
+    CHECK_STATUS(edn_hpke_seal(&ct, enc, &pk, info, aad, &psk, id, edn_bytes_of(s.pt, SIZE_MAX), s.rnd), EDN_E_LIMIT);
     CHECK_STATUS(edn_hpke_seal(&ct, enc, &zero, info, aad, &psk, id, pt, s.rnd), EDN_E_KEY_INVALID);
     CHECK_STATUS(edn_hpke_seal(&ct, enc, &pk, info, aad, NULL, id, pt, s.rnd), EDN_E_INVALID);
     CHECK_INT(ct.n, 48);

@@ -268,6 +268,24 @@ static void signs_and_verifies_up_to_the_size_limit(void **state)
     free(bytes);
 }
 
+static void a_field_longer_than_its_u32_is_refused(void **state)
+{
+    (void)state;
+#if SIZE_MAX > UINT32_MAX
+    edn_bytes fields[2] = {edn_bytes_str("x"), edn_bytes_of("", (size_t)UINT32_MAX + 1)};
+    edn_buf t = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_signature sig = {{0}};
+    edn_sign_pk pk = {{1}};
+
+    edn_t_put(&t, "x", fields, 2);
+    CHECK_STATUS(edn_buf_status(&t), EDN_E_LIMIT);
+    CHECK(!edn_verify_checked_fields(&sig, &pk, "x", fields, 2));
+    edn_buf_dispose(&t);
+#else
+    skip();
+#endif
+}
+
 static void refuses_keys_of_small_and_mixed_order(void **state)
 {
     (void)state;
@@ -412,6 +430,7 @@ int main(void)
         cmocka_unit_test(labels_are_one_a_use),
         cmocka_unit_test(no_message_of_one_label_verifies_as_another),
         cmocka_unit_test(signs_and_verifies_up_to_the_size_limit),
+        cmocka_unit_test(a_field_longer_than_its_u32_is_refused),
         cmocka_unit_test(refuses_keys_of_small_and_mixed_order),
         cmocka_unit_test(a_key_of_mixed_order_signs_nothing),
         cmocka_unit_test(refuses_x25519_keys_of_small_order),

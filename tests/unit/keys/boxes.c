@@ -326,7 +326,7 @@ static edn_status open_grant(edn_bytes grant)
 
 static void a_grant_for(const edn_psk *psk, edn_bytes psk_id)
 {
-    uint8_t grant[EDN_GRANT_SIZE], enc_high;
+    uint8_t grant[EDN_GRANT_SIZE] = {0}, enc_high;
     edn_bytes view = edn_bytes_of(grant, sizeof grant);
 
     cx = (edn_grant_context){s.account, s.device, EPOCH, EDN_GRANT_ROOT, 11, s.hash};
