@@ -539,8 +539,8 @@ static void append_answered(edn_sync *s, uint64_t now_ms, int http_status, edn_b
     plan(s, now_ms);
 }
 
-/* What is believed of the server may be wrong. If it is not, some batch is one that this server does not take: it and what
- * follows it stay here, and the other devices' go. */
+/* What is believed of the server may be wrong. If it is not, some batch is one that this server does not take: it and
+ * what follows it stay here, and the other devices' go. */
 static void push_refused(edn_sync *s, uint64_t now_ms)
 {
     edn_status st;
