@@ -128,6 +128,9 @@ typedef struct edn_draft {
     const edn_journal_id *journal; /* NULL: the first journal */
 } edn_draft;
 
+/* Whether a draft can be an entry: EDN_E_UTF8, EDN_E_LIMIT, EDN_E_INVALID as edn_client_add and edn_client_import would
+ * say. Needs no diary. */
+EDN_MUST_USE edn_status edn_client_draft_check(const edn_draft *draft, edn_err *err);
 /* All text must be UTF-8: EDN_E_UTF8 says at which byte it is not. */
 EDN_MUST_USE edn_status edn_client_add(edn_client *c, const edn_draft *draft, edn_entry_id *out, edn_err *err);
 /* Brings the entry's text from what it is now to `text`, as the smallest edits, so that edits made elsewhere meanwhile

@@ -270,7 +270,6 @@ EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ct
 /* Makes what `fn` gets from a document; strings live in `a`. */
 EDN_MUST_USE edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *doc, edn_arena *a,
                                        edn_entry *out);
-EDN_MUST_USE edn_status draft_check(const edn_draft *d, edn_err *err);
 EDN_MUST_USE edn_status entry_create(edn_client *c, const edn_entry_id *id, const edn_draft *d, uint64_t created_ms);
 EDN_MUST_USE edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx);
 /* Whether a filter's journal, tag and wish for deleted entries let an item pass; dates are catalog_list's business. */

@@ -41,7 +41,7 @@ static edn_status check_tag(edn_bytes tag, edn_err *err)
     return check_utf8("the tag", tag, EDN_DOC_TAG_SIZE_MAX, err);
 }
 
-edn_status draft_check(const edn_draft *d, edn_err *err)
+edn_status edn_client_draft_check(const edn_draft *d, edn_err *err)
 {
     edn_status st;
 
@@ -105,7 +105,7 @@ edn_status edn_client_add(edn_client *c, const edn_draft *d, edn_entry_id *out, 
 {
     edn_status st;
 
-    if ((st = draft_check(d, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+    if ((st = edn_client_draft_check(d, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
     client_random(c, out->b, sizeof out->b);
     return client_end_write(c, entry_create(c, out, d, client_now(c)), err);

@@ -41,7 +41,7 @@ static edn_status import_one(edn_client *c, edn_import_item *item, edn_import_re
     edn_entry_id id = item->id;
     edn_journal_id journal;
     object *o;
-    edn_status st = draft_check(&item->draft, err);
+    edn_status st = edn_client_draft_check(&item->draft, err);
 
     if (st != EDN_OK)
         return st;
