@@ -238,8 +238,6 @@ void edn_cli_split_title(edn_bytes written, edn_bytes *title, edn_bytes *text)
             rest.p++;
         }
     }
-    if (rest.n > 0 && rest.p[rest.n - 1] == '\n')
-        rest.n--;
     *text = rest;
 }
 
@@ -347,7 +345,7 @@ edn_status edn_cli_record_read_markdown(edn_cli_record *out, edn_bytes file, con
     if ((st = head_read(out->root, &text, &found, err)) != EDN_OK)
         goto out;
     if (!found)
-        edn_cli_split_title(file, &title, &text);
+        edn_cli_split_title(edn_bytes_of(file.p, file.n - (file.n > 0 && file.p[file.n - 1] == '\n')), &title, &text);
     if (!json_object_get(out->root, "date") && strlen(name) >= 10 && edn_cli_date_ok(edn_bytes_of(name, 10)) &&
         json_object_set_new(out->root, "date", json_stringn(name, 10)) != 0) {
         st = edn_fail(err, EDN_E_NOMEM, "out of memory");

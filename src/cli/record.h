@@ -27,7 +27,7 @@ void edn_cli_record_put_json(edn_buf *out, const edn_entry *entry); /* with the 
 void edn_cli_record_put_markdown(edn_buf *out, const edn_entry *entry);
 
 /* Parts a text as a person writes it: a first line that begins with "# " is the title, empty lines after it belong to
- * neither; one line end at the end is not part of the text. */
+ * neither. */
 void edn_cli_split_title(edn_bytes written, edn_bytes *title, edn_bytes *text);
 
 #endif

@@ -754,7 +754,7 @@ static const edn_cli_member status_members[] = {
     {"receipt", "string", "RFC 3339: the newest receipt, by the server's clock; empty: none"},
     {"receipt_local", "string", "when it came, by this machine's clock"},
     {"set_aside", "number", "objects waiting or refused"},
-    {"devices", "array of objects", "device, name, self, active, batch, changed"},
+    {"devices", "array of objects", "device, name, self, active, batch, added"},
     {"findings", "array of objects", "class, time, text"},
     {NULL, NULL, NULL},
 };

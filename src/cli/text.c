@@ -255,18 +255,24 @@ void edn_cli_time_local(char out[EDN_CLI_TIME_MAX], uint64_t time_ms, uint64_t n
     strftime(out, EDN_CLI_TIME_MAX, strcmp(day, today) == 0 ? "%H:%M:%S" : "%Y-%m-%d %H:%M", &tm);
 }
 
-const char *edn_cli_count(char out[64], uint64_t n, const char *one, const char *many)
+const char *edn_cli_number(char out[EDN_CLI_NUMBER_MAX], uint64_t n)
 {
-    char digits[32], grouped[48];
-    size_t len, k = 0;
+    char digits[32];
+    size_t len = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), k = 0;
 
-    len = (size_t)snprintf(digits, sizeof digits, "%llu", (unsigned long long)n);
     for (size_t i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0)
-            grouped[k++] = ',';
-        grouped[k++] = digits[i];
+            out[k++] = ',';
+        out[k++] = digits[i];
     }
-    grouped[k] = 0;
-    snprintf(out, 64, "%s %s", grouped, n == 1 ? one : many);
+    out[k] = 0;
+    return out;
+}
+
+const char *edn_cli_count(char out[64], uint64_t n, const char *one, const char *many)
+{
+    char number[EDN_CLI_NUMBER_MAX];
+
+    snprintf(out, 64, "%s %s", edn_cli_number(number, n), n == 1 ? one : many);
     return out;
 }

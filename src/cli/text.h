@@ -42,6 +42,9 @@ EDN_MUST_USE bool edn_cli_time_read(edn_bytes text, uint64_t *out_ms);
 /* "12:03:11" when it is today, else "2024-05-01 12:03", in the local time zone. */
 void edn_cli_time_local(char out[EDN_CLI_TIME_MAX], uint64_t time_ms, uint64_t now_ms);
 
+/* "1,234". */
+#define EDN_CLI_NUMBER_MAX 32u
+const char *edn_cli_number(char out[EDN_CLI_NUMBER_MAX], uint64_t n);
 /* "1 entry", "2 entries", "1,234 entries". */
 const char *edn_cli_count(char out[64], uint64_t n, const char *one, const char *many);
 

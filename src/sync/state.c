@@ -65,12 +65,13 @@ bool edn_sync_lacks_here(const edn_sync *s)
     return false;
 }
 
-uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine)
+/* How many of the device's batches the server could be sent. */
+static uint64_t sendable(const edn_sync *s, const edn_head *mine)
 {
     edn_head theirs = edn_head_map_get(&s->srv, &mine->device);
     const peer *p = edn_peer_find(s, &mine->device);
 
-    if ((p && (p->stopped || p->suspect || p->unreadable || p->unsendable)) || !head_ahead(s, mine, &theirs))
+    if ((p && (p->stopped || p->suspect || p->unreadable)) || !head_ahead(s, mine, &theirs))
         return 0;
     return edn_sync_effective(s, mine).dseq - theirs.dseq;
 }
@@ -78,7 +79,7 @@ uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine)
 bool edn_sync_lacks_batches_there(const edn_sync *s)
 {
     for (size_t i = 0; i < s->have.n; i++)
-        if (edn_sync_sendable(s, &s->have.p[i]))
+        if (sendable(s, &s->have.p[i]))
             return true;
     return false;
 }
@@ -88,7 +89,7 @@ uint64_t edn_sync_lacks_there_count(const edn_sync *s)
     uint64_t count = edn_devlog_count(s->log), sum = count > s->srv_log_count ? count - s->srv_log_count : 0;
 
     for (size_t i = 0; i < s->have.n; i++)
-        sum += edn_sync_sendable(s, &s->have.p[i]);
+        sum += sendable(s, &s->have.p[i]);
     return sum;
 }
 

@@ -119,16 +119,17 @@ static void a_first_heading_is_the_title(void **state)
     static const struct {
         const char *written, *title, *text;
     } rows[] = {
-        {"# A day\n\nIt rained.\n", "A day", "It rained."},
+        {"# A day\n\nIt rained.\n", "A day", "It rained.\n"},
         {"# A day\nIt rained.", "A day", "It rained."},
         {"# A day", "A day", ""},
-        {"# A day \r\n\r\nIt rained.\r\n", "A day", "It rained.\r"},
-        {"#hashtag\ntext\n", "", "#hashtag\ntext"},
-        {"## Second\ntext\n", "", "## Second\ntext"},
-        {"text\n# not the first line\n", "", "text\n# not the first line"},
-        {"text\n\n", "", "text\n"},
+        {"# A day\n", "A day", ""},
+        {"# A day \r\n\r\nIt rained.\r\n", "A day", "It rained.\r\n"},
+        {"#hashtag\ntext", "", "#hashtag\ntext"},
+        {"## Second\ntext", "", "## Second\ntext"},
+        {"text\n# not the first line", "", "text\n# not the first line"},
+        {"text\n", "", "text\n"},
         {"", "", ""},
-        {"\n", "", ""},
+        {"\n", "", "\n"},
     };
     (void)state;
     for (size_t i = 0; i < EDN_COUNT(rows); i++) {

@@ -1,0 +1,97 @@
+/* cli, its own header: what a command has in its hands, and the commands. */
+#ifndef EDN_CLI_PRIV_H
+#define EDN_CLI_PRIV_H
+
+#include <edn/client.h>
+
+#include "cli/args.h"
+#include "cli/secret.h"
+#include "cli/term.h"
+
+typedef struct edn_cli {
+    edn_cli_args args;
+    edn_client_options options; /* of the client */
+    char *home;                 /* malloc'ed */
+    edn_client *client;         /* NULL until a command opens it */
+    edn_cli_term out, note;     /* standard output and standard error */
+    bool json, quiet;
+    bool usage;  /* the failure is one of the command line */
+    edn_buf buf; /* on its way to standard output */
+    edn_err err; /* of the call that failed */
+} edn_cli;
+
+/* A command: EDN_OK, or a status whose sentence stands in c->err. What it printed is in c->buf or flushed. */
+typedef edn_status edn_cli_run(edn_cli *c);
+
+/* ---- help for commands: cli.c, open.c ---------------------------------------------------------------------------- */
+
+/* Something for a person, on standard error, with a line end; nothing when --quiet. */
+void edn_cli_note(edn_cli *c, const char *fmt, ...) EDN_PRINTF(2, 3);
+/* The same, but in any case: what a script must not miss either. */
+void edn_cli_warn(edn_cli *c, const char *fmt, ...) EDN_PRINTF(2, 3);
+/* Flushes c->buf when it has grown; call after each thing that was put. */
+EDN_MUST_USE edn_status edn_cli_out(edn_cli *c);
+/* A usage error found by a command: exit code 2. */
+edn_status edn_cli_usage(edn_cli *c, const char *fmt, ...) EDN_PRINTF(2, 3);
+
+/* Opens the diary, locked. */
+EDN_MUST_USE edn_status edn_cli_open(edn_cli *c);
+/* Opens and unlocks it: by --passphrase-fd, by the key in the keyring, or by asking. */
+EDN_MUST_USE edn_status edn_cli_need(edn_cli *c);
+/* Unlocks it when that needs no asking. */
+EDN_MUST_USE edn_status edn_cli_try(edn_cli *c);
+/* --timeout, or its default. */
+EDN_MUST_USE edn_status edn_cli_timeout(edn_cli *c, uint32_t *out_s);
+/* Puts the unlocked key into the keyring and says so; a kernel that takes none is no failure. */
+EDN_MUST_USE edn_status edn_cli_keep_unlocked(edn_cli *c, uint32_t timeout_s);
+/* The passphrase of an account or device that exists. */
+EDN_MUST_USE edn_status edn_cli_passphrase(edn_cli *c, const char *prompt, edn_cli_secret *out);
+/* A new one: from a descriptor, else asked for twice. */
+EDN_MUST_USE edn_status edn_cli_passphrase_new(edn_cli *c, edn_cli_opt fd, const char *prompt, edn_cli_secret *out);
+/* An option that is the number of a descriptor; -1: not given. */
+EDN_MUST_USE edn_status edn_cli_fd(edn_cli *c, edn_cli_opt opt, int *out);
+edn_strength edn_cli_strength(const edn_cli *c);
+
+/* ENTRY, or ENTRY@VERSION when `version` is given (0: none was named). */
+EDN_MUST_USE edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_t *version);
+/* An option that names a journal; *out NULL when it was not given, else `id`. */
+EDN_MUST_USE edn_status edn_cli_journal(edn_cli *c, edn_cli_opt opt, edn_journal_id *id, const edn_journal_id **out);
+/* --from, --to, --tag, --journal, --limit of commands that have them. Borrows from `space`. */
+typedef struct edn_cli_filter {
+    edn_filter filter;
+    char from[11], to[11];
+    edn_journal_id journal;
+} edn_cli_filter;
+EDN_MUST_USE edn_status edn_cli_filter_of(edn_cli *c, edn_cli_filter *space);
+
+/* ---- rendering: render.c ----------------------------------------------------------------------------------------- */
+
+typedef enum edn_cli_detail { EDN_DETAIL_WHOLE, EDN_DETAIL_ROW } edn_cli_detail;
+void edn_cli_put_entry_json(edn_buf *out, const edn_entry *e, edn_cli_detail detail);
+/* As `edn show` prints it. */
+void edn_cli_put_entry(edn_cli *c, const edn_entry *e);
+/* One line of a list; `id_digits` is how many tell it from its neighbours. */
+void edn_cli_put_row(edn_cli *c, const edn_entry *e, size_t id_digits);
+/* A list: rows are kept until all are there, so that ids can be shortened. */
+typedef struct edn_cli_rows edn_cli_rows;
+edn_cli_rows *edn_cli_rows_new(void);
+void edn_cli_rows_free(edn_cli_rows *r);
+EDN_MUST_USE edn_status edn_cli_rows_add(edn_cli_rows *r, const edn_entry *e);
+/* `backwards`: the last first. */
+EDN_MUST_USE edn_status edn_cli_rows_print(edn_cli_rows *r, edn_cli *c, bool backwards);
+/* "0a1b2c3d (2024-05-01, Title)", for sentences about one entry. */
+void edn_cli_put_name(edn_buf *out, const edn_entry *e);
+
+void edn_cli_put_finding(edn_cli *c, const edn_finding *f);
+void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t n);
+
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
+
+edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_passwd, edn_cli_server, edn_cli_sheet;
+edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
+    edn_cli_undelete;
+edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_search, edn_cli_history, edn_cli_restore;
+edn_cli_run edn_cli_journal_list, edn_cli_journal_new, edn_cli_journal_rename;
+edn_cli_run edn_cli_import, edn_cli_export, edn_cli_sync, edn_cli_status, edn_cli_verify;
+
+#endif
