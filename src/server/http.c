@@ -89,7 +89,7 @@ struct edn_httpd {
     stream **by_space; /* STREAM_SLOTS chains */
     stream *wheel[WHEEL_SLOTS];
     struct MHD_Response *empty[2]; /* of 200 and 204, which probes get by the thousand */
-    bool resumed; /* something waits for the daemon that no socket will tell of */
+    bool resumed;                  /* something waits for the daemon that no socket will tell of */
     uint64_t swept_s, timed_out, stream_events;
     bool stopping;
 };
@@ -382,7 +382,8 @@ static void stream_wake(edn_httpd *h, stream *s)
 static void stream_give_back(char *buf, size_t n)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)buf + STREAM_TEXT_SIZE + page - 1) & ~(page - 1), to = ((uintptr_t)buf + n) & ~(page - 1);
+    uintptr_t from = ((uintptr_t)buf + STREAM_TEXT_SIZE + page - 1) & ~(page - 1),
+              to = ((uintptr_t)buf + n) & ~(page - 1);
 
     if (to > from)
         (void)madvise((void *)from, to - from, MADV_DONTNEED); /* if not, they stay resident */

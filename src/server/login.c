@@ -224,6 +224,7 @@ void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_an
     edn_login_message message;
     server_account *account;
     edn_sign_pk pk;
+    const uint8_t *binding;
     uint32_t wait_s;
     edn_status st;
     bool good;
@@ -251,13 +252,10 @@ void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_an
     memcpy(message.client_nonce, m.client_nonce, 32);
     memcpy(message.server_nonce, m.server_nonce, 32);
     /* Behind a proxy the client's TLS ends there: what it bound to cannot be known here. */
-    memcpy(message.channel_binding,
-           rq->channel_binding      ? rq->channel_binding
-           : s->config.behind_proxy ? m.channel_binding
-                                    : plain,
-           32);
+    binding = s->config.behind_proxy ? m.channel_binding : rq->channel_binding ? rq->channel_binding : plain;
+    memcpy(message.channel_binding, binding, 32);
     good = edn_login_verify(&m.sig, &message, &pk); /* always, so that every refusal takes the same time */
-    good = nonce_good(s, &m) && good;
+    good = nonce_good(s, &m) && edn_equal_ct(binding, m.channel_binding, 32) && good;
     if (!good || !account || !nonce_use(s, &m)) {
         edn_server_denied(out);
         s->stats.denied++;

@@ -43,20 +43,24 @@ void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_an
     }
 }
 
-/* Keeps the probe's hash with the space, in a commit of its own: it comes once for each epoch. */
-static edn_status pull_keep_probe(edn_server *s, server_account *a, const uint8_t probe[EDN_PROBE_SIZE])
+/* Keeps the probe's hash with the space, in a commit of its own: it comes once for each epoch. When the disk is full the
+ * device does without: reading must go on. Only a failure to read is one. */
+static edn_status pull_keep_probe(edn_server *s, server_account **account, const uint8_t probe[EDN_PROBE_SIZE])
 {
     static const uint8_t none[EDN_PROBE_SIZE];
     edn_hash name = probe_name(probe);
-    edn_status st;
+    server_account *a = *account;
+    edn_account_id id = a->row.id;
 
     if (memcmp(probe, none, sizeof none) == 0 || memcmp(&a->space.probe, &name, sizeof name) == 0)
         return EDN_OK;
-    if ((st = edn_server_begin(s)) != EDN_OK)
-        return st;
-    edn_server_account_stage(s, a);
-    edn_server_account_set_probe(s, a, &name);
-    return edn_server_commit(s);
+    if (edn_server_begin(s) == EDN_OK) {
+        edn_server_account_stage(s, a);
+        edn_server_account_set_probe(s, a, &name);
+        if (edn_server_commit(s) == EDN_OK)
+            return EDN_OK;
+    }
+    return edn_server_account_get(s, &id, account); /* what was undone is no longer in memory */
 }
 
 /* ---- pulls ------------------------------------------------------------------------------------------------------- */
@@ -193,7 +197,7 @@ static edn_status pull_answer(edn_server *s, const server_caller *c, const edn_m
     return edn_buf_status(out);
 }
 
-void edn_server_pull(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out)
+void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *rq, edn_server_answer *out)
 {
     pull_items p = {.s = s, .bytes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), .sizes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX)};
     edn_msg_pull m;
@@ -207,8 +211,8 @@ void edn_server_pull(edn_server *s, const server_caller *c, const edn_server_req
         edn_server_problem(out, 404, "missing", "not a space of this account");
         return;
     }
-    if (!c->passphrase && (st = pull_keep_probe(s, c->account, m.probe)) != EDN_OK) {
-        edn_server_failed(out, st); /* the account may be gone from the cache: not a word more of it */
+    if (!c->passphrase && (st = pull_keep_probe(s, &c->account, m.probe)) != EDN_OK) {
+        edn_server_failed(out, st);
         return;
     }
     st = pull_answer(s, c, &m, &p, &out->body);

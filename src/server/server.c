@@ -477,7 +477,7 @@ static void handle_events(const server_caller *c, edn_server_answer *out)
     edn_put_str(&out->body, "\n\n");
 }
 
-static void handle_read(edn_server *s, const server_route *r, const server_caller *c, const edn_server_request *rq,
+static void handle_read(edn_server *s, const server_route *r, server_caller *c, const edn_server_request *rq,
                         edn_server_answer *out)
 {
     switch (r->name) {

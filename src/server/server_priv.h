@@ -211,7 +211,7 @@ EDN_MUST_USE edn_status edn_server_accounts(edn_server *s, server_job *job); /* 
 EDN_MUST_USE edn_status edn_server_log(edn_server *s, server_job *job);
 void edn_server_box(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_push(edn_server *s, server_job *job); /* push.c */
-void edn_server_pull(edn_server *s, const server_caller *c, const edn_server_request *rq,
+void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *rq,
                      edn_server_answer *out); /* pull.c */
 void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_blob_put(edn_server *s, server_job *job); /* blob.c */

@@ -12,29 +12,43 @@ static void kit_fill(void *ctx, void *p, size_t n)
         ((uint8_t *)p)[i] = (uint8_t)(check_next(&k->rng) >> 32);
 }
 
-void kit_open(kit *k)
+edn_status kit_try_open(kit *k)
 {
     char path[128];
     edn_err err;
     edn_clock clock = {kit_now, k};
     edn_random random = {kit_fill, k};
+    edn_status st;
 
     snprintf(path, sizeof path, "%s/blobs", k->dir);
-    CHECK_OK(edn_blobs_folder_open(path, &k->blobs, &err));
-    snprintf(path, sizeof path, "%s/meta.db", k->dir);
-    CHECK_OK(edn_meta_sqlite_open(path, NULL, &k->meta, &err));
-    CHECK_OK(edn_server_new(&k->config, &k->meta, &k->blobs, &clock, &random, &k->s));
+    if ((st = edn_blobs_folder_open(path, &k->blobs, &err)) != EDN_OK)
+        return st;
+    snprintf(path, sizeof path, "%s/meta.db", k->vfs ? "d" : k->dir);
+    if ((st = edn_meta_sqlite_open(path, k->vfs, &k->meta, &err)) == EDN_OK) {
+        if (k->hook)
+            k->hook(k);
+        st = edn_server_new(&k->config, &k->meta, &k->blobs, &clock, &random, &k->s);
+    }
+    if (st != EDN_OK)
+        kit_close(k);
+    return st;
 }
+
+void kit_open(kit *k) { CHECK_OK(kit_try_open(k)); }
 
 void kit_close(kit *k)
 {
     edn_server_free(k->s);
     k->s = NULL;
-    k->meta.close(k->meta.ctx);
-    k->blobs.close(k->blobs.ctx);
+    if (k->meta.close)
+        k->meta.close(k->meta.ctx);
+    if (k->blobs.close)
+        k->blobs.close(k->blobs.ctx);
+    memset(&k->meta, 0, sizeof k->meta);
+    memset(&k->blobs, 0, sizeof k->blobs);
 }
 
-void kit_init(kit *k)
+void kit_prepare(kit *k)
 {
     memset(k, 0, sizeof *k);
     CHECK_OK(edn_crypto_init());
@@ -47,13 +61,17 @@ void kit_init(kit *k)
     k->config.limits.api_per_s = 0;
     k->config.limits.login_address_per_min = 0;
     tempdir_make(k->dir);
+}
+
+void kit_init(kit *k)
+{
+    kit_prepare(k);
     kit_open(k);
 }
 
 void kit_dispose(kit *k)
 {
-    if (k->s)
-        kit_close(k);
+    kit_close(k);
     tempdir_remove(k->dir);
 }
 

@@ -18,14 +18,20 @@ typedef struct kit {
     edn_server *s;
     uint8_t address[4];
     const uint8_t *binding;
+    const char *vfs;             /* NULL: a real file */
+    void (*hook)(struct kit *k); /* may replace functions of meta and blobs before the server gets them */
 } kit;
 
-/* A new folder and an open server; rates of the API are off, so that tests may ask as often as they like. */
+/* A new folder and no server yet; then `kit_open`. */
+void kit_prepare(kit *k);
+/* Both: a new folder and an open server; rates of the API are off, so that tests may ask as often as they like. */
 void kit_init(kit *k);
 void kit_dispose(kit *k);
 /* What a stop and a start do. After kit_close, kit_open may be called with another k->config. */
 void kit_close(kit *k);
 void kit_open(kit *k);
+/* The same where it may fail: nothing is open then. */
+EDN_MUST_USE edn_status kit_try_open(kit *k);
 
 /* One request; person_ask_fn with a kit as its context. */
 int kit_ask(void *ctx, const char *method, const char *path, edn_bytes token, edn_bytes body, edn_buf *answer);
