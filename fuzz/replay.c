@@ -8,7 +8,7 @@
 static bool replay(const char *path)
 {
     FILE *f = fopen(path, "rb");
-    uint8_t *p = NULL;
+    uint8_t *p = NULL, *exact;
     size_t n = 0, cap = 0, got;
 
     if (!f)
@@ -25,9 +25,14 @@ static bool replay(const char *path)
     } while (got);
     fclose(f);
     /* Exactly as long as the input, so that a sanitizer sees a read behind its end. */
-    p = realloc(p, n ? n : 1);
-    (void)LLVMFuzzerTestOneInput(p, n); /* it ends the program when something does not hold */
+    exact = malloc(n ? n : 1);
+    if (!exact)
+        abort();
+    if (n)
+        memcpy(exact, p, n);
     free(p);
+    (void)LLVMFuzzerTestOneInput(exact, n); /* it ends the program when something does not hold */
+    free(exact);
     return true;
 }
 

@@ -19,10 +19,6 @@ function run(test) {
         env[name] = `/${name}`;
         if (existsSync(process.env[name])) preopens[env[name]] = process.env[name];
     }
-    if (process.env.EDN_TESTS) { // what tests/ carries
-        preopens['/tests'] = process.env.EDN_TESTS;
-        env.EDN_TESTS = '/tests';
-    }
     const wasi = new WASI({ version: 'preview1', args: [basename(file)], env, preopens, returnOnExit: true });
     const instance = new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport });
     return wasi.start(instance);
