@@ -60,10 +60,22 @@ tally_begin() {
     EDN_TALLY=$root/build-tally/$$
     export EDN_TALLY
     : >"$EDN_TALLY"
-    trap 'rm -f "$EDN_TALLY"' EXIT
+    trap tally_exit EXIT
 }
 
-tally_end() { [ -n "$tally_outer" ] || scripts/tally "$EDN_TALLY" --close; }
+tally_end() {
+    tally_ended=true
+    [ -n "$tally_outer" ] || scripts/tally "$EDN_TALLY" --close
+}
+
+# A script that ends before its end (something did not build) still says so in the last line.
+tally_exit() {
+    [ -n "${tally_ended:-}" ] || {
+        scripts/tally "$EDN_TALLY" --one "${0##*/}: ended early" failed
+        scripts/tally "$EDN_TALLY" --close || true
+    }
+    rm -f "$EDN_TALLY"
+}
 
 # one LABEL COMMAND…: a check that passes or fails as a whole.
 one() {

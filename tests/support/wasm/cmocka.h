@@ -41,8 +41,11 @@ static inline int check_run_one(const struct CMUnitTest *tests, size_t n, CMFixt
     const struct CMUnitTest *t;
     void *state = NULL;
 
-    if (number == 0)
+    if (number == 0) {
+        for (size_t i = 0; i < n; i++)
+            puts(tests[i].name);
         return (int)n;
+    }
     t = &tests[number - 1];
     if ((setup && setup(&state)) || (t->setup && t->setup(&state)))
         return 1;
