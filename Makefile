@@ -4,7 +4,9 @@
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test asan tsan valgrind oom ct fuzz wasm cross cover tidy format packages clean help
+B ?= spine
+
+.PHONY: all run test bench asan tsan valgrind oom ct fuzz wasm cross cover tidy format packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -27,6 +29,9 @@ valgrind: ## unit tests under valgrind's memcheck; T=
 
 oom: ## every allocation fails once, in each module
 	@scripts/test --suite oom
+
+bench: all ## a benchmark and its peers, as ratios; B=spine or B=crdt; PEERS= leaves the peers out
+	@scripts/bench $(B)
 
 fuzz: ## fuzz a decoder under ASan; F=name (without: each), T=seconds each
 	@scripts/fuzz $(F) $(T)
