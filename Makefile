@@ -55,6 +55,9 @@ tidy: all ## layout, include arrows, words, symbols, clang-tidy, gcc -fanalyzer;
 format: ## lay the C files out
 	@scripts/tidy apply
 
+demo: all ## the main job before your eyes: two devices, a server that can read nothing, a merge
+	@scripts/demo
+
 packages: ## install the Debian packages that a build needs
 	@scripts/packages build
 
