@@ -1,12 +1,11 @@
 # A front: every target forwards to a script or to meson. `make help` lists them.
-#   T=  names of tests, or --suite and a suite      B=  a bench
+#   T=  names of tests, or --suite and a suite, or seconds      F=  a fuzz target      B=  a bench
 
 T ?=
-
-.DEFAULT_GOAL := all
 B ?= spine
 
-.PHONY: all run test bench asan tsan valgrind oom ct fuzz wasm cross cover tidy format packages clean help
+.DEFAULT_GOAL := all
+.PHONY: all run test crash asan tsan valgrind oom bench fuzz wasm cross ct cover tidy format demo packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -29,6 +28,9 @@ valgrind: ## unit tests under valgrind's memcheck; T=
 
 oom: ## every allocation fails once, in each module
 	@scripts/test --suite oom
+
+crash: ## power cuts at every write of the device's and the server's store
+	@scripts/test store/crash server/crash
 
 bench: all ## a benchmark and its peers, as ratios; B=spine or B=crdt; PEERS= leaves the peers out
 	@scripts/bench $(B)
