@@ -653,6 +653,8 @@ typedef struct line {
     void *ctx;
     /* Sees every answer before the device does, and may change it. */
     void (*bend)(void *ctx, world *w, const edn_sync_action *asked, answer *a);
+    /* Another server than the world's; NULL: that. */
+    void (*serve)(void *ctx, world *w, const edn_sync_action *asked, answer *a);
     bool full;
     size_t requests_max; /* more fail the test; 0: 200 */
     edn_status save;     /* what saving gives */
@@ -745,7 +747,10 @@ static inline outcome device_sync_on(world *w, device *d, const line *l)
             continue;
         }
         answer out = {.body = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
-        server_handle(w, &a, &out);
+        if (x->serve)
+            x->serve(x->ctx, w, &a, &out);
+        else
+            server_handle(w, &a, &out);
         if (x->bend)
             x->bend(x->ctx, w, &a, &out);
         edn_sync_answered(s, d->clock_ms, out.carried, out.status, out.retry_after_s, edn_buf_view(&out.body));
@@ -783,7 +788,7 @@ static inline void outcome_check(const outcome *o, const char *file, int line_no
 /* Takes the answer apart, lets `fn` change the message, and puts it together; `signed_again`: with a receipt that
  * fits. */
 typedef void bend_fn(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a);
-static inline void pulled_bend(world *w, answer *x, bool sign, bend_fn *fn, void *ctx)
+static inline void pulled_bend_as(world *w, answer *x, const edn_sign_sk *sign, bend_fn *fn, void *ctx)
 {
     edn_arena a = edn_arena_init(SIZE_MAX);
     edn_buf out = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
@@ -793,13 +798,17 @@ static inline void pulled_bend(world *w, answer *x, bool sign, bend_fn *fn, void
     fn(ctx, w, &m, &a);
     if (sign) {
         edn_hash heads_hash = edn_heads_hash(m.heads, m.heads_n);
-        edn_receipt_sign(&m.receipt, &w->space, m.log_count, &m.log_head, &heads_hash, &w->srv.receipt_sk);
+        edn_receipt_sign(&m.receipt, &w->space, m.log_count, &m.log_head, &heads_hash, sign);
     }
     edn_pulled_put(&out, &m);
     CHECK_OK(edn_buf_status(&out));
     edn_buf_dispose(&x->body);
     x->body = out;
     edn_arena_dispose(&a);
+}
+static inline void pulled_bend(world *w, answer *x, bool sign, bend_fn *fn, void *ctx)
+{
+    pulled_bend_as(w, x, sign ? &w->srv.receipt_sk : NULL, fn, ctx);
 }
 static inline bool is_pull(const edn_sync_action *a) { return strcmp(a->path, "/v1/pull") == 0; }
 
