@@ -140,17 +140,29 @@ static edn_status revoked_find(edn_sync *s)
                          "reaches nobody. What is here is kept. Add this device again if that was not meant.");
 }
 
+static edn_status unsendable_find(edn_sync *s, const peer *p)
+{
+    edn_head mine = edn_head_map_get(&s->have, &p->id), theirs = edn_head_map_get(&s->srv, &p->id);
+    about a = {&p->id, theirs.dseq + 1, NULL, EDN_BYTES_EMPTY};
+
+    if (!p->unsendable || edn_sync_effective(s, &mine).dseq <= theirs.dseq)
+        return EDN_OK;
+    return edn_sync_find(
+        s, EDN_E_SERVER, &a,
+        "The server %s refuses batch %llu of device %s, so it and those after it are not there. They are "
+        "safe here and are offered again at the next sync; if this stays, ask whoever runs the server.",
+        s->setup.remote->origin, (unsigned long long)a.dseq, edn_device_text(&p->id).s);
+}
+
 /* What is still not as it should be when there is nothing left to do. */
 static edn_status leftovers_find(edn_sync *s)
 {
     edn_status st = revoked_find(s);
 
     for (size_t i = 0; i < s->peers_n && st == EDN_OK; i++)
-        if (s->peers[i].held)
+        if ((st = unsendable_find(s, &s->peers[i])) == EDN_OK && s->peers[i].held)
             st = held_find(s, &s->peers[i]);
-    if (!s->heard || st != EDN_OK)
-        return st;
-    if (!s->log_bad && s->srv_log_count > edn_devlog_count(s->log))
+    if (st == EDN_OK && !s->log_bad && s->srv_log_count > edn_devlog_count(s->log))
         st = log_unserved_find(s);
     for (size_t i = 0; i < s->srv.n && st == EDN_OK; i++) {
         edn_head theirs = edn_sync_effective(s, &s->srv.p[i]);
@@ -248,7 +260,9 @@ static sync_state plan_state(const edn_sync *s)
         return SYNC_PULL;
     if (!s->log_bad && s->srv_log_count < edn_devlog_count(s->log))
         return SYNC_APPEND;
-    return edn_sync_lacks_batches_there(s) ? SYNC_PUSH : SYNC_DONE;
+    if (edn_sync_lacks_batches_there(s))
+        return SYNC_PUSH;
+    return s->pull_last ? SYNC_PULL : SYNC_DONE;
 }
 
 static void plan(edn_sync *s, uint64_t now_ms)
@@ -276,16 +290,20 @@ static void start(edn_sync *s, uint64_t now_ms)
 
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
-/* An answer that says nothing in this protocol: a login page of a hotel, a proxy's error. */
+/* An answer that says nothing in this protocol (a login page of a hotel, a proxy's error), or a plain refusal. */
 static void answer_strange(edn_sync *s, int http_status)
 {
+    static const char strange[] =
+        "%s answers the %s with something that is not EDN's protocol (HTTP status %d). Is the "
+        "address right, and does the network ask for a login in a browser first? Nothing was "
+        "changed; sync again later.";
+    static const char refused[] =
+        "%s refuses the %s (HTTP status %d). It may run another version of EDN than this device, or "
+        "something in between does not let it through. Nothing was changed; sync again later, "
+        "and if this stays, ask whoever runs the server.";
     about a = {0};
-    edn_status st = edn_sync_find(
-        s, EDN_E_SERVER, &a,
-        "%s answers %s with something that is not EDN's protocol (HTTP status %d). Is the address "
-        "right, and does the network ask for a login in a browser first? Nothing was changed; sync "
-        "again later.",
-        s->setup.remote->origin, s->path, http_status);
+    edn_status st = edn_sync_find(s, EDN_E_SERVER, &a, http_status >= 400 && http_status < 500 ? refused : strange,
+                                  s->setup.remote->origin, moves[s->state].name, http_status);
     done(s, st == EDN_OK ? EDN_E_SERVER : st);
 }
 
@@ -303,12 +321,19 @@ static void answer_denied(edn_sync *s)
 
 static void answer_origin(edn_sync *s, edn_bytes origin)
 {
+    char name[65];
+    size_t n = EDN_MIN(origin.n, sizeof name - 1);
     about a = {0};
-    edn_status st = edn_sync_find(
+    edn_status st;
+
+    for (size_t i = 0; i < n; i++) /* a stranger's bytes, on their way to somebody's terminal */
+        name[i] = origin.p[i] > ' ' && origin.p[i] <= '~' ? (char)origin.p[i] : '?';
+    name[n] = 0;
+    st = edn_sync_find(
         s, EDN_E_AUTH, &a,
-        "The server reached as %s calls itself \"%.*s\": another origin, so somebody may stand between "
-        "you and it. No login was made. If the server moved, set its new address.",
-        s->setup.remote->origin, (int)origin.n, (const char *)origin.p);
+        "The server reached as %s calls itself \"%s\": another origin, so somebody may stand between you "
+        "and it. No login was made. If the server moved, set its new address.",
+        s->setup.remote->origin, name);
     done(s, st == EDN_OK ? EDN_E_AUTH : st);
 }
 
@@ -328,7 +353,7 @@ static bool answer_refused(edn_sync *s, uint64_t now_ms, int http_status, uint32
         s->relogged = true;
         s->setup.remote->token[0] = 0;
         ask(s, now_ms, s->after, NULL);
-    } else if (with_token && (http_status == 401 || http_status == 403)) {
+    } else if (with_token && (http_status == 401 || (http_status == 403 && s->state == SYNC_PULL))) {
         answer_denied(s);
     } else {
         return false;
@@ -436,6 +461,10 @@ static void register_answered(edn_sync *s, uint64_t now_ms, int http_status, edn
     bool decoded = edn_log_state_decode(&s->arena, body, &m) == EDN_OK;
     edn_status st = EDN_OK;
 
+    if (refuses_login(http_status)) { /* it takes no new accounts */
+        answer_denied(s);
+        return;
+    }
     if (http_status == 409 && !(decoded && m.count == edn_devlog_count(s->log) && hash_equal(&m.head, &head))) {
         answer_denied(s); /* it does know the account, and this device is not in it */
         return;
@@ -474,7 +503,7 @@ static void pull_answered(edn_sync *s, uint64_t now_ms, int http_status, edn_byt
         return;
     }
     st = edn_sync_round_take(s, now_ms, body);
-    s->pull_first = false;
+    s->pull_first = s->pull_last = false;
     if (st == EDN_E_FORMAT || st == EDN_E_LIMIT) {
         edn_sync_round_end(s);
         answer_strange(s, http_status);
@@ -498,14 +527,33 @@ static void append_answered(edn_sync *s, uint64_t now_ms, int http_status, edn_b
 {
     edn_msg_log_state m;
 
-    if (http_status != 409 &&
-        (http_status < 200 || http_status > 201 || edn_log_state_decode(&s->arena, body, &m) != EDN_OK)) {
+    bool refused = http_status == 409 || http_status == 403 || http_status == 422;
+
+    if (!refused && (http_status != 200 || edn_log_state_decode(&s->arena, body, &m) != EDN_OK)) {
         answer_strange(s, http_status);
         return;
     }
-    if (http_status != 409)
+    if (!refused)
         s->figures.links_sent += s->appending_n;
     s->pull_first = true;
+    plan(s, now_ms);
+}
+
+/* What is believed of the server may be wrong. If it is not, some batch is one that this server does not take: it and
+ * what follows it stay here, and the other devices' go. */
+static void push_refused(edn_sync *s, uint64_t now_ms)
+{
+    edn_status st;
+    peer *p;
+
+    if (!s->push_single) {
+        s->push_single = s->pull_first = true;
+    } else if ((st = edn_peer_get(s, &s->pushing_device, &p)) == EDN_OK) {
+        p->unsendable = s->pull_last = true;
+    } else {
+        done(s, st);
+        return;
+    }
     plan(s, now_ms);
 }
 
@@ -514,9 +562,8 @@ static void push_answered(edn_sync *s, uint64_t now_ms, int http_status, edn_byt
     edn_msg_pushed m;
     edn_status st;
 
-    if (http_status == 409) { /* what is believed of it is wrong */
-        s->pull_first = true;
-        plan(s, now_ms);
+    if (http_status == 409 || http_status == 403) {
+        push_refused(s, now_ms);
         return;
     }
     if (http_status != 200 || edn_pushed_decode(&s->arena, body, &m) != EDN_OK) {

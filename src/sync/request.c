@@ -5,7 +5,8 @@
 
 /* Links in one request: half of what a request may be, so that their boxes have room. */
 #define APPEND_LINKS_SIZE_MAX (EDN_PUSH_SIZE_MAX / 2)
-#define PIECES_MAX 4096u /* links, boxes, or batches in one request */
+/* Links, boxes, or batches in one request; a server takes no more links from somebody without a token. */
+#define PIECES_MAX 2048u
 
 /* ---- probe, login ------------------------------------------------------------------------------------------------ */
 
@@ -249,6 +250,7 @@ static edn_status push_gather(edn_sync *s, const edn_head *mine, pieces *batches
         return st;
     if (!edn_sync_hash_of(s, &mine->device, last.dseq, &last.hash))
         return EDN_E_DAMAGED;
+    s->pushing_device = mine->device;
     return edn_head_map_set(&s->pushing, &last);
 }
 
@@ -275,21 +277,19 @@ static edn_status push_make(edn_sync *s)
     size_t room = EDN_PUSH_SIZE_MAX - PUSH_HEAD_SIZE;
     edn_hash heads_hash = edn_heads_hash(s->srv.p, s->srv.n);
     edn_msg_push m = {.before = edn_etag_of(&s->setup.space, s->srv_log_count, &s->srv_log_head, &heads_hash)};
-    const peer *p = edn_peer_find(s, &own.device);
     edn_status st;
 
     if (!batches)
         return EDN_E_NOMEM;
     batches->bytes = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     st = edn_head_map_copy(&s->pushing, s->srv.p, s->srv.n);
-    if (st == EDN_OK && own.dseq && !(p && (p->stopped || p->suspect || p->unreadable)))
+    if (st == EDN_OK && edn_sync_sendable(s, &own))
         st = push_gather(s, &own, batches, &room);
     for (size_t i = 0; i < s->have.n && st == EDN_OK && room; i++) {
         edn_head mine = s->have.p[i];
-        if (is_self(s, &mine.device))
-            continue;
-        p = edn_peer_find(s, &mine.device);
-        if (!(p && (p->stopped || p->suspect || p->unreadable)))
+        if (s->push_single && batches->n)
+            break;
+        if (!is_self(s, &mine.device) && edn_sync_sendable(s, &mine))
             st = push_gather(s, &mine, batches, &room);
     }
     if (st != EDN_OK)

@@ -65,13 +65,12 @@ bool edn_sync_lacks_here(const edn_sync *s)
     return false;
 }
 
-/* How many of the device's batches the server could be sent. */
-static uint64_t sendable(const edn_sync *s, const edn_head *mine)
+uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine)
 {
     edn_head theirs = edn_head_map_get(&s->srv, &mine->device);
     const peer *p = edn_peer_find(s, &mine->device);
 
-    if ((p && (p->stopped || p->suspect || p->unreadable)) || !head_ahead(s, mine, &theirs))
+    if ((p && (p->stopped || p->suspect || p->unreadable || p->unsendable)) || !head_ahead(s, mine, &theirs))
         return 0;
     return edn_sync_effective(s, mine).dseq - theirs.dseq;
 }
@@ -79,7 +78,7 @@ static uint64_t sendable(const edn_sync *s, const edn_head *mine)
 bool edn_sync_lacks_batches_there(const edn_sync *s)
 {
     for (size_t i = 0; i < s->have.n; i++)
-        if (sendable(s, &s->have.p[i]))
+        if (edn_sync_sendable(s, &s->have.p[i]))
             return true;
     return false;
 }
@@ -89,7 +88,7 @@ uint64_t edn_sync_lacks_there_count(const edn_sync *s)
     uint64_t count = edn_devlog_count(s->log), sum = count > s->srv_log_count ? count - s->srv_log_count : 0;
 
     for (size_t i = 0; i < s->have.n; i++)
-        sum += sendable(s, &s->have.p[i]);
+        sum += edn_sync_sendable(s, &s->have.p[i]);
     return sum;
 }
 
@@ -184,7 +183,6 @@ edn_status edn_sync_receipt_take(edn_sync *s, uint64_t now_ms, const edn_receipt
     if (receipt->time_ms && edn_receipt_verify(receipt, &s->setup.space, s->srv_log_count, &s->srv_log_head, &hash,
                                                &s->setup.remote->receipt_pk))
         return remote_set(s, now_ms, receipt, heads);
-    s->receipt_bad = true;
     return edn_sync_find(
         s, EDN_E_SIG, &a,
         "The receipt of the server %s is not signed with the key it had at first contact, so nothing shows "

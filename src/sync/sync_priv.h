@@ -83,6 +83,7 @@ typedef struct peer {
     bool stopped;    /* nothing more is taken from it or sent of it in this sync */
     bool fork_told;  /* gossip about it contradicted what is held: said once */
     bool unreadable; /* the store does not give a batch of it that is to be sent */
+    bool unsendable; /* the server refused a push of its batches alone */
     uint64_t held;   /* a batch of this number came that waits for others; 0: none */
 } peer;
 
@@ -105,6 +106,8 @@ struct edn_sync {
     bool heard;          /* it was claimed in this sync */
     bool more;           /* its last answer was cut short */
     bool pull_first;     /* what is believed of it is wrong: ask before anything else */
+    bool pull_last;      /* it may be wrong: ask once nothing is left to send */
+    bool push_single;    /* it refused a push: from now on one device's batches each, so that one harms no other */
 
     sync_state state, after; /* after: what waits for a token */
     edn_status status;       /* of DONE */
@@ -112,12 +115,13 @@ struct edn_sync {
     const char *bearer;      /* of the request under way */
     uint32_t stalls;
     uint64_t lacks_min; /* the fewest batches and links that the server lacked in this sync */
-    bool relogged, registered, receipt_bad, log_bad, save_failed;
+    bool relogged, registered, log_bad, save_failed;
 
     char path[96];
     edn_buf request;
     uint8_t client_nonce[32];
-    head_map pushing; /* the server's state if the push under way is taken as expected */
+    head_map pushing;             /* the server's state if the push under way is taken as expected */
+    edn_device_id pushing_device; /* the last of the push */
     uint64_t pushing_n, pushing_refill, appending_n;
 
     /* The round: one pull's answer. */
@@ -165,8 +169,9 @@ device_text edn_device_text(const edn_device_id *id);
 static inline bool is_self(const edn_sync *s, const edn_device_id *id) { return device_equal(id, &s->setup.device); }
 /* A head as it counts: of a revoked device at most its cut. */
 edn_head edn_sync_effective(const edn_sync *s, const edn_head *head);
-bool edn_sync_covered(const edn_sync *s);             /* the newest receipt is of exactly what is here */
-bool edn_sync_lacks_here(const edn_sync *s);          /* the server claims something that may still be taken */
+bool edn_sync_covered(const edn_sync *s);    /* the newest receipt is of exactly what is here */
+bool edn_sync_lacks_here(const edn_sync *s); /* the server claims something that may still be taken */
+uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine); /* how many of its batches the server lacks */
 bool edn_sync_lacks_batches_there(const edn_sync *s); /* something is here that the server could be sent */
 uint64_t edn_sync_lacks_there_count(const edn_sync *s);
 const peer *edn_peer_find(const edn_sync *s, const edn_device_id *id); /* NULL: nothing is the matter */

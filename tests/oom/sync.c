@@ -1,5 +1,5 @@
-/* The engine with every allocation failing once. A sync is recorded with an honest or bent server first; then its answers are
- * played back, so that no allocation but the engine's own is in the way. */
+/* The engine with every allocation failing once. A sync is recorded with an honest or bent server first; then its
+ * answers are played back, so that no allocation but the engine's own is in the way. */
 #include "sync/world.h"
 
 #include "oom.h"

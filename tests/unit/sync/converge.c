@@ -1,6 +1,6 @@
-/* Any number of devices, each with an engine of its own, in any interleaving, over a line that drops requests and answers,
- * repeats them and cuts them short, with crashes between any two steps: all devices come to hold every batch that any of
- * them wrote, and each is told that the server holds exactly that. */
+/* Any number of devices, each with an engine of its own, in any interleaving, over a line that drops requests and
+ * answers, repeats them and cuts them short, with crashes between any two steps: all devices come to hold every batch
+ * that any of them wrote, and each is told that the server holds exactly that. */
 #include "sync/world.h"
 
 typedef struct running {

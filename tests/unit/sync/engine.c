@@ -1,6 +1,8 @@
 /* The ordinary ways of a sync, and every answer that an honest server may give. */
 #include "sync/world.h"
 
+#include "sync/sync_priv.h"
+
 static void first_contact_pins_the_receipt_key_and_registers_what_is_signed(void **state)
 {
     world w;
@@ -127,6 +129,112 @@ static void more_than_one_request_is_pushed_in_several(void **state)
     CHECK_SYNCED(o);
     CHECK_INT(o.figures.batches_sent, 150);
     CHECK_INT(o.figures.round_trips, 3);
+    world_free(&w);
+}
+
+/* Says of every push that it was not as expected. */
+static void bend_unexpected(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    (void)ctx;
+    (void)w;
+    if (strcmp(asked->path, "/v1/push") == 0 && a->status == 200)
+        a->body.p[1] = 0;
+}
+
+static void a_long_refill_goes_on_though_others_write_all_the_time(void **state)
+{
+    world w;
+    line l = {.bend = bend_unexpected};
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    for (int i = 0; i < 400; i++)
+        device_write_sized(&w, &w.d[0], 60000);
+    o = device_sync_on(&w, &w.d[0], &l);
+    CHECK_SYNCED(o);
+    CHECK_INT(o.figures.batches_sent, 400);
+    CHECK(w.srv.pushes > 4);
+    world_free(&w);
+}
+
+static void a_full_sync_pulls_before_it_pushes(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    device_write(&w, &w.d[0]);
+    w.srv.pulls = 0;
+    o = device_sync_on(&w, &w.d[0], &(line){.full = true});
+    CHECK_SYNCED(o);
+    CHECK_INT(w.srv.pulls, 1);
+    CHECK_INT(o.figures.round_trips, 2);
+    world_free(&w);
+}
+
+static void a_sync_has_no_more_requests_than_its_bound(void **state)
+{
+    world w;
+    view_ctx v;
+    edn_head heads[64];
+    edn_sync *s;
+    size_t n = 0;
+
+    (void)state;
+    world_init(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    for (int i = 0; i < 400; i++)
+        device_write_sized(&w, &w.d[0], 60000);
+    v = (view_ctx){&w, &w.d[0]};
+    CHECK_OK(device_sync_begin(&w, &w.d[0], &v, heads, false, &s));
+    s->figures.round_trips = ROUNDS_MAX - 3;
+    for (;; n++) {
+        edn_sync_action a = edn_sync_step(s, w.d[0].clock_ms);
+        if (a.kind == EDN_SYNC_DONE)
+            break;
+        answer out = {.body = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
+        server_handle(&w, &a, &out);
+        edn_sync_answered(s, w.d[0].clock_ms, out.carried, out.status, 0, edn_buf_view(&out.body));
+        edn_buf_dispose(&out.body);
+    }
+    CHECK_INT(n, 3);
+    CHECK(!edn_sync_figures_of(s).synced);
+    edn_sync_free(s);
+    CHECK_SYNCED(device_sync(&w, &w.d[0])); /* the next one goes on from there */
+    world_free(&w);
+}
+
+static void what_is_asked_is_the_same_until_it_is_answered(void **state)
+{
+    world w;
+    view_ctx v;
+    edn_head heads[64];
+    edn_sync *s;
+
+    (void)state;
+    world_init(&w);
+    device_write(&w, &w.d[0]);
+    v = (view_ctx){&w, &w.d[0]};
+    CHECK_OK(device_sync_begin(&w, &w.d[0], &v, heads, false, &s));
+    edn_sync_saved(s, w.d[0].clock_ms, EDN_OK); /* of no effect: nothing was handed out */
+    for (;;) {
+        edn_sync_action a = edn_sync_step(s, w.d[0].clock_ms), b = edn_sync_step(s, w.d[0].clock_ms);
+        CHECK(a.kind == b.kind && a.path == b.path && a.body.p == b.body.p && a.body.n == b.body.n);
+        if (a.kind == EDN_SYNC_DONE)
+            break;
+        answer out = {.body = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
+        server_handle(&w, &a, &out);
+        edn_sync_answered(s, w.d[0].clock_ms, out.carried, out.status, 0, edn_buf_view(&out.body));
+        edn_buf_dispose(&out.body);
+    }
+    edn_sync_answered(s, w.d[0].clock_ms, EDN_E_NETWORK, 0, 0, EDN_BYTES_EMPTY); /* of no effect: it is done */
+    CHECK_STATUS(edn_sync_step(s, 0).status, EDN_OK);
+    CHECK(edn_sync_figures_of(s).synced);
+    edn_sync_free(s);
     world_free(&w);
 }
 
@@ -387,6 +495,42 @@ static void a_server_that_lost_the_account_is_refilled(void **state)
     world_free(&w);
 }
 
+static void a_lost_account_is_pulled_before_anything_is_sent(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    device_write(&w, &w.d[0]);
+    w.srv.present = false;
+    links_cut(&w.srv.links, 0);
+    shelf_cut(&w.srv.shelf, 0);
+    o = device_sync(&w, &w.d[0]);
+    CHECK(o.figures.synced && o.figures.rolled_back);
+    CHECK_INT(o.figures.round_trips, 8); /* push, challenge, login, register, challenge, login, pull, push */
+    CHECK_INT(o.figures.refilled, 1);
+    CHECK_INT(w.srv.shelf.n, 2);
+    world_free(&w);
+}
+
+static void a_server_that_takes_no_accounts_denies(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    w.srv.present = false;
+    links_cut(&w.srv.links, 0);
+    o = sync_refused(&w, &w.d[0], (refusal){.path = "/v1/accounts", .status = 403, .body = "{}"});
+    CHECK_STATUS(o.status, EDN_E_DENIED);
+    CHECK(outcome_find(&o, EDN_E_DENIED) != NULL);
+    world_free(&w);
+}
+
 static void an_account_is_registered_once_and_no_more(void **state)
 {
     world w;
@@ -422,6 +566,12 @@ int main(void)
         cmocka_unit_test(a_failed_save_ends_the_sync_with_its_status),
         cmocka_unit_test(a_server_that_lost_the_account_is_refilled),
         cmocka_unit_test(an_account_is_registered_once_and_no_more),
+        cmocka_unit_test(a_long_refill_goes_on_though_others_write_all_the_time),
+        cmocka_unit_test(a_full_sync_pulls_before_it_pushes),
+        cmocka_unit_test(a_sync_has_no_more_requests_than_its_bound),
+        cmocka_unit_test(what_is_asked_is_the_same_until_it_is_answered),
+        cmocka_unit_test(a_lost_account_is_pulled_before_anything_is_sent),
+        cmocka_unit_test(a_server_that_takes_no_accounts_denies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

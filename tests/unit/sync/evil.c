@@ -301,8 +301,9 @@ static void leak_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
     m->batches[0] = l->batch;
     m->batches_n = 1;
     for (size_t i = 0; i < m->heads_n; i++)
-        heads[i] = device_equal(&m->heads[i].device, &b.header.device) ? (edn_head){b.header.device, b.header.dseq, hash}
-                                                                       : m->heads[i];
+        heads[i] = device_equal(&m->heads[i].device, &b.header.device)
+                       ? (edn_head){b.header.device, b.header.dseq, hash}
+                       : m->heads[i];
     m->heads = heads;
 }
 static void bend_leak(void *ctx, world *w, const edn_sync_action *asked, answer *a)

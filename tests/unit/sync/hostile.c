@@ -102,11 +102,58 @@ static void a_batch_altered_at_any_byte_is_never_accepted(void **state)
         CHECK(!o.figures.synced);
         CHECK(o.findings_n > 0);
         CHECK_INT(c->shelf.n, 1); /* the other device's batch was taken in the first round */
-        if (at >= EDN_BATCH_HEADER_SIZE)
+        if (at >= EDN_BATCH_HEADER_SIZE) {
             CHECK_STATUS(o.findings[0].status, EDN_E_SIG);
+            CHECK_INT(o.figures.round_trips, 1); /* what was refused is not asked for again */
+        }
     }
     CHECK_SYNCED(device_sync(&w, c));
     CHECK_INT(c->shelf.n, 2);
+    world_free(&w);
+}
+
+typedef struct served {
+    flip f;
+    uint32_t times;
+} served;
+
+static void served_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    served *x = ctx;
+
+    x->times += message_batch(m, &x->f.device, x->f.dseq) != NULL;
+    flip_message(&x->f, w, m, a);
+}
+static void bend_served(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, served_message, ctx);
+}
+
+static void a_refused_batch_is_sent_once_though_there_is_more_to_pull(void **state)
+{
+    world w;
+    served x;
+    line l = {.ctx = &x, .bend = bend_served};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    for (int i = 0; i < 6; i++)
+        for (size_t j = 0; j < 2; j++) {
+            device_write(&w, &w.d[j]);
+            CHECK_SYNCED(device_sync(&w, &w.d[j]));
+        }
+    w.srv.pull_batches_max = 2;
+    for (size_t j = 0; j < 2; j++) { /* whichever comes first in an answer */
+        x = (served){{w.d[j].id, 1, EDN_BATCH_HEADER_SIZE, false}, 0};
+        o = device_sync_on(&w, &w.d[2], &l);
+        CHECK_STATUS(o.status, EDN_OK);
+        check_finding(&o, EDN_E_SIG, true);
+        CHECK_INT(x.times, 1);
+        CHECK_INT(w.d[2].shelf.n, 7);
+        shelf_cut(&w.d[2].shelf, 0);
+    }
     world_free(&w);
 }
 
@@ -186,6 +233,46 @@ static void the_box_of_another_batch_is_refused(void **state)
     check_finding(&o, EDN_E_SIG, true);
     CHECK_INT(w.d[2].shelf.n, 1);
     CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+/* Before the true batch, a forged one of the same number. */
+static void forged_first_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    edn_bytes *batches = edn_arena_calloc(a, m->batches_n + 1, sizeof *batches), *x;
+    uint8_t *p;
+
+    (void)ctx;
+    if (!(x = message_batch(m, &w->d[0].id, 0)))
+        return;
+    CHECK(batches && (p = edn_arena_alloc(a, x->n)));
+    memcpy(p, x->p, x->n);
+    p[x->n - 1] ^= 1;
+    batches[0] = edn_bytes_of(p, x->n);
+    memcpy(batches + 1, m->batches, m->batches_n * sizeof *batches);
+    m->batches = batches;
+    m->batches_n++;
+}
+static void bend_forged_first(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, forged_first_message, ctx);
+}
+
+static void a_forged_batch_does_not_keep_out_the_true_one_beside_it(void **state)
+{
+    world w;
+    line l = {.bend = bend_forged_first};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, 1);
+    check_finding(&o, EDN_E_SIG, true);
+    CHECK(o.figures.synced);
+    CHECK_INT(w.d[2].shelf.n, 2);
     world_free(&w);
 }
 
@@ -369,7 +456,7 @@ static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
 {
     world w;
     device *b, *c;
-    edn_head prev, heads[3];
+    edn_head prev;
     outcome o;
 
     (void)state;
@@ -384,7 +471,6 @@ static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
         bytes_free(batch);
         prev = shelf_head(&w.srv.shelf, &b->id);
     }
-    (void)heads;
     o = device_sync(&w, c);
     CHECK_STATUS(o.status, EDN_OK);
     CHECK_INT(o.figures.batches_received, 5);
@@ -394,6 +480,73 @@ static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
     for (size_t i = 1; i < c->claims_n; i++)
         newest += device_equal(&c->claims[i].head.device, &w.d[0].id) && c->claims[i].head.dseq == 50;
     CHECK_INT(newest, 1);
+    world_free(&w);
+}
+
+static void no_more_debts_are_kept_than_there_is_room_for(void **state)
+{
+    world w;
+    device *b, *c;
+    edn_head named[300], none;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    b = world_add(&w);
+    c = world_add(&w);
+    for (uint32_t i = 0; i < EDN_COUNT(named); i++)
+        named[i] = (edn_head){{{(uint8_t)(i >> 8), (uint8_t)i}}, 1, {{1}}};
+    none = (edn_head){b->id, 0, {{0}}};
+    batch = world_batch_after(&w, b, &none, named, EDN_COUNT(named), 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    o = device_sync(&w, c);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(c->claims_n, EDN_CLAIMS_MAX);
+    CHECK_INT(c->shelf.n, 1);
+    world_free(&w);
+}
+
+static void what_a_revoked_device_would_have_written_is_owed_no_more(void **state)
+{
+    world w;
+    edn_head named, prev;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    named = (edn_head){w.d[1].id, 5, {{0x11}}};
+    prev = shelf_head(&w.srv.shelf, &w.d[0].id);
+    batch = world_batch_after(&w, &w.d[0], &prev, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    shelf_put(&w.d[0].shelf, batch);
+    bytes_free(batch);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_INT(w.d[2].claims_n, 1);
+    world_revoke(&w, &w.d[1], 1, &shelf_find(&w.d[1].shelf, &w.d[1].id, 1)->hash);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_SYNCED(o);
+    CHECK_INT(w.d[2].claims_n, 0);
+    world_free(&w);
+}
+
+static void what_a_device_says_of_itself_is_no_debt(void **state)
+{
+    world w;
+    edn_head named, prev;
+    edn_bytes batch;
+
+    (void)state;
+    world_three(&w);
+    named = (edn_head){w.d[0].id, 99, {{0x11}}};
+    prev = shelf_head(&w.srv.shelf, &w.d[0].id);
+    batch = world_batch_after(&w, &w.d[0], &prev, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    CHECK_INT(w.d[2].claims_n, 0);
     world_free(&w);
 }
 
@@ -568,11 +721,71 @@ static void a_log_head_that_its_links_do_not_lead_to_stops_the_sync(void **state
     world_free(&w);
 }
 
+static void from_first_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    (void)ctx;
+    (void)a;
+    m->links = w->srv.links.p;
+    m->links_n = w->srv.links.n;
+}
+static void bend_from_first(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, from_first_message, ctx);
+}
+
+static void another_link_in_the_place_of_a_pinned_one_stops_the_sync_and_is_named(void **state)
+{
+    world w;
+    line l = {.bend = bend_from_first};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    server_log_fork(&w, 3);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_E_FORK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK(o.findings[0].has_link);
+    CHECK_INT(o.findings[0].link_seq, 1);
+    world_free(&w);
+}
+
+static void fewer_links_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    (void)ctx;
+    (void)a;
+    m->log_count = 2; /* but all of them are given */
+    CHECK(edn_devlog_hash_at(w->srv.links.log, 1, &m->log_head));
+}
+static void bend_fewer_links(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, fewer_links_message, ctx);
+}
+
+static void links_past_the_claimed_end_are_not_taken(void **state)
+{
+    world w;
+    line l = {.bend = bend_fewer_links};
+
+    (void)state;
+    world_init(&w);
+    world_add(&w);
+    world_add(&w);
+    links_cut(&w.d[0].links, 1);
+    CHECK_SYNCED(device_sync_on(&w, &w.d[0], &l));
+    CHECK_INT(w.d[0].links.n, 2);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    CHECK_INT(w.d[0].links.n, 3);
+    world_free(&w);
+}
+
 typedef struct ghost {
     device g;
     edn_buf link;
     edn_bytes batch;
-    edn_hash head;
+    uint32_t pulls;
 } ghost;
 
 static void ghost_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
@@ -594,8 +807,16 @@ static void ghost_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
 }
 static void bend_ghost(void *ctx, world *w, const edn_sync_action *asked, answer *a)
 {
-    if (is_pull(asked))
-        pulled_bend(w, a, true, ghost_message, ctx);
+    edn_arena arena = edn_arena_init(1 << 20);
+    edn_msg_pull m;
+    ghost *g = ctx;
+
+    if (!is_pull(asked))
+        return;
+    CHECK_OK(edn_pull_decode(&arena, asked->body, &m));
+    CHECK_INT(m.log_count, g->pulls++ ? 4 : 3); /* once refused, the link is not asked for again */
+    edn_arena_dispose(&arena);
+    pulled_bend(w, a, true, ghost_message, ctx);
 }
 
 static void ghost_run(edn_status want)
@@ -608,6 +829,7 @@ static void ghost_run(edn_status want)
     outcome o;
 
     world_three(&w);
+    w.srv.pull_batches_max = 1;
     memset(&g.g, 0, sizeof g.g);
     device_keys(&w, &g.g);
     forger = w.d[0];
@@ -623,6 +845,7 @@ static void ghost_run(edn_status want)
     CHECK_STATUS(o.status, EDN_OK);
     check_finding(&o, want, true);
     check_finding(&o, EDN_E_DEVICE_UNKNOWN, true); /* its batch */
+    CHECK(g.pulls > 1);
     CHECK(outcome_find(&o, want)->has_link);
     CHECK_INT(outcome_find(&o, want)->link_seq, 3);
     CHECK(!o.figures.synced);
@@ -640,6 +863,35 @@ static void a_ghost_device_is_not_believed(void **state)
     (void)state;
     ghost_run(EDN_E_SIGNER_UNKNOWN);
     ghost_run(EDN_E_SIG);
+}
+
+static void a_text_that_is_too_long_is_cut_at_a_character(void **state)
+{
+    char origin[EDN_ORIGIN_SIZE_MAX + 1];
+    size_t full = 0;
+
+    (void)state;
+    for (size_t shift = 0; shift < 4; shift++) {
+        world w;
+        flip f;
+        line l = {.ctx = &f, .bend = bend_flip};
+        outcome o;
+        const char *text;
+        world_three(&w);
+        f = (flip){w.d[0].id, 1, 200, false};
+        strcpy(origin, "https://aaa");
+        origin[8 + shift] = 0;
+        while (strlen(origin) + 4 <= EDN_ORIGIN_SIZE_MAX)
+            strcat(origin, "\xf0\x9f\x98\x80");
+        w.d[2].remote.origin = w.srv.origin = origin;
+        o = device_sync_on(&w, &w.d[2], &l);
+        text = o.findings[0].text;
+        CHECK(strlen(text) >= sizeof o.findings[0].text - 4);
+        full += strlen(text) == sizeof o.findings[0].text - 1;
+        CHECK_INT(edn_utf8_check(edn_bytes_str(text), NULL), strlen(text));
+        world_free(&w);
+    }
+    CHECK_INT(full, 1); /* three of four cuts fall into a character */
 }
 
 /* ---- receipts ---------------------------------------------------------------------------------------------------- */
@@ -794,6 +1046,105 @@ static void a_server_that_takes_nothing_is_left_and_named(void **state)
     world_free(&w);
 }
 
+typedef struct picky {
+    edn_device_id device; /* of which nothing is taken */
+    int status;
+} picky;
+
+static void bend_picky(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    const picky *p = ctx;
+    edn_arena arena = edn_arena_init(1 << 20);
+    edn_msg_push m;
+
+    if (strcmp(asked->path, "/v1/push") == 0) {
+        CHECK_OK(edn_push_decode(&arena, asked->body, &m));
+        for (size_t i = 0; i < m.batches_n; i++) {
+            edn_batch b;
+            CHECK_OK(edn_batch_decode(m.batches[i], &b));
+            if (!device_equal(&b.header.device, &p->device))
+                continue;
+            if (a->status == 200)
+                shelf_cut(&w->srv.shelf, w->srv.shelf.n - m.batches_n);
+            a->status = p->status;
+            edn_buf_reset(&a->body);
+            break;
+        }
+    }
+    edn_arena_dispose(&arena);
+}
+
+static void one_devices_batches_that_are_refused_keep_no_others_back(void **state)
+{
+    static const int statuses[] = {409, 403};
+
+    (void)state;
+    for (size_t refused = 0; refused < 3; refused++)
+        for (size_t i = 0; i < EDN_COUNT(statuses); i++) {
+            world w;
+            picky p;
+            line l = {.ctx = &p, .bend = bend_picky, .requests_max = 12};
+            outcome o;
+            world_three(&w);
+            CHECK_SYNCED(device_sync(&w, &w.d[2]));
+            device_write(&w, &w.d[2]);
+            shelf_cut(&w.srv.shelf, 0);
+            p = (picky){w.d[refused].id, statuses[i]};
+            o = device_sync_on(&w, &w.d[2], &l);
+            CHECK_STATUS(o.status, EDN_OK);
+            CHECK(!o.figures.synced);
+            check_finding(&o, EDN_E_SERVER, false);
+            CHECK(device_equal(&outcome_find(&o, EDN_E_SERVER)->device, &w.d[refused].id));
+            CHECK_INT(w.srv.shelf.n, 2);                            /* the other two devices' */
+            CHECK_INT(o.figures.round_trips, refused == 2 ? 6 : 7); /* [push, pull,] push, pull, one each, pull */
+            CHECK(device_sync(&w, &w.d[2]).figures.synced);
+            CHECK_INT(w.srv.shelf.n, 3);
+            world_free(&w);
+        }
+}
+
+typedef struct race {
+    world *w;
+    device *d; /* who does not know yet */
+    uint32_t pushes;
+} race;
+
+/* The first push is refused; the second too, since just then another device sent the same. */
+static void bend_race(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    race *r = ctx;
+
+    if (strcmp(asked->path, "/v1/push") != 0)
+        return;
+    edn_buf_reset(&a->body);
+    a->status = 409;
+    if (++r->pushes == 1)
+        shelf_cut(&w->srv.shelf, 0);
+}
+
+static void what_another_sent_in_the_meantime_is_found_there_at_the_end(void **state)
+{
+    world w;
+    race r;
+    line l = {.ctx = &r, .bend = bend_race};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    device_write(&w, &w.d[2]);
+    shelf_cut(&w.srv.shelf, 0);
+    shelf_cut(&w.d[2].shelf, 0);
+    device_write(&w, &w.d[2]);
+    edn_sync_remote_dispose(&w.d[2].remote);
+    w.d[2].remote = (edn_sync_remote){.origin = WORLD_ORIGIN};
+    r = (race){&w, &w.d[2], 0};
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_INT(r.pushes, 2);
+    CHECK_SYNCED(o);
+    world_free(&w);
+}
+
 static void bend_oversize(void *ctx, world *w, const edn_sync_action *asked, answer *a)
 {
     (void)w;
@@ -845,8 +1196,13 @@ static void another_origin_gets_no_login(void **state)
     CHECK_STATUS(o.status, EDN_E_AUTH);
     check_finding(&o, EDN_E_AUTH, false);
     CHECK_INT(o.figures.round_trips, 1);
+    w.srv.origin =
+        "https://\x1b[2J\xff\n.evil.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     w.d[0].remote.receipt_pk = w.srv.receipt_pk;
     o = device_sync_on(&w, &w.d[0], &l); /* in the challenge */
+    for (const char *c = o.findings[0].text; *c; c++)
+        CHECK(*c >= ' ' && *c <= '~'); /* nothing that a terminal obeys */
+    CHECK(strstr(o.findings[0].text, "https://?[2J??.evil.example/aaaa") != NULL);
     CHECK_STATUS(o.status, EDN_E_AUTH);
     CHECK_INT(o.figures.round_trips, 1);
     w.srv.origin = WORLD_ORIGIN;
@@ -864,6 +1220,33 @@ static void bend_token(void *ctx, world *w, const edn_sync_action *asked, answer
         m.expires = w->srv.clock_ms / 1000;
     edn_buf_reset(&a->body);
     edn_token_put(&a->body, &m);
+}
+
+static void bend_key(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    edn_msg_server_info m = {.origin = edn_bytes_str(WORLD_ORIGIN)};
+
+    (void)w;
+    if (strcmp(asked->path, "/v1/server") != 0)
+        return;
+    memset(m.receipt_pk.b, *(uint8_t *)ctx, sizeof m.receipt_pk.b);
+    edn_buf_reset(&a->body);
+    edn_server_info_put(&a->body, &m);
+}
+
+static void a_receipt_key_that_is_none_is_not_pinned(void **state)
+{
+    static uint8_t fills[] = {0, 0xff};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(fills); i++) {
+        world w;
+        line l = {.ctx = &fills[i], .bend = bend_key, .requests_max = 4};
+        world_init(&w);
+        CHECK_STATUS(device_sync_on(&w, &w.d[0], &l).status, EDN_E_SERVER);
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        world_free(&w);
+    }
 }
 
 static void a_token_that_cannot_stand_in_a_header_or_is_dead_is_refused(void **state)
@@ -917,6 +1300,52 @@ static void findings_are_bounded(void **state)
     CHECK_INT(o.findings_n, FINDINGS_MAX);
     CHECK_INT(w.d[2].shelf.n, 0);
     CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
+static void big_junk_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
+{
+    enum { COUNT = 100 };
+    uint32_t *next = ctx, padded = edn_padded_size(EDN_PADDING_P1, 70000), size = padded + EDN_BATCH_OVERHEAD;
+    edn_bytes *batches = edn_arena_calloc(a, COUNT, sizeof *batches);
+
+    CHECK(batches != NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+        uint8_t *p = edn_arena_calloc(a, 1, size);
+        CHECK(p != NULL);
+        memcpy(p, w->srv.shelf.p[0].bytes.p, EDN_BATCH_HEADER_SIZE);
+        edn_store_u32(p + 40, 0x10000000u + ++*next);
+        edn_store_u32(p + EDN_BATCH_HEADER_SIZE - 4, padded);
+        batches[i] = edn_bytes_of(p, size);
+    }
+    m->batches = batches;
+    m->batches_n = COUNT;
+}
+static void bend_big_junk(void *ctx, world *w, const edn_sync_action *asked, answer *a)
+{
+    if (is_pull(asked))
+        pulled_bend(w, a, true, big_junk_message, ctx);
+}
+
+static void evidence_is_bounded(void **state)
+{
+    world w;
+    uint32_t next = 0;
+    line l = {.ctx = &next, .bend = bend_big_junk, .requests_max = 12};
+    size_t sum = 0, without = 0;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, FINDINGS_MAX);
+    for (size_t i = 0; i < o.findings_n; i++) {
+        sum += o.findings[i].evidence.n;
+        without += o.findings[i].evidence.n == 0;
+    }
+    CHECK(sum <= EVIDENCE_SIZE_MAX && sum > EVIDENCE_SIZE_MAX - 100000);
+    CHECK(without > 0);
     world_free(&w);
 }
 
@@ -979,6 +1408,31 @@ static void a_batch_after_another_than_ours_is_a_fork(void **state)
     world_free(&w);
 }
 
+static void a_contradicted_chain_is_not_sent(void **state)
+{
+    world w;
+    device copy;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    copy = w.d[0]; /* writes on, but only the third device hears of it */
+    copy.shelf = (shelf){0};
+    for (size_t i = 0; i < w.d[0].shelf.n; i++)
+        shelf_put(&copy.shelf, w.d[0].shelf.p[i].bytes);
+    shelf_put(&w.d[2].shelf, device_write(&w, &copy)->bytes);
+    server_swap(&w, &w.d[0], 1);
+    w.srv.pushes = 0;
+    o = device_sync_on(&w, &w.d[2], &(line){.full = true});
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, 1);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(w.srv.pushes, 0);
+    shelf_free(&copy.shelf);
+    world_free(&w);
+}
+
 static void other_head_message(void *ctx, world *w, edn_msg_pulled *m, edn_arena *a)
 {
     const edn_head *h = ctx;
@@ -1028,10 +1482,17 @@ static void a_peer_that_has_seen_another_batch_is_a_fork(void **state)
 
     (void)state;
     world_three(&w);
+    device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
     CHECK_SYNCED(device_sync(&w, &w.d[2]));
     named = (edn_head){w.d[0].id, 1, {{0x66}}};
     none = shelf_head(&w.srv.shelf, &w.d[1].id);
     batch = world_batch_after(&w, &w.d[1], &none, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    none = shelf_head(&w.srv.shelf, &w.d[1].id);
+    named.dseq++;
+    batch = world_batch_after(&w, &w.d[1], &none, &named, 1, 1); /* and again: said once of a device */
     shelf_put(&w.srv.shelf, batch);
     bytes_free(batch);
     o = device_sync(&w, &w.d[2]);
@@ -1039,7 +1500,7 @@ static void a_peer_that_has_seen_another_batch_is_a_fork(void **state)
     CHECK_INT(o.findings_n, 1);
     check_finding(&o, EDN_E_FORK, true);
     CHECK(device_equal(&o.findings[0].device, &w.d[0].id));
-    CHECK_INT(w.d[2].shelf.n, 3); /* what the peer wrote is kept all the same */
+    CHECK_INT(w.d[2].shelf.n, 5); /* what the peer wrote is kept all the same */
     world_free(&w);
 }
 
@@ -1124,6 +1585,61 @@ static void a_restored_device_is_told_where_it_parted_from_itself(void **state)
     }
 }
 
+static void the_proof_of_a_clone_is_asked_for_no_further_than_it_goes(void **state)
+{
+    world w;
+    device copy;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    for (int i = 0; i < 3; i++)
+        device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    copy = w.d[0];
+    copy.shelf = (shelf){0};
+    shelf_copy(&copy.shelf, &w.d[0].shelf);
+    copy.remote = (edn_sync_remote){.origin = WORLD_ORIGIN};
+    for (int i = 0; i < 20; i++)
+        device_write(&w, &copy);
+    CHECK_SYNCED(device_sync(&w, &copy));
+    w.srv.pull_batches_max = 2;
+    w.srv.pulls = 0;
+    o = device_sync(&w, &w.d[0]);
+    CHECK_STATUS(o.status, EDN_E_CLONE);
+    CHECK_INT(w.srv.pulls, 1); /* the very first answer shows it, right behind what was signed for */
+    shelf_free(&copy.shelf);
+    edn_sync_remote_dispose(&copy.remote);
+    world_free(&w);
+}
+
+static void a_clone_of_an_older_state_than_was_signed_for_is_told_where_it_parted(void **state)
+{
+    world w;
+    device copy;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    for (int i = 0; i < 5; i++)
+        device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    copy = w.d[0];
+    copy.shelf = (shelf){0};
+    for (size_t i = 0; i < 2; i++)
+        shelf_put(&copy.shelf, w.d[0].shelf.p[i].bytes);
+    copy.remote = (edn_sync_remote){.origin = WORLD_ORIGIN};
+    shelf_cut(&w.srv.shelf, 2); /* the server went back too */
+    device_write(&w, &copy);
+    CHECK_SYNCED(device_sync(&w, &copy));
+    o = device_sync(&w, &w.d[0]);
+    CHECK_STATUS(o.status, EDN_E_CLONE);
+    CHECK_INT(o.figures.clone_dseq, 2);
+    shelf_free(&copy.shelf);
+    edn_sync_remote_dispose(&copy.remote);
+    world_free(&w);
+}
+
 static void a_clone_that_only_a_peer_has_seen_is_told_too(void **state)
 {
     world w;
@@ -1149,29 +1665,6 @@ static void a_clone_that_only_a_peer_has_seen_is_told_too(void **state)
 
 /* ---- devices that may not write ---------------------------------------------------------------------------------- */
 
-static void put_revoke(world *w, const device *d, uint64_t cut, const edn_hash *hash)
-{
-    edn_buf body = EDN_BUF_INIT(4096), link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
-    edn_link_signer signer = {&w->d[0].id, &w->d[0].sk, WORLD_T0 + 2};
-
-    edn_put_u32(&body, 1);
-    edn_put_bytes(&body, d->id.b, 16);
-    edn_put_u32(&body, cut ? 1 : 0);
-    if (cut) {
-        edn_put_bytes(&body, w->space.b, 32);
-        edn_put_u64(&body, cut);
-        edn_put_bytes(&body, hash->b, 32);
-    }
-    edn_put_u32(&body, 1);
-    edn_put_bytes(&body, w->aek.b, 32);
-    edn_put_zeros(&body, 64);
-    CHECK_OK(edn_link_build(&link, w->d[0].links.log, &signer, EDN_LINK_REVOKE_ROTATE, edn_buf_view(&body)));
-    links_put(&w->d[0].links, edn_buf_view(&link));
-    links_put(&w->srv.links, edn_buf_view(&link));
-    edn_buf_dispose(&body);
-    edn_buf_dispose(&link);
-}
-
 static void a_revoked_device_counts_up_to_its_cut_and_no_further(void **state)
 {
     world w;
@@ -1185,7 +1678,7 @@ static void a_revoked_device_counts_up_to_its_cut_and_no_further(void **state)
     for (int i = 0; i < 3; i++)
         device_write(&w, b);
     CHECK_SYNCED(device_sync(&w, b)); /* b: 1 to 4 on the server */
-    put_revoke(&w, b, 2, &shelf_find(&b->shelf, &b->id, 2)->hash);
+    world_revoke(&w, b, 2, &shelf_find(&b->shelf, &b->id, 2)->hash);
     o = device_sync(&w, c);
     CHECK_STATUS(o.status, EDN_OK);
     check_finding(&o, EDN_E_SIGNER_REVOKED, true);
@@ -1206,7 +1699,7 @@ static void a_revoked_device_is_told_so(void **state)
     (void)state;
     world_three(&w);
     CHECK_SYNCED(device_sync(&w, &w.d[1]));
-    put_revoke(&w, &w.d[1], 1, &shelf_find(&w.d[1].shelf, &w.d[1].id, 1)->hash);
+    world_revoke(&w, &w.d[1], 1, &shelf_find(&w.d[1].shelf, &w.d[1].id, 1)->hash);
     o = device_sync(&w, &w.d[1]); /* its token still works here */
     check_finding(&o, EDN_E_SIGNER_REVOKED, false);
     w.d[1].remote.token[0] = 0;
@@ -1224,7 +1717,7 @@ static void a_cut_that_names_another_batch_is_a_fork(void **state)
 
     (void)state;
     world_three(&w);
-    put_revoke(&w, &w.d[1], 1, &other);
+    world_revoke(&w, &w.d[1], 1, &other);
     o = device_sync(&w, &w.d[2]);
     CHECK_STATUS(o.status, EDN_OK);
     check_finding(&o, EDN_E_FORK, true);
@@ -1490,6 +1983,21 @@ int main(void)
         cmocka_unit_test(a_batch_under_a_key_that_is_not_here_stays_there),
         cmocka_unit_test(the_pins_of_a_checkpoint_are_owed),
         cmocka_unit_test(a_batch_of_ours_that_cannot_be_read_is_named_and_the_rest_sent),
+        cmocka_unit_test(no_more_debts_are_kept_than_there_is_room_for),
+        cmocka_unit_test(what_a_revoked_device_would_have_written_is_owed_no_more),
+        cmocka_unit_test(what_a_device_says_of_itself_is_no_debt),
+        cmocka_unit_test(another_link_in_the_place_of_a_pinned_one_stops_the_sync_and_is_named),
+        cmocka_unit_test(links_past_the_claimed_end_are_not_taken),
+        cmocka_unit_test(a_forged_batch_does_not_keep_out_the_true_one_beside_it),
+        cmocka_unit_test(evidence_is_bounded),
+        cmocka_unit_test(a_contradicted_chain_is_not_sent),
+        cmocka_unit_test(one_devices_batches_that_are_refused_keep_no_others_back),
+        cmocka_unit_test(a_refused_batch_is_sent_once_though_there_is_more_to_pull),
+        cmocka_unit_test(a_clone_of_an_older_state_than_was_signed_for_is_told_where_it_parted),
+        cmocka_unit_test(a_receipt_key_that_is_none_is_not_pinned),
+        cmocka_unit_test(what_another_sent_in_the_meantime_is_found_there_at_the_end),
+        cmocka_unit_test(a_text_that_is_too_long_is_cut_at_a_character),
+        cmocka_unit_test(the_proof_of_a_clone_is_asked_for_no_further_than_it_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

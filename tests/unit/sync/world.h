@@ -287,6 +287,30 @@ static inline device *world_add(world *w)
     return d;
 }
 
+/* Revokes `d`, of which `cut` batches count. The first device and the server know it. */
+static inline void world_revoke(world *w, const device *d, uint64_t cut, const edn_hash *hash)
+{
+    edn_buf body = EDN_BUF_INIT(4096), link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_signer signer = {&w->d[0].id, &w->d[0].sk, WORLD_T0 + 2};
+
+    edn_put_u32(&body, 1);
+    edn_put_bytes(&body, d->id.b, 16);
+    edn_put_u32(&body, cut ? 1 : 0);
+    if (cut) {
+        edn_put_bytes(&body, w->space.b, 32);
+        edn_put_u64(&body, cut);
+        edn_put_bytes(&body, hash->b, 32);
+    }
+    edn_put_u32(&body, 1);
+    edn_put_bytes(&body, w->aek.b, 32);
+    edn_put_zeros(&body, 64);
+    CHECK_OK(edn_link_build(&link, w->d[0].links.log, &signer, EDN_LINK_REVOKE_ROTATE, edn_buf_view(&body)));
+    links_put(&w->d[0].links, edn_buf_view(&link));
+    links_put(&w->srv.links, edn_buf_view(&link));
+    edn_buf_dispose(&body);
+    edn_buf_dispose(&link);
+}
+
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* A batch that follows `prev` (dseq 0: the first), naming `heads`. What is written tells it from others. */
