@@ -53,12 +53,25 @@ def devlog(k):
             yield checked + b"".join(lp(bytes.fromhex(x)) for x in case["links"])
 
 
+def diff():
+    lines = bytes(range(64)) + b"\x88\x89" * 3
+    yield lines + b"\xff" + lines[:20] + b"\x43" + lines[25:] + b"\xff" + lines + b"\x01"
+    yield b"\x80\x8c\x84" * 9 + b"\xff" + b"\x80\x8d\x84" * 9 + b"\xff" + b"\x8c\x80\x84" * 9
+
+
 def keys():
     yield b"\x00" + "  Ｃorrect horse ﬁne é  ".encode()
     yield b"\x01" + b"00000-00000-00000-00000-00000-0WXYZ"
     yield b"\x02" + b"EDNK" + bytes([1, 1, 1, 1]) + struct.pack("<II", 3, 65536) + bytes(16)
     yield b"\x03" + struct.pack("<I", 1) + bytes(range(16)) + bytes(81)
     yield b"\x04" + bytes(24 + 32 + 100 + 16)
+
+
+def remote():
+    yield b"\x00" + b": here\n\ndata: one\ndata: two\r\n\r\nevent: x\rdata:three\r\r"
+    yield b"\x06" + b"\xef\xbb\xbfdata: " + b"x" * 200 + b"\n\n"
+    for o in "https://Diary.Example:443/", "http://127.0.0.1:8420", "https://[2001:DB8::1]:8443", "http://localhost":
+        yield b"\x01" + o.encode()
 
 
 def wire(k):
@@ -93,7 +106,8 @@ def wire(k):
 
 def main(folder):
     k = known()
-    for target, inputs in {"base": base(), "devlog": devlog(k), "keys": keys(), "wire": wire(k)}.items():
+    targets = {"base": base(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "wire": wire(k)}
+    for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for i, data in enumerate(inputs):
             with open(os.path.join(folder, target, f"seed-{i:02}"), "wb") as f:

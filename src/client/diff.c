@@ -1,28 +1,39 @@
-/* The difference of two texts, in three steps that each cost little:
+/* The difference of two texts, from coarse to fine:
  *
- *     1  what both texts begin and end with is set apart (all there is to do for one edit, in one pass over the bytes);
- *     2  what is left is cut into words and compared word by word: Myers' greedy walk, given up after DISTANCE_MAX steps;
- *     3  where that was given up, words that stand exactly once on both sides, in the same order, are anchors (patience diff), and the parts
- *        between them are compared again; a part without anchors is replaced as a whole.
+ *     1  what both begin and end with is set apart: all that there is to do for one edit, in one pass over the bytes;
+ *     2  if much is left, it is cut into lines (a long one into pieces where its own bytes say so) and compared line by
+ *        line, so that changes far apart cost nothing for what lies between them;
+ *     3  each part that changed is cut into words and compared word by word; a replaced word is trimmed by what its two
+ *        forms share, so a mended letter is an edit of a letter.
  *
- * A replaced word is trimmed again by what its two forms share, so a mended letter is an edit of a letter. */
+ * Two sequences are compared by Myers' greedy walk. One walk goes some hundred steps; if it found at least as much in
+ * common as not, the first three quarters of its best path are taken and the next walk begins there. If it did not,
+ * words that stand exactly once on both sides, in the same order, are anchors (patience diff), and the parts between
+ * them are compared by themselves; a part without anchors is replaced as a whole. So time is linear in the text, with a
+ * factor that those steps bound, and memory is a share of it. */
 #include "diff.h"
 
 #include <stdlib.h>
 
 #define DISTANCE_MAX 400
+#define DISTANCE_LEAST 64
+#define WALK_MAX ((size_t)1 << 24) /* tokens times distance: what a walk may cost where all looks alike */
 #define DEPTH_MAX 24u
+#define LINES_FROM ((size_t)32768)    /* bytes on both sides from which lines are compared first */
+#define WORDS_UP_TO ((size_t)8 << 20) /* bytes on both sides up to which words are compared at all */
+#define LINE_SIZE 256u                /* from which a line is cut where a hash of its last bytes says so… */
+#define LINE_SIZE_MAX 4096u           /* …and anywhere */
 
 typedef struct token {
     uint64_t hash;
-    uint32_t n; /* bytes */
     size_t at;
+    uint32_t n; /* bytes */
 } token;
 
 typedef struct tokens {
-    const uint8_t *text;
     token *p;
     size_t n, cap;
+    size_t end; /* where the last one ends */
 } tokens;
 
 /* a[a0, a1) became b[b0, b1), in bytes. */
@@ -35,75 +46,19 @@ typedef struct hunks {
     size_t n, cap;
 } hunks;
 
+typedef struct step {
+    int32_t x0, y0, x1, y1;
+} step;
+
 typedef struct differ {
     edn_bytes a, b;
-    tokens ta, tb;
+    tokens ta, tb;  /* of the part at hand */
+    int32_t *trace; /* of a walk: see trace_row */
+    step *steps;
     hunks out;
 } differ;
 
-/* ---- words ------------------------------------------------------------------------------------------------------------------- */
-
-enum { CLASS_SPACE, CLASS_WORD, CLASS_OTHER };
-
-static int class_of(uint8_t c)
-{
-    if (c == ' ' || c == '\t')
-        return CLASS_SPACE;
-    if (c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '\'')
-        return CLASS_WORD;
-    return CLASS_OTHER;
-}
-
-/* The end of the token at `at`: a run of letters and digits, a run of blanks, or one other byte. Scripts that write without blanks are cut
- * character by character. */
-static size_t token_end(edn_bytes s, size_t at, size_t end)
-{
-    int class = class_of(s.p[at]);
-    size_t i = at;
-
-    if (class == CLASS_OTHER)
-        return at + 1;
-    while (i < end && class_of(s.p[i]) == class) {
-        if (s.p[i] >= 0xe0) { /* three bytes and more: most of these are not alphabets */
-            size_t next = i;
-            if (i > at)
-                return i;
-            (void)edn_utf8_next(s, &next); /* only moves `next` */
-            return EDN_MIN(next, end);
-        }
-        i++;
-    }
-    return i;
-}
-
-static edn_status tokenize(edn_bytes s, size_t from, size_t to, tokens *out)
-{
-    out->text = s.p;
-    while (from < to) {
-        size_t end = token_end(s, from, to);
-        if (out->n == out->cap) {
-            size_t cap = out->cap ? 2 * out->cap : 256;
-            token *p = realloc(out->p, cap * sizeof *p);
-            if (!p)
-                return EDN_E_NOMEM;
-            out->p = p;
-            out->cap = cap;
-        }
-        out->p[out->n++] = (token){edn_table_hash(s.p + from, end - from, 0), (uint32_t)(end - from), from};
-        from = end;
-    }
-    return EDN_OK;
-}
-
-static bool same(const differ *d, size_t i, size_t j)
-{
-    const token *x = &d->ta.p[i], *y = &d->tb.p[j];
-    return x->hash == y->hash && x->n == y->n && memcmp(d->a.p + x->at, d->b.p + y->at, x->n) == 0;
-}
-
-/* ---- hunks ------------------------------------------------------------------------------------------------------------------- */
-
-static size_t byte_at(const tokens *t, size_t i, size_t end) { return i < t->n ? t->p[i].at : end; }
+/* ---- hunks ------------------------------------------------------------------------------------------------------- */
 
 static size_t common_prefix(edn_bytes a, edn_bytes b)
 {
@@ -142,141 +97,266 @@ static size_t common_suffix(edn_bytes a, edn_bytes b)
     return i;
 }
 
-static edn_status add_hunk(differ *d, size_t a0, size_t a1, size_t b0, size_t b1)
+/* Takes from both ends of a hunk what its sides have in common. */
+static void trim(const differ *d, hunk *h)
 {
-    edn_bytes a = edn_bytes_of(d->a.p + a0, a1 - a0), b = edn_bytes_of(d->b.p + b0, b1 - b0);
-    size_t k = common_prefix(a, b);
-    hunk *last = d->out.n ? &d->out.p[d->out.n - 1] : NULL;
+    size_t n = common_prefix(edn_bytes_of(d->a.p + h->a0, h->a1 - h->a0), edn_bytes_of(d->b.p + h->b0, h->b1 - h->b0));
 
-    a = edn_bytes_of(a.p + k, a.n - k);
-    b = edn_bytes_of(b.p + k, b.n - k);
-    a0 += k;
-    b0 += k;
-    k = common_suffix(a, b);
-    a1 -= k;
-    b1 -= k;
-    if (a0 == a1 && b0 == b1)
+    h->a0 += n;
+    h->b0 += n;
+    n = common_suffix(edn_bytes_of(d->a.p + h->a0, h->a1 - h->a0), edn_bytes_of(d->b.p + h->b0, h->b1 - h->b0));
+    h->a1 -= n;
+    h->b1 -= n;
+}
+
+/* Adds a hunk behind the others, or makes the last one longer. */
+static edn_status add_hunk(differ *d, hunk h)
+{
+    hunks *out = &d->out;
+    hunk *last = out->n ? &out->p[out->n - 1] : NULL;
+
+    trim(d, &h);
+    if (h.a0 == h.a1 && h.b0 == h.b1)
         return EDN_OK;
-    if (last && last->a1 == a0 && last->b1 == b0) {
-        last->a1 = a1;
-        last->b1 = b1;
+    if (last && last->a1 == h.a0 && last->b1 == h.b0) {
+        last->a1 = h.a1;
+        last->b1 = h.b1;
         return EDN_OK;
     }
-    if (d->out.n == d->out.cap) {
-        size_t cap = d->out.cap ? 2 * d->out.cap : 32;
-        hunk *p = realloc(d->out.p, cap * sizeof *p);
+    if (out->n == out->cap) {
+        size_t cap = out->cap ? 2 * out->cap : 32;
+        hunk *p = realloc(out->p, cap * sizeof *p);
         if (!p)
             return EDN_E_NOMEM;
-        d->out.p = p;
-        d->out.cap = cap;
+        out->p = p;
+        out->cap = cap;
     }
-    d->out.p[d->out.n++] = (hunk){a0, a1, b0, b1};
+    out->p[out->n++] = h;
     return EDN_OK;
 }
 
-/* The region of `t` that ends where token `end` begins: `stop` is the end of what was cut into tokens. */
-typedef struct region {
-    size_t a0, a1, b0, b1; /* tokens */
-} region;
+/* ---- words and lines --------------------------------------------------------------------------------------------- */
 
-static size_t stop_a(const differ *d) { return d->ta.n ? d->ta.p[d->ta.n - 1].at + d->ta.p[d->ta.n - 1].n : 0; }
-static size_t stop_b(const differ *d) { return d->tb.n ? d->tb.p[d->tb.n - 1].at + d->tb.p[d->tb.n - 1].n : 0; }
+typedef size_t token_end_fn(edn_bytes s, size_t at, size_t end);
 
-static edn_status replace_tokens(differ *d, size_t a0, size_t a1, size_t b0, size_t b1, size_t a_end, size_t b_end)
+enum { CLASS_SPACE, CLASS_WORD, CLASS_OTHER };
+
+static int class_of(uint8_t c)
 {
-    size_t from_a = byte_at(&d->ta, a0, a_end), to_a = byte_at(&d->ta, a1, a_end);
-    size_t from_b = byte_at(&d->tb, b0, b_end), to_b = byte_at(&d->tb, b1, b_end);
-
-    return add_hunk(d, from_a, EDN_MAX(from_a, to_a), from_b, EDN_MAX(from_b, to_b));
+    if (c == ' ' || c == '\t')
+        return CLASS_SPACE;
+    if (c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '\'')
+        return CLASS_WORD;
+    return CLASS_OTHER;
 }
 
-/* ---- Myers ---------------------------------------------------------------------------------------------------------------------- */
+/* A run of letters and digits, a run of blanks, or one other byte. Scripts that write without blanks are cut character
+ * by character. */
+static size_t word_end(edn_bytes s, size_t at, size_t end)
+{
+    int class = class_of(s.p[at]);
+    size_t i = at;
 
-/* `trace` keeps, for every distance, how far each diagonal had come: row D begins at D * (D + 1) / 2 + D and has 2 D + 1
- * cells, of which every other one is used. */
+    if (class == CLASS_OTHER)
+        return at + 1;
+    while (i < end && class_of(s.p[i]) == class) {
+        if (s.p[i] >= 0xe0) { /* three bytes and more: most of these are not alphabets */
+            size_t next = i;
+            if (i > at)
+                return i;
+            (void)edn_utf8_next(s, &next); /* only moves `next` */
+            return EDN_MIN(next, end);
+        }
+        i++;
+    }
+    return i;
+}
+
+/* A line with its line feed. In a long one, the place to cut is where a hash of the 64 bytes before it has six zero
+ * bits, so that it moves with them when something is inserted further up. */
+static size_t line_end(edn_bytes s, size_t at, size_t end)
+{
+    size_t first = EDN_MIN(end, at + LINE_SIZE), last = EDN_MIN(end, at + LINE_SIZE_MAX), i;
+    const uint8_t *feed = memchr(s.p + at, '\n', first - at);
+    uint64_t h = 0;
+
+    if (feed)
+        return (size_t)(feed - s.p) + 1;
+    for (i = first - EDN_MIN(first - at, (size_t)64); i < end; i++) {
+        if (i >= first && (s.p[i] & 0xc0) != 0x80 && (h >> 58 == 0 || i >= last))
+            break;
+        h = (h << 1) + (s.p[i] + 1u) * 0x9e3779b97f4a7c15u;
+        if (s.p[i] == '\n')
+            return i + 1;
+    }
+    return i;
+}
+
+static edn_status tokenize(edn_bytes s, size_t from, size_t to, token_end_fn *token_end, tokens *out)
+{
+    out->n = 0;
+    out->end = to;
+    while (from < to) {
+        size_t end = token_end(s, from, to);
+        if (out->n == out->cap) {
+            size_t cap = out->cap ? 2 * out->cap : 256;
+            token *p = realloc(out->p, cap * sizeof *p);
+            if (!p)
+                return EDN_E_NOMEM;
+            out->p = p;
+            out->cap = cap;
+        }
+        out->p[out->n++] = (token){edn_table_hash(s.p + from, end - from, 0), from, (uint32_t)(end - from)};
+        from = end;
+    }
+    return EDN_OK;
+}
+
+static bool same(const differ *d, size_t i, size_t j)
+{
+    const token *x = &d->ta.p[i], *y = &d->tb.p[j];
+
+    return x->hash == y->hash && x->n == y->n && memcmp(d->a.p + x->at, d->b.p + y->at, x->n) == 0;
+}
+
+static size_t byte_at(const tokens *t, size_t i) { return i < t->n ? t->p[i].at : t->end; }
+
+/* Tokens [a0, a1) and [b0, b1) of both sides. */
+typedef struct region {
+    size_t a0, a1, b0, b1;
+} region;
+
+static edn_status replace(differ *d, region r)
+{
+    return add_hunk(d,
+                    (hunk){byte_at(&d->ta, r.a0), byte_at(&d->ta, r.a1), byte_at(&d->tb, r.b0), byte_at(&d->tb, r.b1)});
+}
+
+/* ---- Myers ------------------------------------------------------------------------------------------------------- */
+
+/* The trace keeps, for every distance, how far each diagonal had come: row D has 2 D + 1 cells, of which every other
+ * one is used, and begins where the rows before it, 1 + 3 + … + (2 D - 1) = D * D cells, end. */
 static size_t trace_row(int distance) { return (size_t)distance * (size_t)distance; }
 
-static bool myers_walk(const differ *d, const region *r, int32_t *trace, int *distance)
+/* Whether the way to diagonal k at distance `dist` came from above (an insertion). */
+static bool came_down(const int32_t *before, int dist, int k)
 {
-    int32_t n = (int32_t)(r->a1 - r->a0), m = (int32_t)(r->b1 - r->b0);
+    return k == -dist || (k != dist && before[k - 1 + dist - 1] < before[k + 1 + dist - 1]);
+}
 
-    for (int dist = 0; dist <= DISTANCE_MAX; dist++) {
-        int32_t *row = trace + trace_row(dist);
-        const int32_t *before = dist ? trace + trace_row(dist - 1) : NULL;
+/* How far a walk goes: in long sequences less, as each of its diagonals may run through all of them. */
+static int distance_max(const region *r)
+{
+    size_t n = r->a1 - r->a0 + r->b1 - r->b0;
+
+    if (n <= WALK_MAX / DISTANCE_MAX)
+        return DISTANCE_MAX;
+    return EDN_MAX((int)(WALK_MAX / n), DISTANCE_LEAST);
+}
+
+/* Walks until the end of both sides, or to distance `max`. Sets where it came to: the end, or the farthest point. */
+static void walk(const differ *d, const region *r, int max, int *distance, int *diagonal)
+{
+    int32_t n = (int32_t)(r->a1 - r->a0), m = (int32_t)(r->b1 - r->b0), best = 0;
+
+    for (int dist = 0; dist <= max; dist++) {
+        int32_t *row = d->trace + trace_row(dist);
+        const int32_t *before = dist ? d->trace + trace_row(dist - 1) : NULL;
         for (int k = -dist; k <= dist; k += 2) {
-            int32_t x = 0, y;
-            if (dist > 0) {
-                bool down = k == -dist || (k != dist && before[k - 1 + dist - 1] < before[k + 1 + dist - 1]);
-                x = down ? before[k + 1 + dist - 1] : before[k - 1 + dist - 1] + 1;
-            }
-            y = x - k;
+            bool down = dist > 0 && came_down(before, dist, k);
+            int32_t x = dist == 0 ? 0 : down ? before[k + 1 + dist - 1] : before[k - 1 + dist - 1] + 1, y = x - k;
             while (x < n && y < m && y >= 0 && same(d, r->a0 + (size_t)x, r->b0 + (size_t)y)) {
                 x++;
                 y++;
             }
             row[k + dist] = x;
-            if (x >= n && y >= m) {
+            if (x > n || y > m)
+                continue; /* outside; kept in the trace since its neighbours look at it */
+            if (x + y >= best) {
+                best = x + y;
                 *distance = dist;
-                return true;
+                *diagonal = k;
             }
+            if (x == n && y == m)
+                return;
         }
     }
-    return false;
 }
 
-typedef struct step {
-    int32_t x0, y0, x1, y1;
-} step;
-
-/* Back along the trace; steps come out last first. */
-static size_t myers_steps(const region *r, const int32_t *trace, int distance, step *steps)
+/* Back along the trace from a point; steps come out last first. */
+static size_t walk_back(const differ *d, int distance, int diagonal)
 {
-    int32_t x = (int32_t)(r->a1 - r->a0), y = (int32_t)(r->b1 - r->b0);
+    int32_t x = d->trace[trace_row(distance) + (size_t)(diagonal + distance)], y = x - diagonal;
     size_t n = 0;
 
     for (int dist = distance; dist > 0; dist--) {
-        const int32_t *before = trace + trace_row(dist - 1);
+        const int32_t *before = d->trace + trace_row(dist - 1);
         int k = x - y;
-        bool down = k == -dist || (k != dist && before[k - 1 + dist - 1] < before[k + 1 + dist - 1]);
+        bool down = came_down(before, dist, k);
         int from = down ? k + 1 : k - 1;
         int32_t px = before[from + dist - 1], py = px - from;
-        steps[n++] = (step){px, py, down ? px : px + 1, down ? py + 1 : py};
+        d->steps[n++] = (step){px, py, down ? px : px + 1, down ? py + 1 : py};
         x = px;
         y = py;
     }
     return n;
 }
 
-/* EDN_E_LIMIT: the two sides are too far apart. */
-static edn_status myers(differ *d, const region *r, size_t a_end, size_t b_end)
+/* Adds the last `n` steps as hunks; neighbouring ones are one replacement. */
+static edn_status take_steps(differ *d, const region *r, size_t from, size_t n)
 {
-    int32_t *trace = malloc(trace_row(DISTANCE_MAX + 1) * sizeof *trace);
-    step *steps = malloc((DISTANCE_MAX + 1) * sizeof *steps);
-    int distance = 0;
-    edn_status st = EDN_E_LIMIT;
+    edn_status st = EDN_OK;
 
-    if (!trace || !steps) {
-        st = EDN_E_NOMEM;
-    } else if (myers_walk(d, r, trace, &distance)) {
-        size_t n = myers_steps(r, trace, distance, steps);
-        st = EDN_OK;
-        while (st == EDN_OK && n > 0) { /* neighbouring steps are one replacement */
-            step s = steps[--n];
-            while (n > 0 && steps[n - 1].x0 == s.x1 && steps[n - 1].y0 == s.y1) {
-                n--;
-                s.x1 = steps[n].x1;
-                s.y1 = steps[n].y1;
-            }
-            st = replace_tokens(d, r->a0 + (size_t)s.x0, r->a0 + (size_t)s.x1, r->b0 + (size_t)s.y0,
-                                r->b0 + (size_t)s.y1, a_end, b_end);
+    while (st == EDN_OK && n > from) {
+        step s = d->steps[--n];
+        while (n > from && d->steps[n - 1].x0 == s.x1 && d->steps[n - 1].y0 == s.y1) {
+            n--;
+            s.x1 = d->steps[n].x1;
+            s.y1 = d->steps[n].y1;
         }
+        st = replace(d,
+                     (region){r->a0 + (size_t)s.x0, r->a0 + (size_t)s.x1, r->b0 + (size_t)s.y0, r->b0 + (size_t)s.y1});
     }
-    free(trace);
-    free(steps);
     return st;
 }
 
-/* ---- anchors ----------------------------------------------------------------------------------------------------------------------- */
+static edn_status make_room(differ *d)
+{
+    if (!d->trace)
+        d->trace = malloc(trace_row(DISTANCE_MAX + 1) * sizeof *d->trace);
+    if (!d->steps)
+        d->steps = malloc(DISTANCE_MAX * sizeof *d->steps);
+    return d->trace && d->steps ? EDN_OK : EDN_E_NOMEM;
+}
+
+/* Moves *r behind what could be compared: to its end, or to where the two sides have too little in common. */
+static edn_status myers(differ *d, region *r)
+{
+    edn_status st = make_room(d);
+
+    while (st == EDN_OK && (r->a0 < r->a1 || r->b0 < r->b1)) {
+        int max = distance_max(r), kept = max / 4 * 3, distance = 0, diagonal = 0;
+        size_t n, keep = 0;
+        int32_t x, y;
+        walk(d, r, max, &distance, &diagonal);
+        x = d->trace[trace_row(distance) + (size_t)(diagonal + distance)];
+        y = x - diagonal;
+        n = walk_back(d, distance, diagonal);
+        if (r->a0 + (size_t)x < r->a1 || r->b0 + (size_t)y < r->b1) {
+            if (x + y < 3 * distance || distance <= kept) /* (x + y - distance) / 2 tokens are common */
+                break;
+            keep = (size_t)(distance - kept);
+            x = d->steps[keep].x1;
+            y = d->steps[keep].y1;
+        }
+        st = take_steps(d, r, keep, n);
+        r->a0 += (size_t)x;
+        r->b0 += (size_t)y;
+    }
+    return st;
+}
+
+/* ---- anchors ----------------------------------------------------------------------------------------------------- */
 
 /* A token of the region: where it stands on each side, and how often. */
 typedef struct once {
@@ -321,7 +401,8 @@ static size_t collect_once(const differ *d, const region *r, once *table, size_t
     return n;
 }
 
-/* The longest run of anchors that rises on both sides: patience sorting with back links. Kept at the front of `list`. */
+/* The longest run of anchors that rises on both sides: patience sorting with back links. Kept at the front of
+ * `list`. */
 static edn_status rising(once *list, size_t *n)
 {
     size_t *pile = malloc(*n * sizeof *pile), *link = malloc(*n * sizeof *link), piles = 0, at;
@@ -358,9 +439,10 @@ static edn_status rising(once *list, size_t *n)
     return EDN_OK;
 }
 
-static edn_status compare(differ *d, region r, size_t a_end, size_t b_end, unsigned depth);
+static edn_status compare(differ *d, region r, unsigned depth);
 
-static edn_status split(differ *d, const region *r, size_t a_end, size_t b_end, unsigned depth)
+/* Compares the parts between anchors. EDN_E_MISSING: there is none. */
+static edn_status split(differ *d, const region *r, unsigned depth)
 {
     size_t size = 64, n;
     once *table;
@@ -373,26 +455,23 @@ static edn_status split(differ *d, const region *r, size_t a_end, size_t b_end, 
     if (!table)
         return EDN_E_NOMEM;
     n = collect_once(d, r, table, size - 1);
-    if (n > 0 && depth < DEPTH_MAX)
-        st = rising(table, &n);
-    if (st == EDN_OK && (n == 0 || depth >= DEPTH_MAX)) {
-        st = replace_tokens(d, r->a0, r->a1, r->b0, r->b1, a_end, b_end);
-        n = 0;
-        part.a0 = part.a1;
-        part.b0 = part.b1;
-    }
+    st = n ? rising(table, &n) : EDN_E_MISSING;
     for (size_t i = 0; st == EDN_OK && i < n; i++) {
-        st = compare(d, (region){part.a0, table[i].a, part.b0, table[i].b}, a_end, b_end, depth + 1);
+        part.a1 = table[i].a;
+        part.b1 = table[i].b;
+        st = compare(d, part, depth + 1);
         part.a0 = table[i].a + 1;
         part.b0 = table[i].b + 1;
     }
-    if (st == EDN_OK && n > 0)
-        st = compare(d, part, a_end, b_end, depth + 1);
+    part.a1 = r->a1;
+    part.b1 = r->b1;
+    if (st == EDN_OK)
+        st = compare(d, part, depth + 1);
     free(table);
     return st;
 }
 
-static edn_status compare(differ *d, region r, size_t a_end, size_t b_end, unsigned depth)
+static edn_status compare(differ *d, region r, unsigned depth)
 {
     edn_status st;
 
@@ -404,39 +483,60 @@ static edn_status compare(differ *d, region r, size_t a_end, size_t b_end, unsig
         r.a1--;
         r.b1--;
     }
-    if (r.a0 == r.a1 || r.b0 == r.b1)
-        return r.a0 == r.a1 && r.b0 == r.b1 ? EDN_OK : replace_tokens(d, r.a0, r.a1, r.b0, r.b1, a_end, b_end);
-    if (r.a1 - r.a0 > INT32_MAX / 2 || r.b1 - r.b0 > INT32_MAX / 2)
-        return replace_tokens(d, r.a0, r.a1, r.b0, r.b1, a_end, b_end);
-    st = myers(d, &r, a_end, b_end);
-    return st == EDN_E_LIMIT ? split(d, &r, a_end, b_end, depth) : st;
+    if (r.a0 == r.a1 || r.b0 == r.b1 || r.a1 - r.a0 > INT32_MAX / 2 || r.b1 - r.b0 > INT32_MAX / 2)
+        return replace(d, r);
+    st = myers(d, &r);
+    if (st != EDN_OK || (r.a0 == r.a1 && r.b0 == r.b1))
+        return st;
+    st = depth < DEPTH_MAX ? split(d, &r, depth) : EDN_E_MISSING;
+    return st == EDN_E_MISSING ? replace(d, r) : st;
 }
 
-/* ---- the whole ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 static void differ_dispose(differ *d)
 {
     free(d->ta.p);
     free(d->tb.p);
+    free(d->trace);
+    free(d->steps);
     free(d->out.p);
 }
 
-static edn_status find_hunks(differ *d)
+/* Adds the hunks between two parts, compared by words or by lines. */
+static edn_status compare_by(differ *d, const hunk *part, token_end_fn *token_end)
 {
-    size_t prefix = common_prefix(d->a, d->b), suffix, a_end, b_end;
-    edn_bytes rest_a = edn_bytes_of(d->a.p + prefix, d->a.n - prefix),
-              rest_b = edn_bytes_of(d->b.p + prefix, d->b.n - prefix);
     edn_status st;
 
-    suffix = common_suffix(rest_a, rest_b);
-    a_end = d->a.n - suffix;
-    b_end = d->b.n - suffix;
-    if (prefix == a_end || prefix == b_end)
-        return add_hunk(d, prefix, a_end, prefix, b_end);
-    if ((st = tokenize(d->a, prefix, a_end, &d->ta)) != EDN_OK ||
-        (st = tokenize(d->b, prefix, b_end, &d->tb)) != EDN_OK)
+    if ((st = tokenize(d->a, part->a0, part->a1, token_end, &d->ta)) != EDN_OK ||
+        (st = tokenize(d->b, part->b0, part->b1, token_end, &d->tb)) != EDN_OK)
         return st;
-    return compare(d, (region){0, d->ta.n, 0, d->tb.n}, stop_a(d), stop_b(d), 0);
+    return compare(d, (region){0, d->ta.n, 0, d->tb.n}, 0);
+}
+
+static size_t size_of(const hunk *h) { return h->a1 - h->a0 + h->b1 - h->b0; }
+
+static edn_status find_hunks(differ *d)
+{
+    hunk whole = {0, d->a.n, 0, d->b.n};
+    hunks lines = {0};
+    edn_status st = EDN_OK;
+
+    trim(d, &whole);
+    if (whole.a0 == whole.a1 || whole.b0 == whole.b1)
+        return add_hunk(d, whole);
+    if (size_of(&whole) < LINES_FROM)
+        return compare_by(d, &whole, word_end);
+    st = compare_by(d, &whole, line_end);
+    lines = d->out;
+    d->out = (hunks){0};
+    for (size_t i = 0; st == EDN_OK && i < lines.n; i++) {
+        const hunk *h = &lines.p[i];
+        bool words = h->a0 < h->a1 && h->b0 < h->b1 && size_of(h) <= WORDS_UP_TO;
+        st = words ? compare_by(d, h, word_end) : add_hunk(d, *h);
+    }
+    free(lines.p);
+    return st;
 }
 
 edn_status edn_diff(edn_bytes from, edn_bytes to, edn_diff_fn *fn, void *ctx)

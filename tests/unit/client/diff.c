@@ -17,6 +17,7 @@ static edn_status apply(void *ctx, const edn_diff_edit *e)
     edn_buf next = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
 
     assert_true(e->deleted > 0 || e->inserted.n > 0);
+    CHECK_INT(edn_utf8_check(e->inserted, NULL), e->inserted.n); /* no edit cuts a character */
     a->ascending = a->ascending && (a->edits == 0 || e->pos >= a->last_pos);
     edn_put_bytes(&next, now.p, from);
     edn_put_bytes(&next, e->inserted.p, e->inserted.n);
@@ -45,7 +46,7 @@ static void random_text(check_rng *r, edn_buf *out, size_t words)
     static const char *const pick[] = {"the ",         "sea ",
                                        "and ",         "dear ",
                                        "caf\xc3\xa9 ", "\xe4\xb8\xad\xe6\x96\x87",
-                                       "\n",           ". ",
+                                       "\n",           "\xc2\xa9",
                                        "rain, ",       "\xf0\x9f\x8c\x8a "};
     for (size_t i = 0; i < words; i++)
         edn_put_str(out, pick[check_below(r, EDN_COUNT(pick))]);
@@ -87,6 +88,111 @@ static void applying_the_edits_gives_the_new_text(void **state)
     }
 }
 
+/* Long texts take another way: lines first, or pieces where there are no lines. */
+static void long_texts_come_out_right_too(void **state)
+{
+    (void)state;
+    check_rng r = {check_seed()};
+    for (int round = 0; round < 40; round++) {
+        edn_buf from = EDN_BUF_INIT(EDN_BUF_UNLIMITED), to = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+        applied a;
+        random_text(&r, &from, 9000 + check_below(&r, 9000));
+        for (size_t i = 0; round % 2 && i < from.n; i++)
+            from.p[i] = from.p[i] == '\n' ? ' ' : from.p[i];
+        if (round % 4)
+            mutate(&r, edn_buf_view(&from), &to, check_below(&r, 60));
+        else
+            random_text(&r, &to, 9000 + check_below(&r, 9000));
+        a = diff_of(edn_buf_view(&from), edn_buf_view(&to));
+        if (round % 4)
+            CHECK(a.deleted < 3000 && a.inserted < 6000);
+        edn_buf_dispose(&a.text);
+        edn_buf_dispose(&from);
+        edn_buf_dispose(&to);
+    }
+}
+
+/* What lies between two small changes is left alone, however much it is, with lines or without. */
+static void changes_far_apart_are_as_small_as_near_ones(void **state)
+{
+    (void)state;
+    for (int lines = 0; lines < 2; lines++) {
+        edn_buf from = EDN_BUF_INIT(EDN_BUF_UNLIMITED), to = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+        edn_put_str(&from, "first day");
+        edn_put_str(&to, "The first day");
+        for (unsigned i = 0; i < 1500000; i++) { /* more than is compared word by word */
+            char word[32];
+            snprintf(word, sizeof word, " w%x%s", i * 2654435761u % 500000u, lines && i % 11 == 0 ? ".\n" : "");
+            edn_put_str(&from, word);
+            edn_put_str(&to, i == 700000 ? " middle" : word);
+        }
+        edn_put_str(&from, " last day");
+        edn_put_str(&to, " lost day");
+        applied a = diff_of(edn_buf_view(&from), edn_buf_view(&to));
+        CHECK(a.edits >= 3 && a.edits <= 5);
+        CHECK(a.deleted <= 12 && a.inserted <= 16);
+        edn_buf_dispose(&a.text);
+        edn_buf_dispose(&from);
+        edn_buf_dispose(&to);
+    }
+}
+
+/* Nothing in such a text is an anchor: every word stands in it thousands of times. */
+static void many_changes_in_a_text_of_one_word_stay_small(void **state)
+{
+    (void)state;
+    check_rng r = {check_seed()};
+    edn_buf from = EDN_BUF_INIT(EDN_BUF_UNLIMITED), to = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    for (unsigned i = 0; i < 40000; i++)
+        edn_put_str(&from, "ab ");
+    edn_put_bytes(&to, from.p, from.n);
+    for (unsigned i = 0; i < 1000; i++)
+        to.p[check_below(&r, to.n)] = 'z';
+    applied a = diff_of(edn_buf_view(&from), edn_buf_view(&to));
+    CHECK(a.deleted < from.n / 4);
+    edn_buf_dispose(&a.text);
+    edn_buf_dispose(&from);
+    edn_buf_dispose(&to);
+}
+
+/* One line, in which characters share their first byte, and most of it is the same. */
+static void no_piece_of_a_long_line_cuts_a_character(void **state)
+{
+    (void)state;
+    check_rng r = {check_seed()};
+    for (int round = 0; round < 40; round++) {
+        edn_buf from = EDN_BUF_INIT(EDN_BUF_UNLIMITED), to = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+        for (unsigned i = 0; i < 20000; i++) {
+            char c[3] = {(char)0xc3, (char)(0xa0 + check_below(&r, 16)), 0};
+            edn_put_str(&from, c);
+            if (check_below(&r, 500) == 0)
+                c[1] = (char)(0xa0 + check_below(&r, 16));
+            edn_put_str(&to, c);
+        }
+        applied a = diff_of(edn_buf_view(&from), edn_buf_view(&to));
+        CHECK(a.edits > 5);
+        edn_buf_dispose(&a.text);
+        edn_buf_dispose(&from);
+        edn_buf_dispose(&to);
+    }
+}
+
+static edn_status refuse_the_second(void *ctx, const edn_diff_edit *e)
+{
+    (void)e;
+    return ++*(int *)ctx == 2 ? EDN_E_CANCELLED : EDN_OK;
+}
+
+static void a_callback_may_stop(void **state)
+{
+    (void)state;
+    int calls = 0;
+    CHECK_STATUS(
+        edn_diff(edn_bytes_str("one two three four five"), edn_bytes_str("1 two 3 four 5"), refuse_the_second, &calls),
+        EDN_E_CANCELLED);
+    CHECK_INT(calls, 2);
+}
+
 static void a_mended_letter_is_an_edit_of_a_letter(void **state)
 {
     (void)state;
@@ -98,6 +204,10 @@ static void a_mended_letter_is_an_edit_of_a_letter(void **state)
     CHECK_INT(a.edits, 2);
     edn_buf_dispose(&a.text);
     a = diff_of(edn_bytes_str("caf\xc3\xa9"), edn_bytes_str("caf\xc3\xa8")); /* both begin with the same byte */
+    CHECK_INT(a.deleted, 1);
+    CHECK_INT(a.inserted, 2);
+    edn_buf_dispose(&a.text);
+    a = diff_of(edn_bytes_str("\xc3\xa9"), edn_bytes_str("\xc2\xa9")); /* both end with it */
     CHECK_INT(a.deleted, 1);
     CHECK_INT(a.inserted, 2);
     edn_buf_dispose(&a.text);
@@ -201,6 +311,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(applying_the_edits_gives_the_new_text),
+        cmocka_unit_test(long_texts_come_out_right_too),
+        cmocka_unit_test(changes_far_apart_are_as_small_as_near_ones),
+        cmocka_unit_test(many_changes_in_a_text_of_one_word_stay_small),
+        cmocka_unit_test(no_piece_of_a_long_line_cuts_a_character),
+        cmocka_unit_test(a_callback_may_stop),
         cmocka_unit_test(a_mended_letter_is_an_edit_of_a_letter),
         cmocka_unit_test(nothing_changed_gives_no_edits),
         cmocka_unit_test(a_long_text_with_many_changes_keeps_what_is_common),
