@@ -312,6 +312,7 @@ EDN_MUST_USE edn_status outbox_count(edn_client *c, uint64_t *out);
 
 typedef struct inbox_figures {
     uint64_t records, entries, conflicts;
+    edn_entry_id last; /* the entry counted last: a large one comes in many records, and counts once */
 } inbox_figures;
 /* Keeps links and batches and applies their records, inside the caller's transaction. What cannot be applied yet, or at all, is set aside. */
 EDN_MUST_USE edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *out);

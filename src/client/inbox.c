@@ -151,7 +151,10 @@ static edn_status apply_events(edn_client *c, const edn_batch_header *h, const e
         goto out;
     conflict = edn_doc_state_of(o->doc) == EDN_DOC_CONFLICT;
     if ((st = object_merge(c, o, edn_buf_view(&message), head.time_ms)) == EDN_OK) {
-        f->entries += r->type == EDN_RECORD_ENTRY;
+        if (r->type == EDN_RECORD_ENTRY && o->changed && memcmp(f->last.b, o->id.b, sizeof o->id.b) != 0) {
+            f->entries++;
+            f->last = o->id;
+        }
         f->conflicts += !conflict && edn_doc_state_of(o->doc) == EDN_DOC_CONFLICT;
     } else if (o->fresh && edn_doc_event_count(o->doc) == 0) {
         o->changed = false; /* nothing is known of it yet: no row */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define FINDINGS_MAX 32u
+#define WAIT_MAX_S 60u /* longer than this a server is not waited for within one sync */
 
 /* ---- what is remembered of the server ------------------------------------------------------------------------------------------- */
 
@@ -185,6 +186,7 @@ typedef struct run {
     edn_sync *engine;
     uint64_t sent, received; /* the client's counters when it began */
     inbox_figures inbox;
+    uint32_t retry_after_s; /* what the server asked for with its last refusal */
     edn_err *err;
 } run;
 
@@ -237,22 +239,20 @@ static void carry(run *r, const edn_sync_action *a)
     r->c->bytes_received += answer.bytes_received;
     if (st == EDN_OK && r->transport->channel_binding && !r->transport->channel_binding(r->transport->ctx, r->binding))
         memset(r->binding, 0, sizeof r->binding);
+    r->retry_after_s = answer.retry_after_s;
     edn_sync_answered(r->engine, client_now(r->c), st, answer.status, answer.retry_after_s, edn_buf_view(&answer.body));
     edn_buf_dispose(&answer.body);
 }
 
 static void keep(run *r, const edn_sync_action *a)
 {
-    inbox_figures now = {0};
+    inbox_figures now = r->inbox;
     edn_status st = client_begin_write(r->c, r->err);
 
     if (st == EDN_OK)
         st = client_end_write(r->c, inbox_save(r->c, a, &now), r->err);
-    if (st == EDN_OK) {
-        r->inbox.records += now.records;
-        r->inbox.entries += now.entries;
-        r->inbox.conflicts += now.conflicts;
-    }
+    if (st == EDN_OK)
+        r->inbox = now;
     edn_sync_saved(r->engine, client_now(r->c), st);
 }
 
@@ -307,9 +307,9 @@ static void run_result(run *r)
     out->batches_sent += g.batches_sent;
     out->batches_received += g.batches_received;
     out->refilled += g.refilled;
-    out->records_received += r->inbox.records;
-    out->entries_changed += r->inbox.entries;
-    out->conflicts += r->inbox.conflicts;
+    out->records_received = r->inbox.records;
+    out->entries_changed = r->inbox.entries;
+    out->conflicts = r->inbox.conflicts;
     out->bytes_sent = r->c->bytes_sent - r->sent;
     out->bytes_received = r->c->bytes_received - r->received;
     out->synced = g.synced;
@@ -384,6 +384,35 @@ out:
     return st;
 }
 
+static void pause_ms(unsigned ms)
+{
+    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&t, NULL); /* a signal ends it early, which is as well */
+}
+
+/* A large diary may have to be sent in portions: as long as each attempt moves something, the server's wish to wait a little is
+ * followed, and then it goes on. */
+static edn_status run_patiently(run *r, bool full, uint64_t *clone_dseq)
+{
+    edn_status st;
+
+    for (;;) {
+        uint64_t moved = r->result->batches_sent + r->result->batches_received + r->result->refilled;
+        st = run_engine(r, full, clone_dseq);
+        if (st != EDN_E_RATE || r->c->transport || r->retry_after_s > WAIT_MAX_S ||
+            r->result->batches_sent + r->result->batches_received + r->result->refilled == moved)
+            return st;
+        edn_sync_remote_dispose(&r->remote);
+        for (uint32_t i = 0; i < EDN_MAX(r->retry_after_s, 1u); i++) {
+            if (!go_on(r))
+                return edn_fail(r->err, EDN_E_CANCELLED, "stopped; the next sync goes on from here");
+            pause_ms(1000);
+        }
+        if (r->err)
+            *r->err = (edn_err){EDN_OK, ""};
+    }
+}
+
 /* Local changes become batches. A look first: most syncs have nothing to send, and then need no lock. */
 static edn_status send_local(edn_client *c, edn_err *err)
 {
@@ -430,14 +459,14 @@ static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool 
                         "this diary has no server yet; give it one with 'edn server URL --name NAME'");
     if ((st = client_transport(c, client_id(c)->server, &r.transport, err)) != EDN_OK)
         return st;
-    st = run_engine(&r, full, &clone_dseq);
+    st = run_patiently(&r, full, &clone_dseq);
     if (st == EDN_E_CLONE && r.remote.token[0]) {
         /* Two copies of one device: this one goes on under a new id, and says again what it had said under the old. */
         st = identity_reenrol(c, r.remote.token, clone_dseq, err);
         r.remote.token[0] = 0;
         edn_sync_remote_dispose(&r.remote);
         if (st == EDN_OK && (st = send_local(c, err)) == EDN_OK)
-            st = run_engine(&r, true, &clone_dseq);
+            st = run_patiently(&r, true, &clone_dseq);
     }
     edn_wipe(r.remote.token, sizeof r.remote.token);
     edn_sync_remote_dispose(&r.remote);
@@ -494,12 +523,6 @@ static bool on_event(void *ctx, edn_bytes data)
         return false;
     }
     return !has_local_changes(w);
-}
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&t, NULL); /* a signal ends it early, which is as well */
 }
 
 /* The home's files, so that a change by another process is noticed at once and not at the next look. */
