@@ -1,11 +1,12 @@
-/* What one person's diary costs: bringing it in, sending it, fetching it on a second device, an edit, a sync with nothing new, and how
- * long an edit takes to be seen elsewhere.
+/* What one person's diary costs: bringing it in, sending it, fetching it on a second device, an edit, a sync with
+ * nothing new, and how long an edit takes to be seen elsewhere.
  *
  * usage: spine-bench EDND [DIARY.jsonl]
  *
- * Real clients in this process, EDND as a process of its own, HTTP over loopback. CPU is this process's and the server's
- * together (schedstat), so waiting for disks and neighbours does not count; passphrases are stretched outside of what is
- * measured. Without a diary one of the same shape is made up. One JSON object a line, as server-bench prints them. */
+ * Real clients in this process, EDND as a process of its own, HTTP over loopback. CPU is this process's and the
+ * server's together (schedstat), so waiting for disks and neighbours does not count; passphrases are stretched
+ * outside of what is measured. Without a diary one of the same shape is made up. One JSON object a line, as
+ * server-bench prints them. */
 #define _GNU_SOURCE /* usleep, popen */
 #include <edn/client.h>
 
@@ -51,7 +52,7 @@ static void figure(const char *name, double value, const char *unit, double goal
     fflush(stdout);
 }
 
-/* ---- clocks -------------------------------------------------------------------------------------------------------- */
+/* ---- clocks ------------------------------------------------------------------------------------------------------ */
 
 static double wall_s(void)
 {
@@ -83,7 +84,7 @@ static double process_cpu_s(pid_t pid)
     return (double)ns / 1e9;
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------------------------------------------- */
 
 typedef struct server {
     pid_t pid;
@@ -133,7 +134,7 @@ static uint64_t folder_size(const char *dir)
     return n;
 }
 
-/* ---- a diary ------------------------------------------------------------------------------------------------------------ */
+/* ---- a diary ----------------------------------------------------------------------------------------------------- */
 
 typedef struct diary {
     json_t **entries;
@@ -192,7 +193,7 @@ static edn_status next_entry(void *ctx, edn_import_item *item, bool *done)
     return EDN_OK;
 }
 
-/* ---- devices -------------------------------------------------------------------------------------------------------------- */
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
 
 typedef struct device {
     char home[300];
@@ -238,9 +239,10 @@ static device other_device(const server *s, const char *dir, const char *key)
     return d;
 }
 
-/* ---- how long an edit takes to be seen ----------------------------------------------------------------------------------------- */
+/* ---- how long an edit takes to be seen --------------------------------------------------------------------------- */
 
-/* A process that watches a home; writes the time of every sync that changed entries, or that sent something, to a pipe. */
+/* A process that watches a home; writes the time of every sync that changed entries, or that sent something, to a
+ * pipe. */
 typedef struct watcher {
     pid_t pid;
     int fd;
@@ -351,7 +353,7 @@ static void edit_seen(const device *a, const device *b, const uint8_t key_a[EDN_
     figure("three durable writes on this disk, median", 3 * disk * 1e3, "ms", 0);
 }
 
-/* ---- the figures ------------------------------------------------------------------------------------------------------------------- */
+/* ---- the figures ------------------------------------------------------------------------------------------------- */
 
 static double both_cpu_s(const server *s) { return own_cpu_s() + process_cpu_s(s->pid); }
 

@@ -213,8 +213,8 @@ EDN_MUST_USE edn_status edn_client_journal_find(edn_client *c, const char *what,
 
 /* One transaction: all drafts that `next` gives (until it sets *done), or none. A draft whose id is given and known
  * already is left out and counted, so that an import can be repeated. `journal_name`, when not empty, wins over
- * draft.journal: the journal of exactly that name, made in the same transaction when there is none. `created_ms` 0: now.
- * What `next` hands out is borrowed until it is called again. */
+ * draft.journal: the journal of exactly that name, made in the same transaction when there is none. `created_ms` 0:
+ * now. What `next` hands out is borrowed until it is called again. */
 typedef struct edn_import_item {
     edn_draft draft;
     edn_bytes journal_name;

@@ -67,7 +67,7 @@ size_t edn_utf8_count(edn_bytes s)
     for (; s.n - at >= 8; at += 8) {
         uint64_t v;
         memcpy(&v, s.p + at, 8);
-        v = (v >> 7) & (~v >> 6) & 0x0101010101010101u; /* 1 for each continuation byte */
+        v = (v >> 7) & (~v >> 6) & 0x0101010101010101u;   /* 1 for each continuation byte */
         n += 8 - (size_t)(v * 0x0101010101010101u >> 56); /* the sum of the eight bytes */
     }
     for (; at < s.n; at++)

@@ -21,7 +21,7 @@ typedef struct enrolment {
     uint32_t epoch;
 } enrolment;
 
-/* ---- names ------------------------------------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 edn_status account_name_prepare(const char *name, char out[257], edn_err *err)
 {
@@ -54,7 +54,7 @@ edn_status account_name_prepare(const char *name, char out[257], edn_err *err)
 
 edn_hash account_name_hash(const identity *id) { return edn_account_name_hash(edn_bytes_str(id->name)); }
 
-/* ---- talking to the server before there is a sync --------------------------------------------------------------------------- */
+/* ---- talking to the server before there is a sync ---------------------------------------------------------------- */
 
 edn_status http_status_fail(const edn_http_answer *a, const char *origin, edn_err *err)
 {
@@ -152,7 +152,8 @@ static edn_status gather_row(void *ctx, edn_bytes key, edn_status st, edn_bytes 
     return edn_arena_copy(g->a, value, &g->list[g->n++]) ? EDN_OK : EDN_E_NOMEM;
 }
 
-/* Makes the account known: the whole log and every box that it names. Known already in exactly this state is success. */
+/* Makes the account known: the whole log and every box that it names. Known already in exactly this state is
+ * success. */
 static edn_status register_account(edn_client *c, edn_err *err)
 {
     const identity *id = client_id(c);
@@ -195,7 +196,7 @@ out:
     return st;
 }
 
-/* ---- writing a new home down ------------------------------------------------------------------------------------------------- */
+/* ---- writing a new home down ------------------------------------------------------------------------------------- */
 
 static edn_status new_cert(edn_client *c, enrolment *e, const char *device_name)
 {
@@ -320,7 +321,7 @@ static edn_status write_home(edn_client *c, const enrolment *e, edn_bytes slot, 
     return client_end_write(c, st, err);
 }
 
-/* ---- init ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- init -------------------------------------------------------------------------------------------------------- */
 
 /* Link 0, which makes the account; its id is the hash of this link. */
 static edn_status make_genesis(edn_client *c, enrolment *e, edn_devlog *log, edn_buf *link, edn_buf *grants)
@@ -332,7 +333,8 @@ static edn_status make_genesis(edn_client *c, enrolment *e, edn_devlog *log, edn
     edn_hash grants_hash, id;
     edn_status st;
 
-    /* The account's id is not known before this link is: keys that the link names are derived with zero in its place. */
+    /* The account's id is not known before this link is: keys that the link names are derived with zero in its
+     * place. */
     edn_aek_of(&aek_sk, &e->rk, &none, 0);
     edn_dh_keypair(&aek_sk, &aek);
     if ((st = grant_to_self(c, e, &none, 0, &no_hash, grants)) != EDN_OK)
@@ -517,7 +519,7 @@ edn_status edn_client_server_set(edn_client *c, const char *server, const char *
     return st;
 }
 
-/* ---- login ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- login ------------------------------------------------------------------------------------------------------- */
 
 typedef struct joining {
     enrolment *e;
@@ -866,7 +868,7 @@ edn_status edn_client_login(const edn_client_options *options, const edn_login_o
     return st;
 }
 
-/* ---- a new id for a device that was copied ---------------------------------------------------------------------------------------- */
+/* ---- a new id for a device that was copied ----------------------------------------------------------------------- */
 
 static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_buf *grants)
 {

@@ -5,8 +5,8 @@
  *     item = id 16 ‖ journal 16 ‖ u64 created ms ‖ u64 changed ms ‖ u64 text size ‖ u8 flags (1 deleted, 2 conflict) ‖
  *            LP(date) ‖ LP(title) ‖ LP(preview) ‖ u32 n ‖ n × LP(tag)
  *
- * An entry whose date is not one stands on the page 0000-00. A change rewrites the page of its month: a month of a busy diarist is some ten
- * kilobytes, whatever the size of the diary. */
+ * An entry whose date is not one stands on the page 0000-00. A change rewrites the page of its month: a month of a
+ * busy diarist is some ten kilobytes, whatever the size of the diary. */
 #include "client_priv.h"
 
 #include <stdio.h>
@@ -71,7 +71,7 @@ void catalog_free(catalog *k)
     free(k);
 }
 
-/* ---- dates ------------------------------------------------------------------------------------------------------------------ */
+/* ---- dates ------------------------------------------------------------------------------------------------------- */
 
 static bool digits(const uint8_t *p, size_t n, unsigned *out)
 {
@@ -119,7 +119,7 @@ void date_of_ms(uint64_t ms, char out[DATE_SIZE + 1])
         (void)strftime(out, DATE_SIZE + 1, "%Y-%m-%d", &tm); /* fits: the year has four digits */
 }
 
-/* ---- items as bytes ------------------------------------------------------------------------------------------------------------ */
+/* ---- items as bytes ---------------------------------------------------------------------------------------------- */
 
 #define ITEM_FIXED_SIZE (16u + 16u + 8u + 8u + 8u + 1u)
 
@@ -189,7 +189,7 @@ static int item_compare(const catalog_item *a, const catalog_item *b)
     return d ? d : memcmp(a->id.b, b->id.b, sizeof a->id.b);
 }
 
-/* ---- pages ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- pages ------------------------------------------------------------------------------------------------------- */
 
 static edn_store_key_name page_key(edn_client *c, const char *month)
 {
@@ -260,7 +260,7 @@ static edn_status page_get(edn_client *c, const char *month, page **out)
     return EDN_OK;
 }
 
-/* ---- the list of months ----------------------------------------------------------------------------------------------------------- */
+/* ---- the list of months ------------------------------------------------------------------------------------------ */
 
 static edn_status months_load(edn_client *c)
 {
@@ -388,7 +388,7 @@ edn_status catalog_flush(edn_client *c)
     return st == EDN_OK ? months_write(c) : st;
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 /* Where the item of an id lies on a page: offset of its LP and whole length; false when it is not there. */
 static bool page_find(const page *p, const edn_entry_id *id, size_t *at, size_t *n, catalog_item *it)
@@ -478,7 +478,7 @@ edn_status catalog_put(edn_client *c, const char *old_month, const catalog_item 
     return st;
 }
 
-/* ---- listing -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 static edn_status list_page(edn_client *c, const char *month, edn_bytes from, edn_bytes to, bool reverse,
                             catalog_fn *fn, void *ctx)
@@ -558,7 +558,7 @@ edn_status catalog_counts(edn_client *c, uint64_t *live, uint64_t *deleted)
     return st;
 }
 
-/* ---- from a document --------------------------------------------------------------------------------------------------------------------- */
+/* ---- from a document --------------------------------------------------------------------------------------------- */
 
 static edn_bytes field(const edn_doc *doc, const char *name)
 {

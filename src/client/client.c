@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* ---- opening and closing ----------------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static uint64_t system_now_ms(void *ctx)
 {
@@ -111,7 +111,7 @@ edn_status edn_client_open(const edn_client_options *options, edn_client **out, 
 
 void edn_client_device_id(const edn_client *c, char out[33]) { edn_hex_encode(out, c->device.b, sizeof c->device.b); }
 
-/* ---- locking ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- locking ----------------------------------------------------------------------------------------------------- */
 
 bool edn_client_unlocked(const edn_client *c) { return c->secret != NULL; }
 
@@ -211,7 +211,7 @@ edn_status edn_client_unlock_session(edn_client *c, const uint8_t key[EDN_SESSIO
     return client_unlock_with(c, &ldk, err);
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------------------------------------- */
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
 
 edn_status client_fail(edn_client *c, edn_status st, edn_err *err)
 {
@@ -330,7 +330,7 @@ edn_status meta_del(edn_client *c, const char *name, edn_bytes salt)
     return edn_store_del(c->store, EDN_TABLE_META, EDN_F(k));
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 edn_status client_transport(edn_client *c, const char *origin, const edn_transport **out, edn_err *err)
 {

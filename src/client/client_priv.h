@@ -42,7 +42,7 @@ typedef enum edn_record_type {
 #define DATE_SIZE 10u
 #define MONTH_SIZE 7u
 
-/* ---- identity ------------------------------------------------------------------------------------------------------ */
+/* ---- identity ---------------------------------------------------------------------------------------------------- */
 
 /* Everything that only this device knows of itself; lives in guarded memory. */
 typedef struct identity {
@@ -101,7 +101,8 @@ static inline const identity *client_id(const edn_client *c) { return &c->secret
 /* A transaction over unlocked state: EDN_E_LOCKED, EDN_E_BUSY, … with a text. Caches are fresh afterwards. */
 EDN_MUST_USE edn_status client_begin_write(edn_client *c, edn_err *err);
 EDN_MUST_USE edn_status client_begin_read(edn_client *c, edn_err *err);
-/* Writes back what the caches hold and commits when `st` is EDN_OK, rolls back otherwise; gives the final status, with a text. */
+/* Writes back what the caches hold and commits when `st` is EDN_OK, rolls back otherwise; gives the final status,
+ * with a text. */
 edn_status client_end_write(edn_client *c, edn_status st, edn_err *err);
 edn_status client_end_read(edn_client *c, edn_status st, edn_err *err);
 /* Opening and unlocking, for the parts that make a home. */
@@ -126,18 +127,18 @@ EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box); /* under its has
 EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
 /* What an unfinished passphrase change waits for when the log has moved on: keeps or drops the waiting slot. */
 EDN_MUST_USE edn_status passphrase_settle(edn_client *c);
-/* New keys and a new id for this device, by a link that its old key signs (SECURITY 2.8, clones). Server first, then one
- * transaction; documents are the caller's business. */
+/* New keys and a new id for this device, by a link that its old key signs (SECURITY 2.8, clones). Server first, then
+ * one transaction; documents are the caller's business. */
 EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err);
 
-/* ---- requests outside of a sync -------------------------------------------------------------------------------------------- */
+/* ---- requests outside of a sync ---------------------------------------------------------------------------------- */
 
 EDN_MUST_USE edn_status client_transport(edn_client *c, const char *origin, const edn_transport **out, edn_err *err);
 /* One exchange; any HTTP status is EDN_OK. */
 EDN_MUST_USE edn_status client_exchange(edn_client *c, const edn_transport *t, const char *path, const char *bearer,
                                         edn_bytes body, edn_http_answer *out, edn_err *err);
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------------------------------- */
 
 EDN_MUST_USE edn_status keys_new(key_cache **out);
 void keys_free(key_cache *k);
@@ -158,7 +159,7 @@ EDN_MUST_USE edn_status keys_journal_resend(edn_client *c, const edn_journal_id 
 EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch,
                                          const edn_journal_key *jk);
 
-/* ---- compression before sealing (codec.c) ------------------------------------------------------------------------- */
+/* ---- compression before sealing (codec.c) ------------------------------------------------------------------------ */
 
 EDN_MUST_USE edn_status codec_new(codec **out);
 void codec_free(codec *k);
@@ -180,10 +181,11 @@ EDN_MUST_USE edn_status dictionary_save(edn_client *c, edn_bytes bytes);
 EDN_MUST_USE edn_status dictionary_drop(edn_client *c);
 /* Whether a diary of `live` entries should train one (again). */
 EDN_MUST_USE edn_status dictionary_due(edn_client *c, uint64_t live, bool *out);
-/* Appends a dictionary trained on samples that lie one after the other. EDN_E_MISSING: there is not enough to learn from. */
+/* Appends a dictionary trained on samples that lie one after the other. EDN_E_MISSING: there is not enough to learn
+ * from. */
 EDN_MUST_USE edn_status dictionary_train(const edn_buf *samples, const size_t *sizes, unsigned n, edn_buf *out);
 
-/* ---- documents ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- documents --------------------------------------------------------------------------------------------------- */
 
 #define MESSAGE_SIZE_MAX ((size_t)768 << 10) /* of events in one record, before compression */
 
@@ -226,7 +228,7 @@ static inline edn_agent_id client_agent(const edn_client *c)
 }
 static inline edn_bytes id_bytes(const edn_entry_id *id) { return edn_bytes_of(id->b, sizeof id->b); }
 
-/* ---- the table of contents -------------------------------------------------------------------------------------------------------------- */
+/* ---- the table of contents --------------------------------------------------------------------------------------- */
 
 typedef struct catalog_item {
     edn_entry_id id;
@@ -255,7 +257,7 @@ void month_of(edn_bytes date, char out[MONTH_SIZE + 1]);
 bool date_valid(edn_bytes date);
 void date_of_ms(uint64_t ms, char out[DATE_SIZE + 1]);
 
-/* ---- journals and names -------------------------------------------------------------------------------------------------------------------- */
+/* ---- journals and names ------------------------------------------------------------------------------------------ */
 
 /* Keeps the small lists of names beside the documents that they come from. */
 EDN_MUST_USE edn_status names_update(edn_client *c, const object *o);
@@ -279,7 +281,7 @@ EDN_MUST_USE edn_status doc_edit_to(edn_doc *doc, edn_bytes text);
 /* Makes `doc` show what `want` shows (text, fields, tags, deleted), by events of its present author. */
 EDN_MUST_USE edn_status doc_become(edn_doc *doc, const edn_doc *want);
 
-/* ---- batches ----------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 /* Heads and claims of the personal space. */
 typedef struct heads {
@@ -314,7 +316,8 @@ typedef struct inbox_figures {
     uint64_t records, entries, conflicts;
     edn_entry_id last; /* the entry counted last: a large one comes in many records, and counts once */
 } inbox_figures;
-/* Keeps links and batches and applies their records, inside the caller's transaction. What cannot be applied yet, or at all, is set aside. */
+/* Keeps links and batches and applies their records, inside the caller's transaction. What cannot be applied yet, or
+ * at all, is set aside. */
 EDN_MUST_USE edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *out);
 /* Opens one record of a held batch and gives its message; used by `verify` too. */
 typedef struct record_head {
@@ -327,7 +330,8 @@ EDN_MUST_USE edn_status record_dictionary(edn_client *c, const edn_batch_header 
                                           edn_buf *out);
 EDN_MUST_USE edn_status aside_count(edn_client *c, uint64_t *out);
 EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes evidence);
-/* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their changes again under the new one. */
+/* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their
+ * changes again under the new one. */
 EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq);
 
 EDN_MUST_USE edn_status finding_save(edn_client *c, const edn_finding *f);

@@ -4,18 +4,20 @@
  *     1   varint size ‖ one zstd frame (RFC 8878) without magic, checksum, content size and dictionary id
  *     2   dictionary tag 4 ‖ varint size ‖ one such frame made with that dictionary
  *
- * Diary entries are short, and most of what a compressor could use stands in the other entries: a dictionary trained on some of them
- * makes a frame a third smaller, and faster to make. Dictionaries are the account's own, sealed and sent like anything else
+ * Diary entries are short, and most of what a compressor could use stands in the other entries: a dictionary trained on
+ * some of them makes a frame a third smaller, and faster to make. Dictionaries are the account's own, sealed and sent
+ * like anything else
  *
  *     EDN_TABLE_META   "dictionary" ‖ tag 4    the dictionary         tag = the first 4 bytes of its H32
  *                      "dictionary-current"    tag 4 ‖ u64 live entries when it was made
  *
- * and used only where one person wrote it all (SECURITY 2.8), so lengths tell nobody about anybody else's words. The size stands
- * in front, so that a frame cannot make its reader allocate more than its caller allows. */
+ * and used only where one person wrote it all (SECURITY 2.8), so lengths tell nobody about anybody else's words. The
+ * size stands in front, so that a frame cannot make its reader allocate more than its caller allows. */
 #include "client_priv.h"
 
 #include <stdlib.h>
-#define ZDICT_STATIC_LINKING_ONLY /* the trainer with its parameters given: searching for them costs ten times as much */
+/* The trainer with its parameters given: searching for them costs ten times as much. */
+#define ZDICT_STATIC_LINKING_ONLY
 #include <zdict.h>
 #include <zstd.h>
 
@@ -90,7 +92,7 @@ void codec_free(codec *k)
     free(k);
 }
 
-/* ---- dictionaries -------------------------------------------------------------------------------------------------------------- */
+/* ---- dictionaries ------------------------------------------------------------------------------------------------ */
 
 static dictionary *take_place(codec *k)
 {
@@ -210,7 +212,7 @@ edn_status dictionary_train(const edn_buf *samples, const size_t *sizes, unsigne
     return EDN_OK;
 }
 
-/* ---- packing ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
 
 static edn_status put_raw(edn_buf *out, edn_bytes raw)
 {
@@ -285,7 +287,7 @@ edn_status codec_pack_plain(edn_client *c, edn_bytes raw, edn_buf *out)
     return pack_with(c->codec, NULL, raw, CODEC_LEVEL_RECORD, out);
 }
 
-/* ---- unpacking ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- unpacking --------------------------------------------------------------------------------------------------- */
 
 static edn_status unpack_frame(edn_client *c, edn_reader *r, bool with_dictionary, size_t size_max, edn_buf *out)
 {

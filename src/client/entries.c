@@ -6,7 +6,7 @@
 
 #include "diff.h"
 
-/* ---- checks on what a person gives ------------------------------------------------------------------------------------------- */
+/* ---- checks on what a person gives ------------------------------------------------------------------------------- */
 
 static edn_status check_utf8(const char *what, edn_bytes s, size_t size_max, edn_err *err)
 {
@@ -58,7 +58,7 @@ edn_status edn_client_draft_check(const edn_draft *d, edn_err *err)
     return EDN_OK;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static edn_status set_if(edn_doc *doc, const char *name, edn_bytes value)
 {
@@ -111,7 +111,7 @@ edn_status edn_client_add(edn_client *c, const edn_draft *d, edn_entry_id *out, 
     return client_end_write(c, entry_create(c, out, d, client_now(c)), err);
 }
 
-/* ---- changing ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 typedef edn_status change_fn(edn_doc *doc, void *ctx);
 
@@ -247,7 +247,7 @@ edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *e
     return change(c, id, change_revive, NULL, err);
 }
 
-/* ---- making one document show what another shows -------------------------------------------------------------------------------------- */
+/* ---- making one document show what another shows ----------------------------------------------------------------- */
 
 static edn_status become_fields(edn_doc *doc, const edn_doc *want)
 {
@@ -322,7 +322,7 @@ edn_status doc_become(edn_doc *doc, const edn_doc *want)
     return st;
 }
 
-/* ---- showing ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- showing ----------------------------------------------------------------------------------------------------- */
 
 static bool own_field(edn_bytes name)
 {
@@ -421,7 +421,7 @@ edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *
     return client_end_read(c, st, err);
 }
 
-/* ---- listing -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 bool filter_fits(const edn_filter *f, const catalog_item *it)
 {
@@ -500,7 +500,7 @@ edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn
     return client_end_read(c, st, err);
 }
 
-/* ---- finding ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 typedef struct found {
     edn_entry_id first;
@@ -555,7 +555,8 @@ static edn_status found_row(void *ctx, edn_bytes key, edn_status st, edn_bytes v
     return EDN_OK;
 }
 
-/* Ids are rows' keys, so a prefix of an id is a range of rows; journals and devices stand there too and are left out. */
+/* Ids are rows' keys, so a prefix of an id is a range of rows; journals and devices stand there too and are left
+ * out. */
 static edn_status find_prefix(edn_client *c, const char *prefix, found *out)
 {
     uint8_t bytes[16];

@@ -1,5 +1,5 @@
-/* What happened to an entry, as numbered versions. A version is one save: a run of changes by one device at one time. The numbers follow the
- * document's own causal order, so devices that hold the same events number them alike. */
+/* What happened to an entry, as numbered versions. A version is one save: a run of changes by one device at one
+ * time. The numbers follow the document's own causal order, so devices that hold the same events number them alike. */
 #include "client_priv.h"
 
 #include <stdio.h>

@@ -1,10 +1,11 @@
 /* Batches that passed every check become documents.
  *
- * A record that cannot be applied never holds up the others. It is set aside by its name, the batch stays where it is, and it is tried
- * again whenever something new has come:
+ * A record that cannot be applied never holds up the others. It is set aside by its name, the batch stays where it is,
+ * and it is tried again whenever something new has come:
  *
  *     EDN_TABLE_ASIDE   'w' ‖ device 16 ‖ u64be dseq ‖ u32be index   u8 status: waits for a key or for events of others
- *                       'r' ‖ the same                               u8 status: did not open, or is not what it should be
+ *                       'r' ‖ the same                               u8 status: did not open, or is not what it should
+ *                       be
  *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
 #include "client_priv.h"
 
@@ -16,7 +17,7 @@
 #define ASIDE_KEY_SIZE 29u
 #define BATCH_ARENA_SIZE_MAX ((size_t)64 << 20)
 
-/* ---- opening one record ------------------------------------------------------------------------------------------------------- */
+/* ---- opening one record ------------------------------------------------------------------------------------------ */
 
 static edn_record_place place_of(const edn_batch_header *h, const edn_record *r, uint32_t index)
 {
@@ -87,7 +88,7 @@ edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_re
     return st;
 }
 
-/* ---- applying one record ------------------------------------------------------------------------------------------------------- */
+/* ---- applying one record ----------------------------------------------------------------------------------------- */
 
 static edn_status apply_journal_key(edn_client *c, const edn_batch_header *h, const edn_record *r)
 {
@@ -202,7 +203,7 @@ static bool concerns_record(edn_status st)
     }
 }
 
-/* ---- setting aside ---------------------------------------------------------------------------------------------------------------- */
+/* ---- setting aside ----------------------------------------------------------------------------------------------- */
 
 static void aside_key(uint8_t out[ASIDE_KEY_SIZE], char kind, const edn_batch_header *h, uint32_t index)
 {
@@ -229,7 +230,8 @@ static edn_status aside_put(edn_client *c, const edn_batch_header *h, uint32_t i
     edn_hex_encode(device, h->device.b, 4);
     snprintf(
         f.text, sizeof f.text,
-        "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried again at every sync",
+        "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried again at "
+        "every sync",
         index, (unsigned long long)h->dseq, device, edn_status_name(why));
     return finding_save(c, &f);
 }
@@ -270,7 +272,7 @@ edn_status aside_evidence(edn_client *c, edn_status why, edn_bytes evidence)
     return st;
 }
 
-/* ---- trying again --------------------------------------------------------------------------------------------------------------------- */
+/* ---- trying again ------------------------------------------------------------------------------------------------ */
 
 typedef struct aside_list {
     edn_buf keys; /* ASIDE_KEY_SIZE bytes each */
@@ -356,7 +358,7 @@ static edn_status retry_aside(edn_client *c, inbox_figures *f)
     return st;
 }
 
-/* ---- a whole answer ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- a whole answer ---------------------------------------------------------------------------------------------- */
 
 static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figures *f)
 {
@@ -406,9 +408,10 @@ edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures 
     return st;
 }
 
-/* ---- giving up an id -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- giving up an id --------------------------------------------------------------------------------------------- */
 
-/* What this device wrote under numbers that its other copy has used for something else: for each document, the first such event. */
+/* What this device wrote under numbers that its other copy has used for something else: for each document, the first
+ * such event. */
 typedef struct reissue {
     edn_entry_id *ids;
     uint64_t *seq_from;

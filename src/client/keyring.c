@@ -1,8 +1,8 @@
 /* Root keys by epoch and journal keys by (journal, epoch): rows of the store, with what was used last kept in guarded
  * memory.
  *
- * Two devices may each have made a key for one (journal, epoch) before they heard of each other. Both are kept; the commitment in
- * every box tells at the price of one hash which of them opens it. */
+ * Two devices may each have made a key for one (journal, epoch) before they heard of each other. Both are kept; the
+ * commitment in every box tells at the price of one hash which of them opens it. */
 #include "client_priv.h"
 
 #include <stdlib.h>
@@ -60,7 +60,7 @@ void keys_forget(key_cache *k)
     k->next = 0;
 }
 
-/* ---- root keys ------------------------------------------------------------------------------------------------------- */
+/* ---- root keys --------------------------------------------------------------------------------------------------- */
 
 edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out)
 {
@@ -112,7 +112,7 @@ edn_status keys_meta(edn_client *c, uint32_t epoch, edn_journal_key *out)
     return st;
 }
 
-/* ---- journal keys ------------------------------------------------------------------------------------------------------ */
+/* ---- journal keys ------------------------------------------------------------------------------------------------ */
 
 /* The row's salt: journal 16 ‖ u32 journal epoch. Its value: one key after the other. */
 typedef struct key_salt {

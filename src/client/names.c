@@ -133,7 +133,7 @@ edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx)
     return st;
 }
 
-/* ---- the public half ----------------------------------------------------------------------------------------------------------- */
+/* ---- the public half --------------------------------------------------------------------------------------------- */
 
 static edn_status check_name(edn_bytes name, edn_err *err)
 {

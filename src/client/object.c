@@ -1,12 +1,13 @@
 /* Documents in the store, through a small write-back cache that lives as long as a transaction.
  *
  *     EDN_TABLE_ENTRY   id 16             head: u8 1 ‖ u8 type ‖ varint changed ms ‖
- *                                         varint tails ‖ varint size of tails ‖ varint size of base ‖ u8 7 or 0 ‖ month ‖ document
+ *                                         varint tails ‖ varint size of tails ‖ varint size of base ‖ u8 7 or 0 ‖ month
+ *                                         ‖ document
  *                       id 16 ‖ u32be 0   base: the document, when it is too large to stand in the head
  *                       id 16 ‖ u32be n   tail n: LP(message) … that came after the base
  *
- * A small document is written whole at every change. A large one gets its changes as tails, until they weigh half of the base: so a
- * change costs what it weighs, and opening costs at most half more than it must. */
+ * A small document is written whole at every change. A large one gets its changes as tails, until they weigh half of
+ * the base: so a change costs what it weighs, and opening costs at most half more than it must. */
 #include "client_priv.h"
 
 #include <stdlib.h>
@@ -50,7 +51,7 @@ void objects_free(object_cache *k)
     free(k);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 typedef struct tail_key {
     uint8_t b[20];
@@ -145,7 +146,7 @@ out:
     return st;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static edn_status put_head(edn_client *c, const object *o, edn_bytes document)
 {
@@ -265,7 +266,7 @@ edn_status objects_flush(edn_client *c)
     return st;
 }
 
-/* ---- the cache --------------------------------------------------------------------------------------------------------------- */
+/* ---- the cache --------------------------------------------------------------------------------------------------- */
 
 static object *find_cached(object_cache *k, const edn_entry_id *id)
 {
@@ -365,7 +366,7 @@ void object_drop(edn_client *c, object *o)
     }
 }
 
-/* ---- changing ------------------------------------------------------------------------------------------------------------------- */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 void object_author(edn_client *c, object *o) { edn_doc_author(o->doc, client_agent(c), client_now(c)); }
 

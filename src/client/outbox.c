@@ -1,4 +1,5 @@
-/* Local changes become batches: everything that is dirty goes out together, one batch a sync unless it is too large for one.
+/* Local changes become batches: everything that is dirty goes out together, one batch a sync unless it is too large for
+ * one.
  *
  *     EDN_TABLE_DIRTY   object id 16            varint: its first event of this device that is in no batch
  *     EDN_TABLE_BATCH   space tag 8 ‖ device 16 ‖ u64be dseq          the batch
@@ -14,7 +15,7 @@
 #define RECORD_FORMAT 1u
 #define KEY_VERSION 1u
 
-/* ---- heads --------------------------------------------------------------------------------------------------------------------- */
+/* ---- heads ------------------------------------------------------------------------------------------------------- */
 
 edn_status heads_load(edn_client *c, heads *out)
 {
@@ -97,7 +98,7 @@ void heads_dispose(heads *h)
     *h = (heads){NULL, 0};
 }
 
-/* ---- batches as rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- batches as rows --------------------------------------------------------------------------------------------- */
 
 void batch_key(const edn_client *c, const edn_device_id *d, uint64_t dseq, uint8_t out[BATCH_KEY_SIZE])
 {
@@ -156,7 +157,7 @@ edn_status batch_hash_load(edn_client *c, const edn_device_id *d, uint64_t dseq,
     return st;
 }
 
-/* ---- gathering records into batches ------------------------------------------------------------------------------------------------ */
+/* ---- gathering records into batches ------------------------------------------------------------------------------ */
 
 typedef struct writer {
     edn_client *c;
@@ -290,7 +291,7 @@ static void writer_record(writer *w, const edn_record *r, size_t offset)
     w->offsets[w->n++] = offset;
 }
 
-/* ---- what goes out -------------------------------------------------------------------------------------------------------------------- */
+/* ---- what goes out ----------------------------------------------------------------------------------------------- */
 
 /* The key of records that belong to the account and to no journal: journal zero, its epoch the root key's. */
 static edn_status meta_entry_key(edn_client *c, uint32_t root_epoch, edn_record *r, edn_entry_key *out)
@@ -305,7 +306,8 @@ static edn_status meta_entry_key(edn_client *c, uint32_t root_epoch, edn_record 
     return st;
 }
 
-/* The key that seals an object's records, and the epoch it is of. `made` tells that a journal has its first key only now. */
+/* The key that seals an object's records, and the epoch it is of. `made` tells that a journal has its first key only
+ * now. */
 static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out,
                             bool *made)
 {
@@ -411,7 +413,7 @@ static edn_status send_object(writer *w, const edn_entry_id *id)
     return st;
 }
 
-/* ---- a dictionary, when it is time for one ------------------------------------------------------------------------ */
+/* ---- a dictionary, when it is time for one ----------------------------------------------------------------------- */
 
 #define SAMPLES_MAX 1024u
 #define SAMPLE_SIZE_MAX 8192u
@@ -424,7 +426,8 @@ typedef struct sampling {
     uint64_t seen, every;
 } sampling;
 
-/* Every so many entries, the message that would carry it: so the dictionary learns our own framing along with the words. */
+/* Every so many entries, the message that would carry it: so the dictionary learns our own framing along with the
+ * words. */
 static edn_status sample(void *ctx, const catalog_item *it)
 {
     sampling *s = ctx;
@@ -494,7 +497,7 @@ static edn_status make_dictionary(writer *w)
     return st == EDN_E_MISSING ? EDN_OK : st; /* too little to learn from: it goes without */
 }
 
-/* ---- what is dirty ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- what is dirty ----------------------------------------------------------------------------------------------- */
 
 edn_status dirty_get(edn_client *c, const edn_entry_id *id, uint64_t *seq_from)
 {

@@ -1,5 +1,5 @@
-/* Changing the passphrase: the account's root box and this device's lock each get a new wrap, and each is swapped in one step. The cost does not
- * depend on the size of the diary.
+/* Changing the passphrase: the account's root box and this device's lock each get a new wrap, and each is swapped in
+ * one step. The cost does not depend on the size of the diary.
  *
  *     1  here:    slot-next, and the hash of the link that will say so           both passphrases open
  *     2  server:  append the link, if the log is still as we know it

@@ -1,5 +1,5 @@
-/* Search by reading: every entry that the filter leaves is opened, folded (NFKD and case folding, Unicode through utf8proc) and looked
- * through for each word. */
+/* Search by reading: every entry that the filter leaves is opened, folded (NFKD and case folding, Unicode through
+ * utf8proc) and looked through for each word. */
 #include "client_priv.h"
 
 #include <stdlib.h>

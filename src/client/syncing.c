@@ -10,7 +10,7 @@
 #define FINDINGS_MAX 32u
 #define WAIT_MAX_S 60u /* longer than this a server is not waited for within one sync */
 
-/* ---- what is remembered of the server ------------------------------------------------------------------------------------------- */
+/* ---- what is remembered of the server ---------------------------------------------------------------------------- */
 
 static edn_status remote_row(edn_client *c, edn_buf *out)
 {
@@ -51,7 +51,7 @@ edn_status remote_save(edn_client *c, const edn_sync_remote *r)
     return st;
 }
 
-/* ---- claims: u32 n ‖ n × (device 16 ‖ u64 dseq ‖ hash 32 ‖ by 16 ‖ u64 since ms ‖ u32 syncs) ------------------------------------------ */
+/* ---- claims: u32 n ‖ n × (device 16 ‖ u64 dseq ‖ hash 32 ‖ by 16 ‖ u64 since ms ‖ u32 syncs) --------------------- */
 
 #define CLAIM_SIZE 84u
 
@@ -106,7 +106,7 @@ static edn_status claims_save(edn_client *c, const edn_claim *p, size_t n)
     return st;
 }
 
-/* ---- findings: the newest FINDINGS_MAX, newest first: n × (u32 status ‖ u64 time ms ‖ LP(text)) ------------------------------------------ */
+/* ---- findings: the newest FINDINGS_MAX, newest first: n × (u32 status ‖ u64 time ms ‖ LP(text)) ------------------ */
 
 edn_status finding_save(edn_client *c, const edn_finding *f)
 {
@@ -140,7 +140,7 @@ edn_status finding_save(edn_client *c, const edn_finding *f)
     return st;
 }
 
-/* ---- what the engine may look up ---------------------------------------------------------------------------------------------------------- */
+/* ---- what the engine may look up --------------------------------------------------------------------------------- */
 
 static bool view_space_key(void *ctx, uint32_t epoch, edn_space_key *out)
 {
@@ -174,7 +174,7 @@ edn_sync_view sync_view(edn_client *c)
     return (edn_sync_view){c, view_space_key, view_batch_hash, view_batch, view_link, view_box};
 }
 
-/* ---- one run of the engine -------------------------------------------------------------------------------------------------------------------- */
+/* ---- one run of the engine --------------------------------------------------------------------------------------- */
 
 typedef struct run {
     edn_client *c;
@@ -390,8 +390,8 @@ static void pause_ms(unsigned ms)
     (void)nanosleep(&t, NULL); /* a signal ends it early, which is as well */
 }
 
-/* A large diary may have to be sent in portions: as long as each attempt moves something, the server's wish to wait a little is
- * followed, and then it goes on. */
+/* A large diary may have to be sent in portions: as long as each attempt moves something, the server's wish to wait
+ * a little is followed, and then it goes on. */
 static edn_status run_patiently(run *r, bool full, uint64_t *clone_dseq)
 {
     edn_status st;
@@ -478,7 +478,7 @@ edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_s
     return sync_now(c, options, false, out, err);
 }
 
-/* ---- watching ------------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
 
 typedef struct watching {
     edn_client *c;

@@ -94,7 +94,7 @@ edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, cons
     return st;
 }
 
-/* ---- export -------------------------------------------------------------------------------------------------------------------- */
+/* ---- export ------------------------------------------------------------------------------------------------------ */
 
 /* Within a day, by id: the one order that does not depend on when a device heard of what. */
 typedef struct exporting {

@@ -51,7 +51,7 @@ static edn_status check_link(void *ctx, edn_bytes key, edn_status st, edn_bytes 
     return step(v, "verifying");
 }
 
-/* ---- batches ---------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static void check_records(verifying *v, const edn_sync_batch *b)
 {
@@ -152,7 +152,7 @@ static edn_status check_heads(verifying *v)
     return st;
 }
 
-/* ---- documents ---------------------------------------------------------------------------------------------------------------- */
+/* ---- documents --------------------------------------------------------------------------------------------------- */
 
 static edn_status gather_id(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
 {

@@ -17,7 +17,7 @@ static void must(bool ok, const char *what, const char *why)
 
 static uint64_t now(void *ctx) { return ((world *)ctx)->now_ms; }
 
-/* ---- folders -------------------------------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 static void copy_folder(const char *from, const char *to)
 {
@@ -46,7 +46,7 @@ void world_home_copy(const world *w, const char *from, const char *to)
     copy_folder(a, b);
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------------------- */
+/* ---- the server -------------------------------------------------------------------------------------------------- */
 
 void world_server_start(world *w)
 {
@@ -104,7 +104,7 @@ void world_server_restore(world *w, const char *name)
     world_server_start(w);
 }
 
-/* ---- the network -------------------------------------------------------------------------------------------------------- */
+/* ---- the network ------------------------------------------------------------------------------------------------- */
 
 static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err)
 {
@@ -139,7 +139,7 @@ static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answe
     return edn_buf_status(&out->body);
 }
 
-/* ---- making and copying ----------------------------------------------------------------------------------------------------- */
+/* ---- making and copying ------------------------------------------------------------------------------------------ */
 
 static world *world_empty(void)
 {
@@ -184,7 +184,7 @@ world *world_copy(const world *w)
     return out;
 }
 
-/* ---- devices ------------------------------------------------------------------------------------------------------------------ */
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
 
 edn_client_options world_options(world *w, const char *home)
 {

@@ -1,5 +1,5 @@
-/* world: one account's devices and its server in one process: real clients over a real server core, with a virtual clock
- * and a network that a test can cut, or let somebody sit on. */
+/* world: one account's devices and its server in one process: real clients over a real server core, with a virtual
+ * clock and a network that a test can cut, or let somebody sit on. */
 #ifndef EDN_TESTS_WORLD_H
 #define EDN_TESTS_WORLD_H
 

@@ -101,7 +101,7 @@ static void two_close(two *t)
     world_free(t->w);
 }
 
-/* ---- what a diarist does ------------------------------------------------------------------------------------------------ */
+/* ---- what a diarist does ----------------------------------------------------------------------------------------- */
 
 static void what_is_written_on_one_device_is_read_on_the_other(void **state)
 {
@@ -305,7 +305,7 @@ static void search_finds_all_words_in_any_case(void **state)
     two_close(&t);
 }
 
-/* ---- what must hold --------------------------------------------------------------------------------------------------------- */
+/* ---- what must hold ---------------------------------------------------------------------------------------------- */
 
 static void a_sync_with_nothing_new_is_one_round_trip(void **state)
 {
