@@ -103,8 +103,8 @@ EDN_MUST_USE edn_status edn_doc_encode_bare(const edn_doc *doc, edn_agent_id age
  * not here. Nothing is appended when there is nothing to send. */
 EDN_MUST_USE edn_status edn_doc_encode_since(const edn_doc *doc, edn_version version, edn_buf *out);
 
-/* Whose events a message carries, without taking them in: `*first` and the next `*count` of that agent. A caller that got
- * the message from somebody checks that it is that somebody's. EDN_E_FORMAT: also what edn_doc_encode_bare and
+/* Whose events a message carries, without taking them in: `*first` and the next `*count` of that agent. A caller that
+ * got the message from somebody checks that it is that somebody's. EDN_E_FORMAT: also what edn_doc_encode_bare and
  * edn_doc_encode_since make. */
 EDN_MUST_USE edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count);
 
@@ -128,9 +128,10 @@ EDN_MUST_USE edn_status edn_doc_merge_bare(edn_doc *doc, edn_agent_id agent, edn
 
 /* Appends the whole document: canonical, one document has one encoding. */
 EDN_MUST_USE edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out);
-/* EDN_E_FORMAT for any other bytes than edn_doc_encode makes, as far as they are read: the text, the fields, the tags and
- * the frontier. The history is kept as it is and read when something first asks for it: an edit, a message, history.
- * If it proves to be damaged, or to belong to another document, that call gives EDN_E_FORMAT and changes nothing. */
+/* EDN_E_FORMAT for any other bytes than edn_doc_encode makes, as far as they are read: the text, the fields, the tags
+ * and the frontier. The history is kept as it is and read when something first asks for it: an edit, a message,
+ * history. If it proves to be damaged, or to belong to another document, that call gives EDN_E_FORMAT and changes
+ * nothing. */
 EDN_MUST_USE edn_status edn_doc_decode(edn_bytes in, edn_doc **out);
 /* Reads the history of a decoded document now, and replays it: EDN_E_FORMAT unless it gives this text, these fields and
  * tags. For documents that somebody else encoded. */

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-/* ---- changes ------------------------------------------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 typedef struct history {
     const edn_log *log;
@@ -84,7 +84,7 @@ edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx)
     return st;
 }
 
-/* ---- parts of a document ---------------------------------------------------------------------------------------------------- */
+/* ---- parts of a document ----------------------------------------------------------------------------------------- */
 
 /* A new document of the events in `ranges`, which hold every event's past. */
 static edn_status doc_of(const edn_doc *doc, const edn_lv_range *ranges, uint32_t n, edn_doc **out)

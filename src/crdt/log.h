@@ -90,7 +90,7 @@ void edn_log_dispose(edn_log *log);
 EDN_MUST_USE bool edn_vec_room(void **p, uint32_t *cap, size_t need, size_t size);
 #define EDN_VEC_ROOM(p, cap, need) edn_vec_room((void **)&(p), &(cap), (need), sizeof *(p))
 
-/* ---- appending ------------------------------------------------------------------------------------------------------- */
+/* ---- appending --------------------------------------------------------------------------------------------------- */
 
 /* Finds an agent, or EDN_LV_NONE. */
 uint32_t edn_log_agent_find(const edn_log *log, const edn_agent_id *id);
@@ -132,7 +132,7 @@ uint32_t edn_op_extend(edn_op_join *run, edn_op_kind kind, uint32_t pos, uint32_
 /* The position of the event that is `k` behind a run's first. */
 uint32_t edn_op_pos(edn_op_kind kind, uint32_t pos, uint32_t k);
 
-/* ---- looking up -------------------------------------------------------------------------------------------------------- */
+/* ---- looking up -------------------------------------------------------------------------------------------------- */
 
 /* The graph run, or the op, that holds an event: its index. */
 uint32_t edn_log_run_of(const edn_log *log, edn_lv lv);
@@ -152,7 +152,7 @@ edn_bytes edn_log_meta_name(const edn_log *log, const edn_op *op);
 edn_bytes edn_log_meta_value(const edn_log *log, const edn_op *op);
 int edn_agent_id_compare(const edn_agent_id *a, const edn_agent_id *b);
 
-/* ---- the graph --------------------------------------------------------------------------------------------------------- */
+/* ---- the graph --------------------------------------------------------------------------------------------------- */
 
 typedef struct edn_lv_range {
     edn_lv from, to; /* [from, to) */

@@ -30,7 +30,7 @@ struct rope_inner {
     edn_rope_sum sums[ROPE_FAN];
 };
 
-/* ---- sums ---------------------------------------------------------------------------------------------------------- */
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
 
 static void sum_add(edn_rope_sum *a, const edn_rope_sum *b)
 {
@@ -72,7 +72,7 @@ edn_rope_sum edn_rope_measure(edn_bytes s)
     return out;
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static rope_leaf *leaf_take(edn_rope *r)
 {
@@ -150,7 +150,8 @@ void edn_rope_dispose(edn_rope *r)
 }
 
 /* Bounds what `edits` insertions can need. A split leaves halves that take a third of a chunk before they split
- * again, so besides the bytes only chunks that are nearly full now can split: no more than there are edits or chunks. */
+ * again, so besides the bytes only chunks that are nearly full now can split: no more than there are edits or
+ * chunks. */
 static void reserve_bounds(const edn_rope *r, size_t edits, size_t bytes, size_t *leaves, size_t *inners)
 {
     size_t touched = EDN_MIN(edits, r->n_leaves + 1);
@@ -185,7 +186,7 @@ edn_status edn_rope_reserve(edn_rope *r, size_t edits, size_t bytes)
     return EDN_OK;
 }
 
-/* ---- the tree -------------------------------------------------------------------------------------------------------- */
+/* ---- the tree ---------------------------------------------------------------------------------------------------- */
 
 static void child_link(rope_inner *p, unsigned slot)
 {
@@ -375,7 +376,7 @@ static void leaf_mend(edn_rope *r, rope_leaf *leaf)
     inner_mend(r, p);
 }
 
-/* ---- finding --------------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 /* The chunk with scalar `pos`. At a seam: the chunk before it, or with `after` the one behind. */
 static rope_leaf *seek(edn_rope *r, uint32_t pos, bool after)
@@ -413,7 +414,7 @@ static unsigned leaf_offset(const rope_leaf *leaf, uint32_t index)
     return (unsigned)edn_utf8_offset(edn_bytes_of(leaf->data, leaf->n), index);
 }
 
-/* ---- editing --------------------------------------------------------------------------------------------------------- */
+/* ---- editing ----------------------------------------------------------------------------------------------------- */
 
 static void rope_begin(edn_rope *r)
 {
@@ -534,7 +535,7 @@ void edn_rope_delete(edn_rope *r, uint32_t pos, uint32_t count)
     }
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 void edn_rope_each(const edn_rope *r, uint32_t from, uint32_t count, edn_rope_fn *fn, void *ctx)
 {

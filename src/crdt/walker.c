@@ -126,7 +126,7 @@ bool edn_edits_add(edn_edits *e, edn_edit x)
     return true;
 }
 
-/* ---- index ------------------------------------------------------------------------------------------------------------ */
+/* ---- index ------------------------------------------------------------------------------------------------------- */
 
 static bool index_room(walk_index *x, uint32_t events)
 {
@@ -192,7 +192,7 @@ static void index_set(walk_index *x, uint32_t at, uint32_t n, uint32_t value)
     }
 }
 
-/* ---- tree -------------------------------------------------------------------------------------------------------------- */
+/* ---- tree -------------------------------------------------------------------------------------------------------- */
 
 static walk_sums rec_sums(const walk_rec *r)
 {
@@ -419,7 +419,7 @@ static bool at_record(const edn_walker *w, walk_at *at)
     }
 }
 
-/* ---- finding ----------------------------------------------------------------------------------------------------------- */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 typedef enum walk_by { BY_CUR, BY_END, BY_BASE } walk_by;
 
@@ -517,7 +517,7 @@ static int ids_compare(const edn_walker *w, uint32_t a, uint32_t b)
     return x.off < y.off ? -1 : 1;
 }
 
-/* ---- insertion ---------------------------------------------------------------------------------------------------------- */
+/* ---- insertion --------------------------------------------------------------------------------------------------- */
 
 static bool event_before(const edn_log *log, edn_lv a, edn_lv b)
 {
@@ -620,7 +620,7 @@ static edn_status apply_insert(edn_walker *w, edn_lv lv, uint32_t pos, uint32_t 
     return EDN_OK;
 }
 
-/* ---- deletion ----------------------------------------------------------------------------------------------------------- */
+/* ---- deletion ---------------------------------------------------------------------------------------------------- */
 
 /* Narrows the record at `at` to exactly [off, off + len), and tells where it is now. */
 static walk_at rec_isolate(edn_walker *w, walk_at at, uint32_t len)
@@ -697,7 +697,7 @@ static edn_status apply_delete(edn_walker *w, edn_lv lv, uint32_t pos, uint32_t 
     return EDN_OK;
 }
 
-/* ---- moving prepare ----------------------------------------------------------------------------------------------------- */
+/* ---- moving prepare ---------------------------------------------------------------------------------------------- */
 
 /* Changes the state of characters [id, id + len) in prepare by `d`. */
 static edn_status state_add(edn_walker *w, uint32_t id, uint32_t len, int d)
@@ -811,7 +811,7 @@ static edn_status prepare_move(edn_walker *w, const edn_lv *to, uint32_t n)
     return st;
 }
 
-/* ---- entering events ------------------------------------------------------------------------------------------------------ */
+/* ---- entering events --------------------------------------------------------------------------------------------- */
 
 /* The events [from, to) of one op. */
 static edn_status op_enter(edn_walker *w, const edn_op *op, edn_lv from, edn_lv to, bool by_effect, edn_edits *edits)
@@ -898,7 +898,7 @@ edn_status edn_walker_step(edn_walker *w, edn_lv to, edn_edits *edits)
     return st;
 }
 
-/* ---- beginning and end ------------------------------------------------------------------------------------------------------ */
+/* ---- beginning and end ------------------------------------------------------------------------------------------- */
 
 static bool walker_begin(edn_walker *w)
 {

@@ -377,8 +377,8 @@ static void stream_wake(edn_httpd *h, stream *s)
     }
 }
 
-/* The buffer that we are to fill is most of the connection's pool. Before a stream goes to sleep, the pages of it that hold
- * nothing go back to the system: an idle stream then costs its head, not the largest head there may be. */
+/* The buffer that we are to fill is most of the connection's pool. Before a stream goes to sleep, the pages of it that
+ * hold nothing go back to the system: an idle stream then costs its head, not the largest head there may be. */
 static void stream_give_back(char *buf, size_t n)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

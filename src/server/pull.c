@@ -43,8 +43,8 @@ void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_an
     }
 }
 
-/* Keeps the probe's hash with the space, in a commit of its own: it comes once for each epoch. When the disk is full the
- * device does without: reading must go on. Only a failure to read is one. */
+/* Keeps the probe's hash with the space, in a commit of its own: it comes once for each epoch. When the disk is full
+ * the device does without: reading must go on. Only a failure to read is one. */
 static edn_status pull_keep_probe(edn_server *s, server_account **account, const uint8_t probe[EDN_PROBE_SIZE])
 {
     static const uint8_t none[EDN_PROBE_SIZE];

@@ -120,7 +120,7 @@ typedef struct edn_login_message {
 void edn_login_sign(edn_signature *out, const edn_login_message *m, const edn_sign_sk *sk);
 EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_message *m, const edn_sign_pk *pk);
 
-/* ---- requests and answers ----------------------------------------------------------------------------------------
+/* ---- requests and answers -------------------------------------------------------------------------------------------
  *
  * Every body begins with u8 version 1; integers are little-endian; lists are u32 n ‖ items; nothing may trail.
  * `struct`s borrow from the decoded bytes and, for lists, from the arena. A put appends; a decode gives EDN_E_FORMAT

@@ -1,6 +1,6 @@
 /* The part of cmocka that unit tests use, for wasm32, where nothing can jump out of a failed check: a process runs
- * one test, whose number is in CHECK_TEST (from 1), and ends at the first failed check. With number 0 it ends with the count
- * of tests. scripts/cross/node-run.mjs starts one instance a test. */
+ * one test, whose number is in CHECK_TEST (from 1), and ends at the first failed check. With number 0 it ends with the
+ * count of tests. scripts/cross/node-run.mjs starts one instance a test. */
 #ifndef EDN_TESTS_WASM_CMOCKA_H
 #define EDN_TESTS_WASM_CMOCKA_H
 

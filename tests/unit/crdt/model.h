@@ -1,6 +1,7 @@
 /* The naive document that the real one is checked against: no runs, no tree, no versions moved about. Each character
  * is an item of a list and is never taken out; what an event had seen is a plain set of events; everything is found by
- * walking from the front. It takes the order of concurrent insertions from the same paper, and nothing else is shared. */
+ * walking from the front. It takes the order of concurrent insertions from the same paper, and nothing else is
+ * shared. */
 #ifndef EDN_TESTS_CRDT_MODEL_H
 #define EDN_TESTS_CRDT_MODEL_H
 
@@ -78,7 +79,7 @@ static inline model_event *model_add(model *m, edn_event_id id, edn_version pare
     return e;
 }
 
-/* ---- text ----------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 typedef struct model_item {
     size_t event;       /* the insertion */
@@ -192,7 +193,7 @@ static inline void model_text(const model *m, const uint64_t *set, edn_buf *out)
     free(l.v);
 }
 
-/* ---- fields, tags, state --------------------------------------------------------------------------------------------- */
+/* ---- fields, tags, state ----------------------------------------------------------------------------------------- */
 
 static inline const char *model_field(const model *m, const uint64_t *set, const char *name)
 {

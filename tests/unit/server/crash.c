@@ -1,5 +1,5 @@
-/* Power goes, or a write fails, at every operation of a session: what was acknowledged is there afterwards, what was not is
- * there as a whole or not at all, and the session can be carried on. */
+/* Power goes, or a write fails, at every operation of a session: what was acknowledged is there afterwards, what was
+ * not is there as a whole or not at all, and the session can be carried on. */
 #include "crashvfs.h"
 #include "server_kit.h"
 

@@ -1,4 +1,5 @@
-/* Groups: one commit for all, nothing answered before it, and nobody harmed by another's request or by a disk that fails. */
+/* Groups: one commit for all, nothing answered before it, and nobody harmed by another's request or by a disk that
+ * fails. */
 #include "server_kit.h"
 
 enum { PEOPLE = 5 };

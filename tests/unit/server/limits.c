@@ -41,7 +41,7 @@ static void restart(fixture *f)
     person_sign_in(&f->p, 0, kit_ask, &f->k, &f->token);
 }
 
-/* ---- buckets ----------------------------------------------------------------------------------------------------------- */
+/* ---- buckets ----------------------------------------------------------------------------------------------------- */
 
 static void a_bucket_gives_its_burst_and_then_its_rate(void **state)
 {
@@ -102,7 +102,7 @@ static void a_debt_is_paid_before_the_next(void **state)
     edn_limit_dispose(&t);
 }
 
-/* ---- logins -------------------------------------------------------------------------------------------------------------- */
+/* ---- logins ------------------------------------------------------------------------------------------------------ */
 
 /* The status of a login with a wrong signature, and its Retry-After. */
 static int bad_login(fixture *f, size_t device, uint32_t *wait)
@@ -213,7 +213,7 @@ static void an_unknown_account_is_limited_like_a_known_one(void **state)
     CHECK_INT(wait, 1);
 }
 
-/* ---- requests --------------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static int ask_box(fixture *f, edn_bytes token)
 {
@@ -331,7 +331,7 @@ static void a_new_account_may_bring_2048_links_at_once(void **state)
     person_dispose(&q);
 }
 
-/* ---- quotas -------------------------------------------------------------------------------------------------------------------- */
+/* ---- quotas ------------------------------------------------------------------------------------------------------ */
 
 static void an_account_stops_at_its_bytes(void **state)
 {

@@ -216,7 +216,7 @@ static void a_token_of_another_server_is_nothing_here(void **state)
     CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, edn_buf_view(&f->token)), 401);
 }
 
-/* ---- by passphrase --------------------------------------------------------------------------------------------------------- */
+/* ---- by passphrase ----------------------------------------------------------------------------------------------- */
 
 static int send_links(fixture *f, size_t from, size_t n)
 {
@@ -313,7 +313,7 @@ static void a_new_passphrase_ends_what_the_old_one_opened(void **state)
     edn_buf_dispose(&boxes);
 }
 
-/* ---- who is there --------------------------------------------------------------------------------------------------------------- */
+/* ---- who is there ------------------------------------------------------------------------------------------------ */
 
 static void ask_name(fixture *f, const edn_hash *name, edn_buf *answer, edn_msg_challenge *m, edn_arena *a)
 {
