@@ -104,9 +104,35 @@ def wire(k):
         yield bytes([2 + i]) + b"\x01" + m
 
 
+def sync():
+    login = bytes([1, 0, 0]) * 3  # server, challenge, token
+
+    def pull(flags, count, head, links, batches, heads):
+        return bytes([2, flags, count, head]) + b"".join(
+            bytes([len(x)]) + bytes(b for pair in x for b in pair) for x in (links, batches, heads))
+
+    def plain(*which):
+        return [(i, 0) for i in which]
+
+    yield login + pull(2, 2, 1, [], [], plain(1, 2))  # in step
+    yield login + pull(2, 3, 2, plain(2), plain(3, 4, 5, 6), plain(1, 4, 6))  # all that is new
+    yield login + pull(3, 3, 2, plain(2), plain(4, 6, 5), plain(1, 4, 6)) + pull(2, 3, 2, [], plain(3, 4), plain(1, 4, 6))
+    yield login + pull(2, 2, 1, [], [(3, 90)], plain(1, 3)) + pull(2, 2, 1, [], plain(3), plain(1, 3))  # altered
+    yield login + pull(2, 2, 1, [], plain(7, 8), plain(1, 8))  # a second history
+    yield login + pull(2, 2, 1, [], [], plain(9, 2)) + pull(2, 2, 1, [], plain(0, 1, 9), plain(9, 2))  # a clone
+    yield login + pull(2, 3, 3, plain(3), [], plain(1, 2))  # another link
+    yield login + pull(2, 3, 3, plain(4), plain(12), plain(1, 2, 12))  # a ghost
+    yield login + pull(2, 1, 0, [], [], []) + bytes([1, 0, 0]) + pull(2, 2, 1, [], [], []) + bytes([1, 0, 0]) * 3
+    yield login + pull(2, 2, 1, [], plain(3, 4, 11), plain(1, 11)) + pull(2, 2, 1, [], plain(0, 1), plain(1, 11))
+    yield bytes([1, 0, 0]) * 2 + bytes([0, 5, 0, 0]) + bytes([1, 0, 0]) * 3 + pull(2, 2, 1, [], [], [])  # lost
+    yield login + bytes([0, 10, 0, 0])  # busy
+    yield bytes([0, 0, 6, 0]) + b"<html>"
+
+
 def main(folder):
     k = known()
-    targets = {"base": base(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "wire": wire(k)}
+    targets = {"base": base(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
+               "wire": wire(k)}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for i, data in enumerate(inputs):

@@ -241,11 +241,7 @@ static bool suspects_open(const edn_sync *s)
 /* What is believed of the server from earlier syncs is enough to push on: it signed for the very log that is here. */
 static bool push_blind(const edn_sync *s)
 {
-    const edn_sync_remote *r = s->setup.remote;
-    edn_hash head = edn_devlog_head(s->log);
-
-    return !s->setup.full && r->receipt.time_ms && r->log_count == edn_devlog_count(s->log) &&
-           hash_equal(&head, &r->log_head) && edn_sync_lacks_batches_there(s);
+    return !s->setup.full && edn_sync_log_signed(s) && edn_sync_lacks_batches_there(s);
 }
 
 static sync_state plan_state(const edn_sync *s)

@@ -38,17 +38,23 @@ static bool map_within(const edn_sync *s, const head_map *a, const head_map *b)
     return true;
 }
 
-bool edn_sync_covered(const edn_sync *s)
+bool edn_sync_log_signed(const edn_sync *s)
 {
     const edn_sync_remote *r = s->setup.remote;
-    const head_map signed_heads = {r->heads, r->heads_n, r->heads_n};
     edn_hash head;
 
     if (r->receipt.time_ms == 0 || edn_devlog_count(s->log) == 0 || r->log_count != edn_devlog_count(s->log))
         return false;
     head = edn_devlog_head(s->log);
-    return hash_equal(&head, &r->log_head) && map_within(s, &s->have, &signed_heads) &&
-           map_within(s, &signed_heads, &s->have);
+    return hash_equal(&head, &r->log_head);
+}
+
+bool edn_sync_covered(const edn_sync *s)
+{
+    const edn_sync_remote *r = s->setup.remote;
+    const head_map signed_heads = {r->heads, r->heads_n, r->heads_n};
+
+    return edn_sync_log_signed(s) && map_within(s, &s->have, &signed_heads) && map_within(s, &signed_heads, &s->have);
 }
 
 bool edn_sync_lacks_here(const edn_sync *s)

@@ -169,6 +169,7 @@ device_text edn_device_text(const edn_device_id *id);
 static inline bool is_self(const edn_sync *s, const edn_device_id *id) { return device_equal(id, &s->setup.device); }
 /* A head as it counts: of a revoked device at most its cut. */
 edn_head edn_sync_effective(const edn_sync *s, const edn_head *head);
+bool edn_sync_log_signed(const edn_sync *s); /* the newest receipt names the log that is here */
 bool edn_sync_covered(const edn_sync *s);    /* the newest receipt is of exactly what is here */
 bool edn_sync_lacks_here(const edn_sync *s); /* the server claims something that may still be taken */
 uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine); /* how many of its batches the server lacks */

@@ -1,5 +1,5 @@
-/* The evil server of SECURITY 1: the true server's core, in process, behind a layer that rewrites what it says. It has the
- * server's own keys, so that its lies are signed where a server can sign. */
+/* The evil server of SECURITY 1: the true server's core, in process, behind a layer that rewrites what it says. It has
+ * the server's own keys, so that its lies are signed where a server can sign. */
 #include "sync/world.h"
 
 #include "server/server_priv.h"
@@ -107,7 +107,7 @@ static void honest_settle(evil *e, bool after_lies)
     }
 }
 
-/* ---- the server's disk ----------------------------------------------------------------------------------------------- */
+/* ---- the server's disk ------------------------------------------------------------------------------------------- */
 
 static edn_bytes disk_read(evil *e)
 {
@@ -146,7 +146,7 @@ static void disk_write(evil *e, edn_bytes disk)
     kit_open(&e->k);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void the_true_server_and_the_engine_agree(void **state)
 {
@@ -404,7 +404,7 @@ static void a36_a_server_clock_that_jumps_by_years_changes_nothing(void **state)
     evil_free(&e);
 }
 
-/* ---- lies at random ---------------------------------------------------------------------------------------------------------- */
+/* ---- lies at random ---------------------------------------------------------------------------------------------- */
 
 typedef struct liar {
     evil *e;

@@ -1197,7 +1197,7 @@ static void another_origin_gets_no_login(void **state)
     check_finding(&o, EDN_E_AUTH, false);
     CHECK_INT(o.figures.round_trips, 1);
     w.srv.origin =
-        "https://\x1b[2J\xff\n.evil.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        "https://\x1b[2J\xff\n.evil.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     w.d[0].remote.receipt_pk = w.srv.receipt_pk;
     o = device_sync_on(&w, &w.d[0], &l); /* in the challenge */
     for (const char *c = o.findings[0].text; *c; c++)

@@ -1,5 +1,5 @@
-/* The published batches (EDN_DATA/vectors/edn/batch.json), each with the class that it must fail with. They come without
- * a device log: a table of two devices stands in for it. */
+/* The published batches (EDN_DATA/vectors/edn/batch.json), each with the class that it must fail with. They have no
+ * device log: a table of two devices stands in for it. */
 #include "sync/world.h"
 
 #include "sync/sync_priv.h"
