@@ -16,14 +16,16 @@
 #include "keys/keys.h"
 #include "wire/wire.h"
 
-/* What the engine may look up in the device's store while it runs. Everything was verified before it was kept. */
+/* What the engine may look up in the device's store while it runs. Everything was verified before it was kept. It is
+ * asked for what `heads` named and, from edn_sync_saved on, for what was saved. */
 typedef struct edn_sync_view {
     void *ctx;
     /* The outer key of the space for an epoch; false: not here. */
     bool (*space_key)(void *ctx, uint32_t epoch, edn_space_key *out);
     /* The hash of a held batch; false: not held. */
     bool (*batch_hash)(void *ctx, const edn_device_id *device, uint64_t dseq, edn_hash *out);
-    /* Appends a held batch, link, or box named by a link; EDN_E_MISSING. */
+    /* Appends a held batch, link, or box named by a link; EDN_E_MISSING. A batch that gives EDN_E_DAMAGED ends the
+     * sending of its device's, any other failure ends the sync. */
     edn_status (*batch)(void *ctx, const edn_device_id *device, uint64_t dseq, edn_buf *out);
     edn_status (*link)(void *ctx, uint64_t seq, edn_buf *out);
     edn_status (*box)(void *ctx, const edn_hash *hash, edn_buf *out);
@@ -110,7 +112,12 @@ typedef struct edn_sync_action {
     const edn_sync_batch *batches; /* each device's in order, causes before effects where both are here */
     size_t batches_n;
     /* DONE: */
-    edn_status status; /* EDN_OK also with findings; else why nothing more could be done */
+    /* EDN_OK also with findings; else why nothing more could be done: EDN_E_FORK (another device log than the pinned
+     * one), _CLONE (this device's keys are at work elsewhere), _AUTH (the server calls itself otherwise), _DENIED,
+     * _RATE, _FULL, _SERVER, what `carried` or `saved` said, or a failure here (_NOMEM, the view's). All but _RATE,
+     * _FULL and what came from outside have a finding that says it in words. A later sync goes on from what was
+     * saved. */
+    edn_status status;
 } edn_sync_action;
 
 /* What to do next; borrowed until the next call of any kind. Asked again without an answer, it says the same. */
@@ -149,8 +156,9 @@ typedef struct edn_sync_figures {
 edn_sync_figures edn_sync_figures_of(const edn_sync *s);
 
 /* Checks one batch as the engine does, without a server: used by the engine itself and by `verify`. Order and classes
- * are those of SECURITY 2.8. `last` is the device's newest batch held (dseq 0: none). On EDN_OK the opened body lives
- * in `arena`. EDN_E_EXISTS: this very batch is held already. */
+ * are those of SECURITY 2.8 (docs/spec/batches.md), but for gossip, which needs more than one batch: `out->body.heads`
+ * is what it says. `last` is the device's newest batch held (dseq 0: none). On EDN_OK the opened body lives in `arena`,
+ * and the batch borrows `bytes`. EDN_E_EXISTS: this very batch is held already. The bytes may be hostile. */
 typedef struct edn_batch_check {
     const edn_devlog *log;
     edn_space_id space;
