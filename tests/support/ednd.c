@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +55,7 @@ void ednd_spawn(ednd *e, const char *program, const char *const *flags)
     e->pid = fork();
     must(e->pid >= 0, "fork");
     if (e->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
         dup2(out[1], 1);
         dup2(err[1], 2);
         execv(program, (char *const *)(uintptr_t)argv);
@@ -75,7 +77,12 @@ void ednd_start(ednd *e, const char *program, const char *const *flags)
     while (n < sizeof line - 1 && (got = read(e->out, line + n, 1)) == 1 && line[n] != '\n')
         n++;
     line[n] = 0;
-    must(strncmp(line, "ednd: ready at ", 15) == 0, "it did not start");
+    if (strncmp(line, "ednd: ready at ", 15) != 0) {
+        char said[512];
+        ednd_errors(e, said, sizeof said);
+        fprintf(stderr, "%s did not start: %s%s\n", program, line, said);
+        abort();
+    }
     snprintf(e->origin, sizeof e->origin, "%.120s", line + 15);
     e->port = (uint16_t)strtoul(strrchr(line, ':') + 1, NULL, 10);
 }
