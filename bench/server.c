@@ -2,9 +2,9 @@
  *
  * usage: server-bench EDND [--quick]
  *
- * Starts EDND on a new folder, loads it over many keep-alive connections from one thread, and prints one JSON object a line:
- * {"name", "value", "unit", "goal", "better", "ok"}. CPU is the server's own (schedstat), so that the load generator on the
- * same cores does not count. Exit code 1: a figure is missed. */
+ * Starts EDND on a new folder, loads it over many keep-alive connections from one thread, and prints one JSON object a
+ * line: {"name", "value", "unit", "goal", "better", "ok"}. CPU is the server's own (schedstat), so that the load
+ * generator on the same cores does not count. Exit code 1: a figure is missed. */
 #include "ednd.h"
 #include "person.h"
 
@@ -48,7 +48,7 @@ static void figure(const char *name, double value, const char *unit, double goal
     fflush(stdout);
 }
 
-/* ---- the server ---------------------------------------------------------------------------------------------------- */
+/* ---- the server -------------------------------------------------------------------------------------------------- */
 
 static double server_cpu_s(const ednd *s)
 {
@@ -82,10 +82,10 @@ static double server_private_kib(const ednd *s)
     return (double)sum;
 }
 
-/* ---- load ------------------------------------------------------------------------------------------------------------ */
+/* ---- load -------------------------------------------------------------------------------------------------------- */
 
-/* Each connection sends its requests one after the other, each when the one before was answered. `next` gives the request
- * or empty bytes when there is none left. */
+/* Each connection sends its requests one after the other, each when the one before was answered. `next` gives the
+ * request or empty bytes when there is none left. */
 typedef edn_bytes next_fn(void *ctx, size_t conn, size_t i);
 
 static void load(wire_conn *conns, size_t n, next_fn *next, void *ctx, int want)
@@ -122,7 +122,7 @@ static void load(wire_conn *conns, size_t n, next_fn *next, void *ctx, int want)
     close(ep);
 }
 
-/* ---- pushes and probes --------------------------------------------------------------------------------------------------------- */
+/* ---- pushes and probes ------------------------------------------------------------------------------------------- */
 
 typedef struct work {
     person *people;
@@ -267,7 +267,7 @@ static void bench_requests(const ednd *s, bool quick)
     free(conns);
 }
 
-/* ---- event streams ---------------------------------------------------------------------------------------------------------------- */
+/* ---- event streams ----------------------------------------------------------------------------------------------- */
 
 static void bench_streams(const ednd *s, size_t n)
 {

@@ -1,5 +1,5 @@
-/* The program itself, through real sockets: its answers on the wire, its limits, its event streams, TLS, and how it starts
- * and stops. usage: http EDND */
+/* The program itself, through real sockets: its answers on the wire, its limits, its event streams, TLS, and how it
+ * starts and stops. usage: http EDND */
 #include "ednd.h"
 #include "person.h"
 
@@ -123,7 +123,7 @@ static size_t pull_count(user *u, wire_conn *c)
     ednd_init(&e);                                                                                                     \
     ednd_start(&e, program, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
-/* ---- on the wire --------------------------------------------------------------------------------------------------------- */
+/* ---- on the wire ------------------------------------------------------------------------------------------------- */
 
 static void answers_say_no_more_than_they_must(void **state)
 {
@@ -298,7 +298,7 @@ static void the_log_of_requests_holds_no_ids_tokens_or_paths(void **state)
     ednd_dispose(&e);
 }
 
-/* ---- limits ----------------------------------------------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
 
 /* A head of exactly `n` bytes. */
 static void head_of(edn_buf *out, size_t n)
@@ -500,7 +500,7 @@ static void bodies_in_flight_share_a_bounded_memory(void **state)
     ednd_dispose(&e);
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static void a_stream_tells_of_a_push_within_a_moment(void **state)
 {
@@ -555,7 +555,7 @@ static void a_stream_shows_signs_of_life_and_ends_with_its_token(void **state)
     ednd_dispose(&e);
 }
 
-/* ---- starting and stopping ----------------------------------------------------------------------------------------------------------- */
+/* ---- starting and stopping --------------------------------------------------------------------------------------- */
 
 static void stops_with_everything_it_acknowledged(void **state)
 {
@@ -796,7 +796,7 @@ static void gives_up_core_dumps_privileges_and_the_rest_of_the_disk(void **state
     ednd_dispose(&e);
 }
 
-/* ---- TLS ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- TLS --------------------------------------------------------------------------------------------------------- */
 
 static void write_file(const char *path, const gnutls_datum_t *d)
 {

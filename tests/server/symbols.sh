@@ -1,8 +1,8 @@
 #!/bin/sh
 # usage: symbols.sh EDND
-# Shows from its symbols that a server holds nothing that could open a record: no code that seals, unseals, wraps or stretches
-# a key, none of the modules that would, and none of the library's functions for it. (crypto_scalarmult stays: the check of a
-# device's public X25519 key in the log multiplies it by a number that everybody knows.)
+# Shows from its symbols that a server holds nothing that could open a record: no code that seals, unseals, wraps or
+# stretches a key, none of the modules that would, and none of the library's functions for it. (crypto_scalarmult stays:
+# the check of a device's public X25519 key in the log multiplies it by a number that everybody knows.)
 set -eu
 symbols=$(nm "$1" | awk '{print $NF}'; nm -D "$1" | awk '{print $NF}')
 # A server that checks batches, or this looks at the wrong file (or at a stripped one).
