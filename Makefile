@@ -5,7 +5,7 @@ T ?=
 B ?= spine
 
 .DEFAULT_GOAL := all
-.PHONY: all run test crash asan tsan valgrind oom bench fuzz wasm cross ct cover tidy format demo packages clean help
+.PHONY: all run test crash asan tsan valgrind oom bench fuzz wasm cross ct cover tidy docs format demo packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -53,6 +53,9 @@ cover: ## coverage by the tests: build-cover/coverage.html; T=
 
 tidy: all ## layout, include arrows, words, symbols, clang-tidy, gcc -fanalyzer; T=arrows runs one
 	@scripts/tidy $(T)
+
+docs: ## every link and path in the documents is there, and every column that the server keeps is listed
+	@scripts/tidy docs
 
 format: ## lay the C files out
 	@scripts/tidy apply

@@ -116,7 +116,8 @@ def sync():
 
     yield login + pull(2, 2, 1, [], [], plain(1, 2))  # in step
     yield login + pull(2, 3, 2, plain(2), plain(3, 4, 5, 6), plain(1, 4, 6))  # all that is new
-    yield login + pull(3, 3, 2, plain(2), plain(4, 6, 5), plain(1, 4, 6)) + pull(2, 3, 2, [], plain(3, 4), plain(1, 4, 6))
+    yield (login + pull(3, 3, 2, plain(2), plain(4, 6, 5), plain(1, 4, 6))
+           + pull(2, 3, 2, [], plain(3, 4), plain(1, 4, 6)))
     yield login + pull(2, 2, 1, [], [(3, 90)], plain(1, 3)) + pull(2, 2, 1, [], plain(3), plain(1, 3))  # altered
     yield login + pull(2, 2, 1, [], plain(7, 8), plain(1, 8))  # a second history
     yield login + pull(2, 2, 1, [], [], plain(9, 2)) + pull(2, 2, 1, [], plain(0, 1, 9), plain(9, 2))  # a clone
