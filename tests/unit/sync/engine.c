@@ -277,6 +277,60 @@ static void links_that_the_server_lacks_are_appended(void **state)
     world_free(&w);
 }
 
+static void links_go_with_the_boxes_that_they_name(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    w.boxes = true;
+    world_add(&w);
+    world_add(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    links_cut(&w.srv.links, 1);
+    CHECK(device_sync(&w, &w.d[0]).figures.synced); /* appended */
+    CHECK_INT(w.srv.boxes, 2);
+    w.srv.present = false;
+    links_cut(&w.srv.links, 0);
+    w.d[0].remote.token[0] = 0;
+    o = device_sync_on(&w, &w.d[0], &(line){.full = true}); /* registered */
+    CHECK(o.figures.synced);
+    CHECK_INT(o.figures.links_sent, 3);
+    CHECK_INT(w.srv.boxes, 5);
+    world_free(&w);
+}
+
+static void more_links_than_one_request_carries_go_in_several(void **state)
+{
+    enum { PINS = 700, LINKS = 50 };
+    static edn_pin pins[PINS];
+    world w;
+    edn_link_signer signer;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    signer = (edn_link_signer){&w.d[0].id, &w.d[0].sk, WORLD_T0};
+    for (size_t i = 0; i < PINS; i++) {
+        pins[i] = (edn_pin){.dseq = 1}; /* of spaces that are not this one */
+        edn_store_u32(pins[i].space.b, (uint32_t)i);
+    }
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    for (int i = 0; i < LINKS; i++) {
+        edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+        CHECK_OK(edn_link_checkpoint(&link, w.d[0].links.log, &signer, pins, PINS));
+        links_put(&w.d[0].links, edn_buf_view(&link));
+        edn_buf_dispose(&link);
+    }
+    o = device_sync(&w, &w.d[0]);
+    CHECK_SYNCED(o);
+    CHECK_INT(o.figures.links_sent, LINKS);
+    CHECK_INT(w.srv.links.n, LINKS + 1);
+    CHECK_INT(o.figures.round_trips, 5); /* pull, append, pull, append, pull */
+    world_free(&w);
+}
+
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 typedef struct refusal {
@@ -572,6 +626,8 @@ int main(void)
         cmocka_unit_test(what_is_asked_is_the_same_until_it_is_answered),
         cmocka_unit_test(a_lost_account_is_pulled_before_anything_is_sent),
         cmocka_unit_test(a_server_that_takes_no_accounts_denies),
+        cmocka_unit_test(links_go_with_the_boxes_that_they_name),
+        cmocka_unit_test(more_links_than_one_request_carries_go_in_several),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,7 @@ typedef struct server {
     size_t pull_batches_max; /* in one answer; 0: all */
     uint32_t logins, pulls, pushes, probes;
     uint64_t pushed_batches;
+    uint64_t boxes; /* that came with links */
 } server;
 
 typedef struct world {
@@ -141,6 +142,7 @@ typedef struct world {
     device d[WORLD_DEVICES_MAX];
     size_t n;
     server srv;
+    bool boxes; /* devices hold the boxes that links name */
     uint8_t seed;
     uint64_t random_state;
 } world;
@@ -490,12 +492,31 @@ static inline void server_log_state(world *w, answer *out, int status)
     out->status = status;
 }
 
+/* Each box is one that a link beside it names; all of those when the device has them. */
+static inline void server_boxes(world *w, const edn_bytes *links, size_t links_n, const edn_bytes *boxes, size_t n)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < links_n && w->boxes; i++) {
+        edn_hash named[EDN_LINK_BOXES_MAX];
+        size_t k;
+        CHECK_OK(edn_link_boxes(links[i], named, &k));
+        for (size_t j = 0; j < k; j++, at++) {
+            CHECK(at < n);
+            CHECK_BYTES(boxes[at], EDN_F(named[j]));
+        }
+    }
+    CHECK_INT(at, n);
+    w->srv.boxes += n;
+}
+
 static inline void server_append(world *w, edn_bytes body, answer *out)
 {
     edn_arena a = edn_arena_init(1 << 20);
     edn_msg_log_append ask;
 
     CHECK_OK(edn_log_append_decode(&a, body, &ask));
+    server_boxes(w, ask.links, ask.links_n, ask.boxes, ask.boxes_n);
     for (size_t i = 0; i < ask.links_n; i++)
         if (edn_devlog_append(w->srv.links.log, ask.links[i]) == EDN_OK)
             w->srv.links.p[w->srv.links.n++] = bytes_copy(ask.links[i]);
@@ -515,6 +536,7 @@ static inline void server_register(world *w, edn_bytes body, answer *out)
         return;
     }
     CHECK_OK(edn_account_decode(&a, body, &ask));
+    server_boxes(w, ask.links, ask.links_n, ask.boxes, ask.boxes_n);
     for (size_t i = 0; i < ask.links_n; i++)
         links_put(&w->srv.links, ask.links[i]);
     w->srv.present = true;
@@ -664,12 +686,13 @@ static inline edn_status view_link(void *ctx, uint64_t seq, edn_buf *out)
     edn_put_bytes(out, l->p[seq].p, l->p[seq].n);
     return edn_buf_status(out);
 }
+/* A box here is its hash, written out: all there when the world has boxes. */
 static inline edn_status view_box(void *ctx, const edn_hash *hash, edn_buf *out)
 {
-    (void)ctx;
-    (void)hash;
-    (void)out;
-    return EDN_E_MISSING;
+    if (!((view_ctx *)ctx)->w->boxes)
+        return EDN_E_MISSING;
+    edn_put_bytes(out, hash->b, sizeof hash->b);
+    return edn_buf_status(out);
 }
 
 /* What a test does to the traffic. */
