@@ -228,11 +228,10 @@ static edn_status aside_put(edn_client *c, const edn_batch_header *h, uint32_t i
     if (st != EDN_OK || waits)
         return st;
     edn_hex_encode(device, h->device.b, 4);
-    snprintf(
-        f.text, sizeof f.text,
-        "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried "
-        "again at every sync",
-        index, (unsigned long long)h->dseq, device, edn_status_name(why));
+    snprintf(f.text, sizeof f.text,
+             "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried "
+             "again at every sync",
+             index, (unsigned long long)h->dseq, device, edn_status_name(why));
     return finding_save(c, &f);
 }
 
