@@ -30,7 +30,7 @@ edn_status edn_server_blob_put(edn_server *s, server_job *job)
     edn_status st;
 
     if (!blob_name(job->rq, &name) || job->rq->body.n == 0) {
-        edn_server_malformed(job->out);
+        edn_server_malformed(job->out, EDN_E_FORMAT);
         return EDN_OK;
     }
     st = s->meta.blob_find(s->meta.ctx, a->row.n, &name, &size, &held);
@@ -70,7 +70,7 @@ void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server
     edn_status st;
 
     if (!blob_name(rq, &name)) {
-        edn_server_malformed(out);
+        edn_server_malformed(out, EDN_E_FORMAT);
         return;
     }
     st = s->meta.blob_find(s->meta.ctx, c->account->row.n, &name, &size, &content);

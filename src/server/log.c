@@ -244,9 +244,10 @@ edn_status edn_server_log(edn_server *s, server_job *job)
     server_account *a = job->caller.account;
     edn_msg_log_append m;
     edn_link_info info;
+    edn_status st = edn_log_append_decode(&s->arena, job->rq->body, &m);
 
-    if (edn_log_append_decode(&s->arena, job->rq->body, &m) != EDN_OK) {
-        edn_server_malformed(job->out);
+    if (st != EDN_OK) {
+        edn_server_malformed(job->out, st);
         return EDN_OK;
     }
     if (job->caller.passphrase &&
@@ -379,8 +380,9 @@ edn_status edn_server_accounts(edn_server *s, server_job *job)
     server_account *a;
     edn_status st;
 
-    if (edn_account_decode(&s->arena, job->rq->body, &m) != EDN_OK || m.links_n == 0) {
-        edn_server_malformed(job->out);
+    st = edn_account_decode(&s->arena, job->rq->body, &m);
+    if (st != EDN_OK || m.links_n == 0) {
+        edn_server_malformed(job->out, st);
         return EDN_OK;
     }
     if (m.links_n > ACCOUNT_LINKS_MAX) {
@@ -404,10 +406,10 @@ void edn_server_box(edn_server *s, const server_caller *c, const edn_server_requ
     edn_msg_box_ask ask;
     edn_msg_boxes m;
     size_t *end;
-    edn_status st = EDN_OK;
+    edn_status st = edn_box_ask_decode(&s->arena, rq->body, &ask);
 
-    if (edn_box_ask_decode(&s->arena, rq->body, &ask) != EDN_OK) {
-        edn_server_malformed(out);
+    if (st != EDN_OK) {
+        edn_server_malformed(out, st);
         return;
     }
     m.n = ask.n;

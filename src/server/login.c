@@ -63,8 +63,8 @@ void edn_server_challenge(edn_server *s, const edn_server_request *rq, edn_serve
     edn_meta_name name;
     edn_status st;
 
-    if (edn_challenge_ask_decode(&s->arena, rq->body, &ask) != EDN_OK) {
-        edn_server_malformed(out);
+    if ((st = edn_challenge_ask_decode(&s->arena, rq->body, &ask)) != EDN_OK) {
+        edn_server_malformed(out, st);
         return;
     }
     m.account = ask.account;
@@ -229,8 +229,8 @@ void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_an
     edn_status st;
     bool good;
 
-    if (edn_login_decode(&s->arena, rq->body, &m) != EDN_OK) {
-        edn_server_malformed(out);
+    if ((st = edn_login_decode(&s->arena, rq->body, &m)) != EDN_OK) {
+        edn_server_malformed(out, st);
         return;
     }
     if (!login_within_limits(s, rq, &m, &wait_s)) {

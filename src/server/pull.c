@@ -28,7 +28,7 @@ void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_an
     if (rq->path.n != at + 2 * id_size + 1 || rq->path.p[at + id_size] != '/' ||
         !edn_server_path_id(edn_bytes_of(rq->path.p + at, id_size), probe, sizeof probe) ||
         !edn_server_path_id(edn_bytes_of(rq->path.p + at + id_size + 1, id_size), etag.b, sizeof etag.b)) {
-        edn_server_malformed(out);
+        edn_server_malformed(out, EDN_E_FORMAT);
         return;
     }
     name = probe_name(probe);
@@ -203,8 +203,8 @@ void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *
     edn_msg_pull m;
     edn_status st;
 
-    if (edn_pull_decode(&s->arena, rq->body, &m) != EDN_OK) {
-        edn_server_malformed(out);
+    if ((st = edn_pull_decode(&s->arena, rq->body, &m)) != EDN_OK) {
+        edn_server_malformed(out, st);
         return;
     }
     if (memcmp(&m.space, &c->account->space.id, sizeof m.space) != 0) {

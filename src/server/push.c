@@ -188,8 +188,8 @@ edn_status edn_server_push(edn_server *s, server_job *job)
     edn_status st;
     size_t i = 0;
 
-    if (edn_push_decode(&s->arena, job->rq->body, &m) != EDN_OK) {
-        edn_server_malformed(job->out);
+    if ((st = edn_push_decode(&s->arena, job->rq->body, &m)) != EDN_OK) {
+        edn_server_malformed(job->out, st);
         return EDN_OK;
     }
     p.rows = edn_arena_calloc(&s->arena, m.batches_n + 1, sizeof *p.rows);

@@ -142,9 +142,12 @@ void edn_server_failed(edn_server_answer *out, edn_status st)
 }
 
 void edn_server_denied(edn_server_answer *out) { edn_server_problem(out, 401, "denied", "not signed in"); }
-void edn_server_malformed(edn_server_answer *out)
+void edn_server_malformed(edn_server_answer *out, edn_status st)
 {
-    edn_server_problem(out, 400, "form", "not a message of this protocol");
+    if (st == EDN_E_NOMEM)
+        edn_server_failed(out, st);
+    else
+        edn_server_problem(out, 400, "form", "not a message of this protocol");
 }
 
 void edn_server_limited(edn_server *s, edn_server_answer *out, uint32_t retry_after_s)
@@ -679,12 +682,12 @@ edn_hash edn_server_batch_blob(const edn_hash *batch) { return edn_h32_t(EDN_LAB
 
 bool edn_server_path_id(edn_bytes text, void *out, size_t n)
 {
-    edn_buf b = EDN_BUF_INIT(64);
+    uint8_t space[64];
+    edn_buf b = {space, 0, sizeof space, sizeof space, EDN_OK}; /* never grows: nothing to free */
     bool ok = edn_base64url_decode(&b, text) == EDN_OK && b.n == n;
 
     if (ok)
         memcpy(out, b.p, n);
-    edn_buf_dispose(&b);
     return ok;
 }
 

@@ -202,7 +202,8 @@ void edn_server_problem(edn_server_answer *out, int status, const char *code, co
 void edn_server_problem_at(edn_server_answer *out, int status, const char *code, const char *title, size_t index);
 void edn_server_failed(edn_server_answer *out, edn_status st); /* 500, 503 or 507 */
 void edn_server_denied(edn_server_answer *out);
-void edn_server_malformed(edn_server_answer *out);
+/* `st` is the decoder's: no memory is not the sender's fault. */
+void edn_server_malformed(edn_server_answer *out, edn_status st);
 void edn_server_limited(edn_server *s, edn_server_answer *out, uint32_t retry_after_s);
 
 /* Handlers. Those of a group stage and set job->staged, or answer; a status other than EDN_OK means that the store

@@ -199,12 +199,12 @@ static bool token_part(edn_buf *b, edn_bytes part, edn_bytes *out)
 /* Fixed bytes in canonical base64url. */
 static bool token_id(edn_bytes text, void *out, size_t n)
 {
-    edn_buf b = EDN_BUF_INIT(64);
+    uint8_t space[64];
+    edn_buf b = {space, 0, sizeof space, sizeof space, EDN_OK}; /* never grows: nothing to free */
     bool ok = edn_base64url_decode(&b, text) == EDN_OK && b.n == n;
 
     if (ok)
         memcpy(out, b.p, n);
-    edn_buf_dispose(&b);
     return ok;
 }
 
@@ -249,26 +249,21 @@ static bool token_in_force(const edn_token_claims *c, uint64_t now_s)
 bool edn_token_check(edn_bytes token, const edn_token_key *keys, size_t n, const char *issuer, uint64_t now_s,
                      edn_token_claims *out)
 {
+    uint8_t space[EDN_TOKEN_SIZE_MAX];
+    edn_buf b = {space, 0, sizeof space, sizeof space, EDN_OK}; /* decoding makes bytes fewer: it never grows */
     edn_bytes part[3], header, claims, sig;
-    edn_buf b = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
     const edn_token_key *key;
     edn_signature s;
-    bool ok = false;
 
     memset(out, 0, sizeof *out);
-    if (!token_split(token, part))
+    if (!token_split(token, part) || !token_part(&b, part[0], &header) || !token_part(&b, part[1], &claims) ||
+        !token_part(&b, part[2], &sig) || sig.n != sizeof s.b || !(key = token_header(header, keys, n)))
         return false;
-    edn_buf_reserve(&b, token.n); /* decoding makes bytes fewer: the views below stay where they are */
-    if (!token_part(&b, part[0], &header) || !token_part(&b, part[1], &claims) || !token_part(&b, part[2], &sig) ||
-        sig.n != sizeof s.b || !(key = token_header(header, keys, n)))
-        goto out;
     memcpy(s.b, sig.p, sizeof s.b);
     if (!edn_verify_raw(&s, &key->pk, edn_bytes_of(token.p, part[0].n + 1 + part[1].n)))
-        goto out;
-    ok = token_claims(claims, issuer, out) && token_in_force(out, now_s);
-out:
-    if (!ok)
-        memset(out, 0, sizeof *out);
-    edn_buf_dispose(&b);
-    return ok;
+        return false;
+    if (token_claims(claims, issuer, out) && token_in_force(out, now_s))
+        return true;
+    memset(out, 0, sizeof *out);
+    return false;
 }

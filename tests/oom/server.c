@@ -1,0 +1,188 @@
+/* Every allocation of the core fails once: the request is answered with 503, nothing of it stays, and it can come again. */
+#include "oom.h"
+#include "server_kit.h"
+
+typedef struct world {
+    kit k;
+    person p, q;
+    edn_buf token, pushes[3], body;
+    const char *path;
+    bool second;
+} world;
+
+/* What a request in a new server gives: EDN_OK for a good answer. */
+static edn_status ask(world *w, const edn_server_request *rq, size_t n)
+{
+    edn_server_answer answers[3];
+    edn_status st = EDN_OK;
+
+    edn_server_handle(w->k.s, rq, n, answers);
+    for (size_t i = 0; i < n; i++) {
+        if (answers[i].status == 503)
+            st = EDN_E_NOMEM;
+        else if (answers[i].status != 200 && answers[i].status != 201 && answers[i].status != 409 && st == EDN_OK)
+            st = EDN_E_SERVER;
+        edn_server_answer_dispose(&answers[i]);
+    }
+    return st;
+}
+
+static uint64_t now(void *ctx) { return ((kit *)ctx)->now_ms; }
+
+static void fill(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    memset(p, 0x5a, n);
+}
+
+static edn_status server_new(world *w)
+{
+    edn_clock clock = {now, &w->k};
+    edn_random random = {fill, NULL};
+
+    return edn_server_new(&w->k.config, &w->k.meta, &w->k.blobs, &clock, &random, &w->k.s);
+}
+
+static edn_server_request request(world *w, const char *path, edn_bytes body)
+{
+    return (edn_server_request){.method = body.n ? EDN_SERVER_POST : EDN_SERVER_GET,
+                                .path = edn_bytes_str(path),
+                                .bearer = edn_buf_view(&w->token),
+                                .address = edn_bytes_of(w->k.address, 4),
+                                .body = body};
+}
+
+static edn_status one_request(void *ctx)
+{
+    world *w = ctx;
+    edn_server_request rq = request(w, w->path, edn_buf_view(&w->body));
+    edn_status st = server_new(w);
+
+    if (st == EDN_OK)
+        st = ask(w, &rq, 1);
+    edn_server_free(w->k.s);
+    w->k.s = NULL;
+    return st;
+}
+
+static edn_status three_pushes(void *ctx)
+{
+    world *w = ctx;
+    edn_server_request rq[3];
+    edn_status st = server_new(w);
+
+    for (int i = 0; i < 3; i++)
+        rq[i] = request(w, "/v1/push", edn_buf_view(&w->pushes[i]));
+    if (st == EDN_OK)
+        st = ask(w, rq, 3);
+    edn_server_free(w->k.s);
+    w->k.s = NULL;
+    return st;
+}
+
+/* A new server in each run; the store and the folder stay, as they would. */
+static void world_init(world *w)
+{
+    edn_buf batch = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+
+    memset(w, 0, sizeof *w);
+    kit_init(&w->k);
+    w->k.config.limits.bytes_per_s = 0;
+    person_init(&w->p, 1);
+    person_init(&w->q, 2);
+    kit_register(&w->k, &w->p);
+    w->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
+    w->body = EDN_BUF_INIT(EDN_PUSH_SIZE_MAX);
+    person_sign_in(&w->p, 0, kit_ask, &w->k, &w->token);
+    for (int i = 0; i < 3; i++) {
+        edn_bytes one;
+        edn_buf_reset(&batch);
+        w->pushes[i] = EDN_BUF_INIT(EDN_PUSH_SIZE_MAX);
+        person_batch(&w->p, 0, i == 2 ? 131072 : 1024, &batch);
+        one = edn_buf_view(&batch);
+        person_push(NULL, &one, 1, &w->pushes[i]);
+    }
+    edn_buf_dispose(&batch);
+    edn_server_free(w->k.s);
+    w->k.s = NULL;
+}
+
+static void world_dispose(world *w)
+{
+    person_dispose(&w->p);
+    person_dispose(&w->q);
+    edn_buf_dispose(&w->token);
+    edn_buf_dispose(&w->body);
+    for (int i = 0; i < 3; i++)
+        edn_buf_dispose(&w->pushes[i]);
+    kit_dispose(&w->k);
+}
+
+static void each(world *w, const char *path)
+{
+    w->path = path;
+    CHECK(oom_each(one_request, w) > 5);
+}
+
+static void requests_survive_each_failing_allocation(void **state)
+{
+    world w;
+    edn_hash hash;
+    edn_msg_box_ask box = {&hash, 1};
+    edn_msg_log_append log;
+    edn_msg_challenge_ask challenge = {.kind = EDN_LOGIN_PASSPHRASE};
+    edn_msg_pull pull = {.log_count = 0}; /* no probe: a server without memory does without, and says nothing of it */
+
+    (void)state;
+    world_init(&w);
+
+    /* A group in which memory ends is tried again one by one: then it is no failure at all, or one of one request. */
+    for (size_t n = 1, live = oom_live();; n++) {
+        edn_status st;
+        oom_fail_at(n);
+        st = three_pushes(&w);
+        CHECK(st == EDN_OK || st == EDN_E_NOMEM);
+        CHECK_INT(oom_live(), live);
+        if (!oom_failed())
+            break;
+    }
+    oom_fail_at(0);
+    CHECK_OK(three_pushes(&w));
+
+    pull.space = w.p.space;
+    edn_pull_put(&w.body, &pull);
+    each(&w, "/v1/pull");
+
+    edn_buf_reset(&w.body);
+    hash = edn_h32(w.p.boxes[0]);
+    edn_box_ask_put(&w.body, &box);
+    each(&w, "/v1/box");
+
+    edn_buf_reset(&w.body);
+    challenge.name_hash = w.p.name;
+    edn_challenge_ask_put(&w.body, &challenge);
+    each(&w, "/v1/challenge");
+
+    edn_buf_reset(&w.body);
+    person_account(&w.q, &w.body);
+    each(&w, "/v1/accounts");
+
+    edn_buf_reset(&w.body);
+    person_add_device(&w.p, EDN_CAP_READ);
+    log = (edn_msg_log_append){&w.p.links[w.p.links_n - 1], 1, &w.p.boxes[w.p.boxes_n - 1], 1};
+    edn_log_append_put(&w.body, &log);
+    each(&w, "/v1/log");
+
+    edn_buf_reset(&w.body);
+    each(&w, "/v1/server");
+    each(&w, "/v1/events");
+    world_dispose(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_survive_each_failing_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
