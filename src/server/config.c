@@ -89,6 +89,7 @@ static const option options[] = {
     U32("events-interval", "SECONDS", http.events_s, 1, 60, "25", "between two signs of life in an event stream"),
 
     BOOL("help", help, "no", "say this and stop"),
+    BOOL("man", man, "no", "print the manual page, in man(7) form, and stop"),
     BOOL("version", version, "no", "say which version this is and stop"),
 };
 
@@ -280,7 +281,7 @@ edn_status ednd_config_read(ednd_config *out, int argc, char **argv, edn_err *er
         (st = file_read(out, err)) != EDN_OK || (st = environment_read(out, false, err)) != EDN_OK ||
         (st = flags_read(out, argc, argv, false, err)) != EDN_OK)
         return st;
-    if (out->help || out->version)
+    if (out->help || out->man || out->version)
         return EDN_OK;
     if (!*out->data)
         return edn_fail(err, EDN_E_INVALID, "say where to keep things: --data DIR");
@@ -329,12 +330,22 @@ void ednd_config_help(FILE *to)
 static void man_text(FILE *to, const char *s)
 {
     for (; *s; s++)
-        fputs(*s == '-' ? "\\-" : (const char[]){*s, 0}, to);
+        if (*s == '-')
+            fputs("\\-", to);
+        else
+            fputc(*s, to);
 }
 
 void ednd_config_man(FILE *to)
 {
-    fputs(".SH OPTIONS\n", to);
+    fputs(
+        ".TH EDND 8\n.SH NAME\nednd \\- keeps sealed diaries for devices to sync with\n"
+        ".SH SYNOPSIS\n.B ednd\n\\-\\-data \\fIDIR\\fR [\\-\\-listen \\fIADDRESS:PORT\\fR] [\\fIOPTION\\fR...]\n"
+        ".SH DESCRIPTION\nA server of the Efficient Diary Network. It keeps what devices sealed, and can read nothing\n"
+        "of it. Each option may also stand in the file that \\-\\-config names (name = value) or in the environment\n"
+        "(EDND_NAME). Flags win over the environment, and that over the file. K, M and G are powers of 1,024.\n"
+        ".SH OPTIONS\n",
+        to);
     for (size_t i = 0; i < EDN_COUNT(options); i++) {
         const option *o = &options[i];
         fputs(".TP\n\\fB\\-\\-", to);
@@ -351,4 +362,7 @@ void ednd_config_man(FILE *to)
         }
         fputs(".\n", to);
     }
+    fputs(".SH EXIT STATUS\n0 stopped by SIGTERM or SIGINT; 1 failed; 2 options; 3 the folder or the port is in use;\n"
+          "4 the data is damaged, or of another version.\n.SH SEE ALSO\n.BR edn (1)\n",
+          to);
 }

@@ -9,7 +9,7 @@
 
 typedef struct ednd_config {
     char *config, *data, *listen, *origin, *tls_cert, *tls_key; /* "" when not given */
-    bool behind_proxy, sign_up, log_requests, help, version;
+    bool behind_proxy, sign_up, log_requests, help, man, version;
     edn_server_limits limits;
     edn_httpd_config http;
 } ednd_config;
@@ -19,7 +19,7 @@ typedef struct ednd_config {
 EDN_MUST_USE edn_status ednd_config_read(ednd_config *out, int argc, char **argv, edn_err *err);
 void ednd_config_dispose(ednd_config *c);
 void ednd_config_help(FILE *to);
-/* The options as a section of a manual page (man 7 man). */
+/* The manual page, ednd(8). */
 void ednd_config_man(FILE *to);
 
 #endif

@@ -143,9 +143,11 @@ int main(int argc, char **argv)
 
     if ((st = ednd_sandbox_early(&err)) != EDN_OK || (st = ednd_config_read(&config, argc, argv, &err)) != EDN_OK)
         goto out;
-    if (config.help || config.version) {
+    if (config.help || config.man || config.version) {
         if (config.help)
             ednd_config_help(stdout);
+        else if (config.man)
+            ednd_config_man(stdout);
         else
             printf("ednd %s\n", EDN_VERSION);
         goto out;

@@ -1,4 +1,5 @@
-/* Every allocation of the core fails once: the request is answered with 503, nothing of it stays, and it can come again. */
+/* Every allocation of the core fails once: the request is answered with 503, nothing of it stays, and it can come
+ * again. */
 #include "oom.h"
 #include "server_kit.h"
 

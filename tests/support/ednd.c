@@ -56,7 +56,7 @@ void ednd_spawn(ednd *e, const char *program, const char *const *flags)
     must(e->pid >= 0, "fork");
     if (e->pid == 0) {
         setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* it would look with ptrace, which the sandbox forbids */
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);            /* a test that fails leaves nobody behind */
         dup2(out[1], 1);
         dup2(err[1], 2);
         execv(program, (char *const *)(uintptr_t)argv);
