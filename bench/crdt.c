@@ -1,7 +1,7 @@
 /* What the merge engine costs: process CPU, bytes and memory, on the published traces (EDN_DATA/traces).
  *
  *   crdt [--rounds N] [--json FILE]      all figures; times are the least of N rounds
- *   crdt --one CASE TRACE                one case, once: for callgrind
+ *   crdt --one CASE TRACE [N]            one case, N times (once): for callgrind and perf
  *
  * Cases: typed (one change per keystroke), each (a message per transaction, taken in), whole (all history in one
  * message, to text), open (file to text), encode, half (the text at half the history), live (two replicas that hear of
@@ -476,7 +476,7 @@ static const struct bench_trace {
     {"node_nodecc", "traces/branching/node_nodecc.json.gz", {0, 0, 0, 15, 0, 0, 0, 0, 0, 0}},
 };
 
-static int one(const char *what, const char *name)
+static int one(const char *what, const char *name, unsigned rounds)
 {
     static const struct {
         const char *name;
@@ -489,7 +489,7 @@ static int one(const char *what, const char *name)
         for (size_t k = 0; k < EDN_COUNT(cases); k++)
             if (strcmp(traces[i].name, name) == 0 && strcmp(cases[k].name, what) == 0) {
                 input_make(&in, name, traces[i].path);
-                printf("%.3f ms\n", least(cases[k].fn, &in, 1));
+                printf("%.3f ms\n", least(cases[k].fn, &in, rounds));
                 input_dispose(&in);
                 return 0;
             }
@@ -504,7 +504,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--one") == 0 && i + 2 < argc)
-            return one(argv[i + 1], argv[i + 2]);
+            return one(argv[i + 1], argv[i + 2], i + 3 < argc ? (unsigned)atoi(argv[i + 3]) : 1);
         if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
             rounds = (unsigned)atoi(argv[++i]);
         else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc)

@@ -1003,3 +1003,100 @@ edn_status edn_message_events(edn_reader *r, edn_event_id *first, uint64_t *coun
     edn_block_dispose(&b);
     return edn_reader_status(r);
 }
+
+/* ---- the usual message ---------------------------------------------------------------------------------------------------- */
+
+/* A canonical varint below 2^28 at *p; false: not there, or not one. */
+static inline bool plain_varint(const uint8_t **p, const uint8_t *end, uint32_t *out)
+{
+    uint32_t v = 0;
+
+    for (unsigned shift = 0; shift < 28 && *p < end; shift += 7) {
+        uint8_t c = *(*p)++;
+        v |= (uint32_t)(c & 0x7f) << shift;
+        if (c < 0x80) {
+            *out = v;
+            return c || shift == 0;
+        }
+    }
+    return false;
+}
+
+bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id *author, uint32_t *agent,
+                       edn_plain_op *op, edn_bytes *text)
+{
+    const uint8_t *p = message.p, *end = p + message.n;
+    const edn_op *last;
+    uint32_t seq, head, delta;
+    int64_t pos;
+    edn_agent_id id;
+
+    if (message.n < (author ? 4u : 20u) || log->n_ops == 0 ||
+        *p++ != (author ? MESSAGE_FORM : MESSAGE_FORM | MESSAGE_AUTHOR))
+        return false;
+    if (author) {
+        id = *author;
+    } else {
+        memcpy(&id, p, sizeof id);
+        p += sizeof id;
+    }
+    if (*agent >= log->n_agents || edn_agent_id_compare(&log->agents[*agent].id, &id) != 0)
+        *agent = edn_log_agent_find(log, &id);
+    if (*agent == EDN_LV_NONE || !plain_varint(&p, end, &seq) || seq != log->agents[*agent].next || seq == 0 ||
+        !plain_varint(&p, end, &head) || !plain_varint(&p, end, &delta))
+        return false;
+    *op = (edn_plain_op){(edn_op_kind)(head & 3), 0, (head >> 2) + 1};
+    last = &log->ops[log->n_ops - 1];
+    if (last->kind > EDN_OP_BACK || (head & 3) == KIND_META || (op->kind == EDN_OP_BACK && op->len == 1) ||
+        op->len > EDN_OP_LEN_MAX)
+        return false;
+    pos = (int64_t)edn_op_pos((edn_op_kind)last->kind, last->pos, last->len - 1) + (last->kind == EDN_OP_INS) +
+          unzigzag(delta);
+    if (pos < 0 || pos > EDN_LOG_EVENTS_MAX)
+        return false;
+    op->pos = (uint32_t)pos;
+    *text = edn_bytes_of(p, (size_t)(end - p));
+    return true;
+}
+
+static uint8_t *plain_put(uint8_t *p, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        *p++ = (uint8_t)(v | 0x80);
+    *p++ = (uint8_t)v;
+    return p;
+}
+
+bool edn_message_write_plain(const edn_log *log, uint32_t agent, uint32_t seq, bool author, edn_buf *out)
+{
+    const edn_log_agent *a = &log->agents[agent];
+    edn_lv lv = edn_log_lv(log, agent, seq);
+    uint32_t i, len = a->next - seq, skip, before, pos;
+    uint8_t head[40], *p = head;
+    const edn_op *op, *prev;
+    edn_bytes text = EDN_BYTES_EMPTY;
+
+    if (seq == 0 || lv == log->graph[edn_log_run_of(log, lv)].lv || a->times[a->n_times - 1].seq >= seq)
+        return false;
+    i = edn_log_op_of(log, lv);
+    op = &log->ops[i];
+    skip = lv - op->lv;
+    prev = skip ? op : op - 1;
+    if (op->kind > EDN_OP_BACK || prev->kind > EDN_OP_BACK || len > 64 || skip + len > op->len)
+        return false;
+    before = edn_op_pos((edn_op_kind)prev->kind, prev->pos, lv - 1 - prev->lv) + (prev->kind == EDN_OP_INS);
+    pos = edn_op_pos((edn_op_kind)op->kind, op->pos, skip);
+    *p++ = (uint8_t)(MESSAGE_FORM | (author ? MESSAGE_AUTHOR : 0));
+    if (author) {
+        memcpy(p, a->id.b, sizeof a->id);
+        p += sizeof a->id;
+    }
+    p = plain_put(p, seq);
+    p = plain_put(p, (len == 1 && op->kind == EDN_OP_BACK ? EDN_OP_DEL : op->kind) + 4 * (len - 1));
+    p = plain_put(p, zigzag((int64_t)pos - (int64_t)before));
+    if (op->kind == EDN_OP_INS)
+        text = edn_log_text(log, op, skip, len);
+    edn_put_bytes(out, head, (size_t)(p - head));
+    edn_put_bytes(out, text.p, text.n);
+    return true;
+}

@@ -94,6 +94,9 @@ static edn_status message_ranges(const edn_log *log, uint32_t agent, uint32_t se
     return EDN_OK;
 }
 
+/* A plain message is never longer than this. */
+#define PLAIN_SIZE_MAX 320u
+
 static edn_status events_encode(const edn_doc *doc, const edn_agent_id *agent, uint64_t seq_from, size_t size_max,
                                 bool author, edn_buf *out, uint64_t *seq_next)
 {
@@ -110,6 +113,13 @@ static edn_status events_encode(const edn_doc *doc, const edn_agent_id *agent, u
     at = edn_log_agent_find(log, agent);
     if (at == EDN_LV_NONE || seq_from >= log->agents[at].next)
         return EDN_OK;
+    if (size_max >= PLAIN_SIZE_MAX && edn_message_write_plain(log, at, (uint32_t)seq_from, author, out)) {
+        if ((st = edn_buf_status(out)) == EDN_OK)
+            *seq_next = log->agents[at].next;
+        else
+            out->n = before;
+        return st;
+    }
     if ((st = message_ranges(log, at, (uint32_t)seq_from, size_max, &ranges)) == EDN_OK)
         st = edn_message_write(log, at, (uint32_t)seq_from, ranges.v, ranges.n, author, out);
     for (uint32_t i = 0; i < ranges.n; i++)
@@ -183,6 +193,38 @@ static void scratch_trim(edn_doc *doc)
     }
 }
 
+/* The usual message: one op by whoever wrote last, on top of it, at the same time. Anything else (and anything wrong) is
+ * left to the long way. */
+static bool message_plain(edn_doc *doc, const edn_agent_id *author, edn_bytes message, edn_doc_patch_fn *patch,
+                          void *ctx)
+{
+    const edn_log *log = &doc->log;
+    edn_plain_op op;
+    edn_bytes text;
+    size_t count = 0;
+
+    if (!edn_message_plain(message, log, author, &doc->peer_at, &op, &text) || doc->file ||
+        !edn_doc_append_ready(doc, doc->peer_at, op.len, text.n))
+        return false;
+    if (op.kind == EDN_OP_INS) {
+        if (op.pos > doc->rope.sum.scalars || edn_utf8_check(text, &count) != text.n || count != op.len)
+            return false;
+    } else {
+        uint32_t low = op.kind == EDN_OP_BACK ? op.pos - (op.len - 1) : op.pos;
+        if ((op.kind == EDN_OP_BACK && op.pos + 1 < op.len) || low > doc->rope.sum.scalars ||
+            op.len > doc->rope.sum.scalars - low || text.n)
+            return false;
+    }
+    edn_doc_append(doc, op.kind, op.pos, op.len, text);
+    if (patch) {
+        edn_doc_patch p = {op.pos, 0, text};
+        if (op.kind != EDN_OP_INS)
+            p = (edn_doc_patch){op.kind == EDN_OP_BACK ? op.pos - (op.len - 1) : op.pos, op.len, EDN_BYTES_EMPTY};
+        patch(ctx, &p);
+    }
+    return true;
+}
+
 static edn_status message_merge(edn_doc *doc, const edn_agent_id *author, edn_bytes message, edn_doc_patch_fn *patch,
                                 void *ctx)
 {
@@ -190,6 +232,8 @@ static edn_status message_merge(edn_doc *doc, const edn_agent_id *author, edn_by
     edn_block *b = &doc->scratch.block;
     edn_status st;
 
+    if (message_plain(doc, author, message, patch, ctx))
+        return EDN_OK;
     if (doc->file && (st = edn_doc_load(doc)) != EDN_OK)
         return st;
     if (!author && message.n && message.p[0] == FORM_BUNDLE) {
@@ -526,6 +570,7 @@ edn_status edn_doc_load(const edn_doc *open)
         full.own = doc->own; /* the edit that asks may be holding its words there */
         full.author = doc->author;
         full.has_author = doc->has_author;
+        full.author_at = EDN_LV_NONE;
         full.time_ms = doc->time_ms;
         doc->rope = (edn_rope){0};
         doc->own = (edn_buf){0};

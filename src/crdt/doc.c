@@ -8,7 +8,10 @@
 edn_status edn_doc_new(edn_doc **out)
 {
     *out = calloc(1, sizeof **out);
-    return *out ? EDN_OK : EDN_E_NOMEM;
+    if (!*out)
+        return EDN_E_NOMEM;
+    (*out)->author_at = EDN_LV_NONE;
+    return EDN_OK;
 }
 
 void edn_doc_dispose(edn_doc *doc)
@@ -41,6 +44,8 @@ void edn_doc_free(edn_doc *doc)
 
 void edn_doc_author(edn_doc *doc, edn_agent_id agent, uint64_t time_ms)
 {
+    if (!doc->has_author || edn_agent_id_compare(&doc->author, &agent) != 0)
+        doc->author_at = EDN_LV_NONE;
     doc->author = agent;
     doc->time_ms = time_ms;
     doc->has_author = true;
@@ -110,11 +115,15 @@ static edn_status local_reserve(edn_doc *doc, const edn_log_need *need, uint32_t
         return st;
     all.runs = 1;
     all.parents = doc->n_front;
+    doc->author_at = EDN_LV_NONE;
     if ((st = edn_log_agent_add(&doc->log, &doc->author, agent)) != EDN_OK ||
         (st = edn_log_reserve(&doc->log, &all)) != EDN_OK ||
         (st = edn_log_reserve_agent(&doc->log, *agent, 1, 1)) != EDN_OK)
         return st;
-    return edn_doc_front_room(doc, doc->n_front + 1) ? EDN_OK : EDN_E_NOMEM;
+    if (!edn_doc_front_room(doc, doc->n_front + 1))
+        return EDN_E_NOMEM;
+    doc->author_at = *agent;
+    return EDN_OK;
 }
 
 static void local_begin(edn_doc *doc, uint32_t agent)
@@ -132,12 +141,48 @@ static void local_end(edn_doc *doc)
     }
 }
 
+bool edn_doc_append_ready(edn_doc *doc, uint32_t agent, uint32_t len, size_t bytes)
+{
+    const edn_log *log = &doc->log;
+
+    if (agent >= log->n_agents || doc->file || doc->n_front != 1 || doc->front[0] != log->n - 1 ||
+        log->graph[log->n_graph - 1].agent != agent)
+        return false;
+    return len <= EDN_OP_LEN_MAX && bytes < EDN_ROPE_SMALL && log->n_ops + 3u <= log->cap_ops &&
+           bytes <= log->cap_text - log->n_text && len <= EDN_LOG_EVENTS_MAX - log->n && edn_rope_ready(&doc->rope) &&
+           bytes <= EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes;
+}
+
+static bool local_ready(edn_doc *doc, uint32_t len, size_t bytes)
+{
+    const edn_log_agent *a;
+
+    if (!edn_doc_append_ready(doc, doc->author_at, len, bytes))
+        return false;
+    a = &doc->log.agents[doc->author_at];
+    return a->times[a->n_times - 1].time_ms == doc->time_ms;
+}
+
+void edn_doc_append(edn_doc *doc, edn_op_kind kind, uint32_t pos, uint32_t len, edn_bytes text)
+{
+    edn_log_push_op(&doc->log, kind, pos, len, text);
+    if (kind == EDN_OP_INS)
+        edn_rope_insert(&doc->rope, pos, text);
+    else
+        edn_rope_delete(&doc->rope, kind == EDN_OP_BACK ? pos - (len - 1) : pos, len);
+    local_end(doc);
+}
+
 edn_status edn_doc_insert(edn_doc *doc, size_t pos, edn_bytes utf8)
 {
     size_t count;
     uint32_t agent;
     edn_status st;
 
+    if (utf8.n == 1 && utf8.p[0] < 0x80 && pos <= doc->rope.sum.scalars && local_ready(doc, 1, 1)) {
+        edn_doc_append(doc, EDN_OP_INS, (uint32_t)pos, 1, utf8);
+        return EDN_OK;
+    }
     if (pos > doc->rope.sum.scalars || !doc->has_author)
         return EDN_E_INVALID;
     if (edn_utf8_check(utf8, &count) != utf8.n)
@@ -166,6 +211,10 @@ edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count)
         return EDN_E_INVALID;
     if (count == 0)
         return EDN_OK;
+    if (count < EDN_OP_LEN_MAX && local_ready(doc, (uint32_t)count, 0)) {
+        edn_doc_append(doc, EDN_OP_DEL, (uint32_t)pos, (uint32_t)count, EDN_BYTES_EMPTY);
+        return EDN_OK;
+    }
     if ((st = local_reserve(doc, &(edn_log_need){.events = count, .ops = count / EDN_OP_LEN_MAX + 3}, &agent)) !=
         EDN_OK)
         return st;

@@ -55,8 +55,17 @@ struct edn_doc {
     edn_buf own; /* a copy of a name and a value that may have been borrowed from this document */
     edn_agent_id author;
     bool has_author;
+    uint32_t author_at; /* its number in the log; EDN_LV_NONE: not known now */
+    uint32_t peer_at;   /* whose message came last; any number */
     uint64_t time_ms;
 };
+
+/* Whether the document's last event is `agent`'s and all else is in its past, so that this agent's next event on top
+ * of it needs neither a graph run nor a new place in the frontier; and whether the
+ * memory for an op of `bytes` bytes of text is there. Most of what is ever typed and received goes this way. */
+bool edn_doc_append_ready(edn_doc *doc, uint32_t agent, uint32_t len, size_t bytes);
+/* Appends such an op and does it. */
+void edn_doc_append(edn_doc *doc, edn_op_kind kind, uint32_t pos, uint32_t len, edn_bytes text);
 
 /* Room for a frontier of `n` events. */
 EDN_MUST_USE bool edn_doc_front_room(edn_doc *doc, uint32_t n);

@@ -328,6 +328,8 @@ uint32_t edn_log_op_of(const edn_log *log, edn_lv lv)
 {
     uint32_t lo = 0, hi = log->n_ops;
 
+    if (log->n_ops && lv >= log->ops[log->n_ops - 1].lv)
+        return log->n_ops - 1;
     while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (log->ops[mid].lv <= lv)

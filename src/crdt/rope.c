@@ -32,21 +32,12 @@ struct rope_inner {
 
 /* ---- sums -------------------------------------------------------------------------------------------------------- */
 
-static void sum_add(edn_rope_sum *a, const edn_rope_sum *b)
-{
-    a->bytes += b->bytes;
-    a->scalars += b->scalars;
-    a->astral += b->astral;
-    a->lines += b->lines;
-}
+/* The four counts are one vector to the machine. */
+typedef uint32_t sum_vector __attribute__((vector_size(16), may_alias, aligned(4)));
+_Static_assert(sizeof(sum_vector) == sizeof(edn_rope_sum), "four counts of 32 bits");
 
-static void sum_sub(edn_rope_sum *a, const edn_rope_sum *b)
-{
-    a->bytes -= b->bytes;
-    a->scalars -= b->scalars;
-    a->astral -= b->astral;
-    a->lines -= b->lines;
-}
+static inline void sum_add(edn_rope_sum *a, const edn_rope_sum *b) { *(sum_vector *)a += *(const sum_vector *)b; }
+static inline void sum_sub(edn_rope_sum *a, const edn_rope_sum *b) { *(sum_vector *)a -= *(const sum_vector *)b; }
 
 edn_rope_sum edn_rope_measure(edn_bytes s)
 {
@@ -167,6 +158,7 @@ edn_status edn_rope_reserve(edn_rope *r, size_t edits, size_t bytes)
     size_t leaves, inners;
 
     reserve_bounds(r, edits, bytes, &leaves, &inners);
+    inners = EDN_MAX(inners, (size_t)2 * r->height + 4); /* what edn_rope_ready asks for */
     while (r->n_spare_leaves < leaves) {
         rope_leaf *leaf = malloc(sizeof *leaf);
         if (!leaf)

@@ -30,6 +30,13 @@ void edn_rope_dispose(edn_rope *r);
 /* Sets memory aside for `edits` insertions of `bytes` in all; after that, edits cannot fail. */
 EDN_MUST_USE edn_status edn_rope_reserve(edn_rope *r, size_t edits, size_t bytes);
 
+/* Whether one edit of a few bytes can be made without setting more aside. */
+#define EDN_ROPE_SMALL 256u
+static inline bool edn_rope_ready(const edn_rope *r)
+{
+    return r->n_spare_leaves >= 4 && r->n_spare_inners >= 2 * r->height + 4;
+}
+
 /* What these bytes count; `s` is valid UTF-8. */
 edn_rope_sum edn_rope_measure(edn_bytes s);
 

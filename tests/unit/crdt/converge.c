@@ -223,6 +223,15 @@ static void deliver(world *w, peer *from, peer *to, const peer *agent, size_t si
         seq = check_below(&w->r, edn_doc_agent_next(from->doc, agent->id) + 1);
     bool bare = check_below(&w->r, 2);
     CHECK_OK((bare ? edn_doc_encode_bare : edn_doc_encode_events)(from->doc, agent->id, seq, size_max, &b, &next));
+    if (next > seq && size_max >= 320) { /* the short way to a message and the long one agree */
+        edn_buf same = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+        uint64_t same_next;
+        CHECK_OK(
+            (bare ? edn_doc_encode_bare : edn_doc_encode_events)(from->doc, agent->id, seq, 319, &same, &same_next));
+        if (same_next == next)
+            CHECK_BYTES(edn_buf_view(&same), edn_buf_view(&b));
+        edn_buf_dispose(&same);
+    }
     if (next > seq) {
         uint64_t before = edn_doc_event_count(to->doc);
         if (bare) {
@@ -265,7 +274,7 @@ static void sync_all(world *w, peer *from, peer *to)
             uint64_t had = edn_doc_agent_next(to->doc, w->p[a].id), has = edn_doc_agent_next(from->doc, w->p[a].id);
             if (had >= has)
                 continue;
-            deliver(w, from, to, &w->p[a], 1 + check_below(&w->r, 300), true);
+            deliver(w, from, to, &w->p[a], 1 + check_below(&w->r, 800), true);
             more = true;
         }
     }
@@ -302,7 +311,7 @@ static void world_run(world *w, size_t steps)
         if (pick < 60)
             edit_random(w, p);
         else if (pick < 90 && p != q)
-            deliver(w, p, q, &w->p[check_below(&w->r, w->n)], 1 + check_below(&w->r, 200), false);
+            deliver(w, p, q, &w->p[check_below(&w->r, w->n)], 1 + check_below(&w->r, 800), false);
         else if (pick < 94 && p != q)
             sync_all(w, p, q);
         else if (pick < 97)
