@@ -88,7 +88,7 @@ void edn_log_dispose(edn_log *log);
 
 /* A growing array: room for `need` things in all. False: no memory, or more than 32 bits can count. */
 EDN_MUST_USE bool edn_vec_room(void **p, uint32_t *cap, size_t need, size_t size);
-#define EDN_VEC_ROOM(p, cap, need) edn_vec_room((void **)&(p), &(cap), (need), sizeof *(p))
+#define EDN_VEC_ROOM(p, cap, need) ((size_t)(need) <= (cap) || edn_vec_room((void **)&(p), &(cap), (need), sizeof *(p)))
 
 /* ---- appending --------------------------------------------------------------------------------------------------- */
 

@@ -189,7 +189,8 @@ static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent)
     edn_walker_free(doc->walker);
     doc->walker = NULL;
     base = edn_walker_base(&doc->log, from, newest_parent);
-    return edn_walker_new(&doc->log, base, from, m->length, &doc->walker);
+    return edn_walker_new(&doc->log, base, from, m->length, newest_parent != EDN_LV_NONE && newest_parent + 1 == base,
+                          &doc->walker);
 }
 
 static edn_status run_concurrent(merge *m, edn_lv from, uint32_t n_par)

@@ -98,6 +98,10 @@ struct edn_walker {
     uint32_t n_prepare, cap_prepare, n_effect, cap_effect;
     edn_graph_heap heap;
     edn_lv_ranges retreat, advance;
+    /* The leaf where the last event was applied, and what is counted before it: the next is mostly there too. What is
+     * applied changes nothing before its leaf; moving prepare forgets it. */
+    uint32_t finger, finger_cur, finger_end;
+    bool hold; /* prepare stays where it is as long as events can be entered by effect */
 };
 
 /* A place: in front of character `off` of record `i`; `off` may be the record's length. */
@@ -426,10 +430,27 @@ typedef enum walk_by { BY_CUR, BY_END, BY_BASE } walk_by;
 static uint32_t sum_by(walk_sums s, walk_by by) { return by == BY_CUR ? s.cur : by == BY_END ? s.end : s.base; }
 
 /* The character number `pos` in one of the counts (it must exist), and how many are there in effect before it. */
-static walk_at find_by(const edn_walker *w, walk_by by, uint32_t pos, uint32_t *end_before)
+static walk_at find_in_leaf(const edn_walker *w, uint32_t leaf, walk_by by, uint32_t pos, uint32_t end,
+                            uint32_t *end_before)
+{
+    walk_at at = {leaf, 0, 0};
+
+    for (const walk_rec *r = w->leaves[leaf].r;; r++, at.i++) {
+        walk_sums s = rec_sums(r);
+        uint32_t k = sum_by(s, by);
+        if (pos < k) {
+            at.off = pos;
+            *end_before = end + (r->gone ? 0 : pos);
+            return at;
+        }
+        pos -= k;
+        end += s.end;
+    }
+}
+
+static inline walk_at find_by(const edn_walker *w, walk_by by, uint32_t pos, uint32_t *end_before)
 {
     uint32_t p = w->root, end = 0;
-    walk_at at = {0, 0, 0};
 
     for (;;) {
         const walk_node *node = &w->nodes[p];
@@ -442,20 +463,40 @@ static walk_at find_by(const edn_walker *w, walk_by by, uint32_t pos, uint32_t *
         }
         p = node->child[i];
         if (node->height == 1)
+            return find_in_leaf(w, p, by, pos, end, end_before);
+    }
+}
+
+/* The same for events, which tend to come side by side: looks where the last one was first, and leaves the finger. */
+static walk_at find_near(edn_walker *w, bool by_effect, uint32_t pos, uint32_t *end_before)
+{
+    uint32_t p = w->root, cur = 0, end = 0, want = pos;
+
+    if (w->finger != NONE) {
+        const walk_leaf *leaf = &w->leaves[w->finger];
+        const walk_node *node = &w->nodes[leaf->parent];
+        uint32_t before = by_effect ? w->finger_end : w->finger_cur;
+        uint32_t in = by_effect ? node->end[leaf->slot] : node->cur[leaf->slot];
+        if (pos >= before && pos - before < in)
+            return find_in_leaf(w, w->finger, by_effect ? BY_END : BY_CUR, pos - before, w->finger_end, end_before);
+    }
+    for (;;) {
+        const walk_node *node = &w->nodes[p];
+        const uint32_t *count = by_effect ? node->end : node->cur;
+        uint32_t i = 0;
+        for (; want >= count[i]; i++) {
+            want -= count[i];
+            cur += node->cur[i];
+            end += node->end[i];
+        }
+        p = node->child[i];
+        if (node->height == 1)
             break;
     }
-    at.leaf = p;
-    for (const walk_rec *r = w->leaves[p].r;; r++, at.i++) {
-        walk_sums s = rec_sums(r);
-        uint32_t k = sum_by(s, by);
-        if (pos < k) {
-            at.off = pos;
-            *end_before = end + (r->gone ? 0 : pos);
-            return at;
-        }
-        pos -= k;
-        end += s.end;
-    }
+    w->finger = p;
+    w->finger_cur = cur;
+    w->finger_end = end;
+    return find_in_leaf(w, p, by_effect ? BY_END : BY_CUR, want, end, end_before);
 }
 
 /* Where a character is. */
@@ -607,11 +648,14 @@ static edn_status apply_insert(edn_walker *w, edn_lv lv, uint32_t pos, uint32_t 
         return EDN_E_FORMAT;
     if (pos) {
         const walk_rec *r;
-        at = find_by(w, by_effect ? BY_END : BY_CUR, pos - 1, end);
+        at = find_near(w, by_effect, pos - 1, end);
         r = &w->leaves[at.leaf].r[at.i];
         fresh.left = r->id + at.off;
         at.off++;
         *end += r->gone ? 0 : 1;
+    } else {
+        w->finger = w->first_leaf; /* in front of everything, the old place included */
+        w->finger_cur = w->finger_end = 0;
     }
     fresh.right = right_of(w, at, fresh.left, by_effect, &concurrent);
     if (concurrent)
@@ -656,7 +700,7 @@ static edn_status apply_delete(edn_walker *w, edn_lv lv, uint32_t pos, uint32_t 
 
     if (len > total || pos > total - len)
         return EDN_E_FORMAT;
-    at = find_by(w, by_effect ? BY_END : BY_CUR, pos, &end);
+    at = find_near(w, by_effect, pos, &end);
     while (done < len) {
         walk_rec *r;
         uint32_t k;
@@ -752,11 +796,12 @@ static edn_status op_move(edn_walker *w, const edn_op *op, edn_lv from, edn_lv t
 
 static edn_status range_retreat(edn_walker *w, edn_lv_range range)
 {
+    uint32_t i = edn_log_op_of(w->log, range.to - 1);
     edn_lv to = range.to;
     edn_status st = EDN_OK;
 
-    while (st == EDN_OK && to > range.from) {
-        const edn_op *op = &w->log->ops[edn_log_op_of(w->log, to - 1)];
+    for (; st == EDN_OK && to > range.from; i--) {
+        const edn_op *op = &w->log->ops[i];
         edn_lv from = EDN_MAX(op->lv, range.from);
         st = op_move(w, op, from, to, -1);
         to = from;
@@ -801,6 +846,7 @@ static edn_status prepare_move(edn_walker *w, const edn_lv *to, uint32_t n)
     if (version_equal(w->prepare, w->n_prepare, to, n))
         return EDN_OK;
     w->retreat.n = w->advance.n = 0;
+    w->finger = NONE;
     st = edn_log_diff(w->log, &w->heap, w->prepare, w->n_prepare, to, n, &w->retreat, &w->advance);
     for (uint32_t i = 0; st == EDN_OK && i < w->retreat.n; i++)
         st = range_retreat(w, w->retreat.v[i]);
@@ -857,7 +903,7 @@ static edn_status run_enter(edn_walker *w, uint32_t run, edn_lv from, edn_lv to,
     /* What was made on top of everything is entered by its place in effect, and prepare stays where it is: else two
      * people who type in turn would move the one's whole branch out and in again for each letter of the other. */
     by_effect = version_equal(par, n_par, w->effect, w->n_effect) &&
-                !version_equal(par, n_par, w->prepare, w->n_prepare);
+                (w->hold || !version_equal(par, n_par, w->prepare, w->n_prepare));
     if (!by_effect)
         st = prepare_move(w, par, n_par);
     if (st == EDN_OK && !index_room(&w->index, to - w->from))
@@ -951,7 +997,7 @@ static edn_status walker_trim(edn_walker *w, uint32_t length)
     return EDN_OK;
 }
 
-edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, edn_walker **out)
+edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold, edn_walker **out)
 {
     edn_walker *w = calloc(1, sizeof *w);
     edn_status st;
@@ -961,9 +1007,13 @@ edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t l
         return EDN_E_NOMEM;
     w->log = log;
     w->from = w->to = from;
+    w->finger = NONE;
+    w->hold = hold;
     st = walker_begin(w) ? edn_walker_step(w, to, NULL) : EDN_E_NOMEM;
     if (st == EDN_OK)
         st = walker_trim(w, length);
+    w->hold = false;
+    w->finger = NONE;
     if (st != EDN_OK) {
         edn_walker_free(w);
         return st;

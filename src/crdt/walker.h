@@ -19,8 +19,10 @@ EDN_MUST_USE bool edn_edits_add(edn_edits *e, edn_edit edit);
 typedef struct edn_walker edn_walker;
 
 /* A walker that knows the events [from, to), where all of [0, from) is in the past of each of them. `length` is how
- * many scalars the text has at version [0, to). EDN_E_FORMAT: the log contradicts itself. */
-EDN_MUST_USE edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, edn_walker **out);
+ * many scalars the text has at version [0, to). With `hold` it is left ready for an event made on top of [0, from)
+ * rather than for one on top of everything. EDN_E_FORMAT: the log contradicts itself. */
+EDN_MUST_USE edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold,
+                                       edn_walker **out);
 void edn_walker_free(edn_walker *w);
 
 /* Enters the events up to `to`, and appends what they do to `edits` (NULL: it is known already). After an error the
