@@ -3,7 +3,8 @@
  * A client is a folder (its home) in which everything is sealed. Handles of several processes may share a home: every
  * call that writes is one transaction. A handle belongs to one thread at a time.
  *
- * Strings and bytes handed to callbacks are borrowed for the call. Functions that take `edn_err *` fill it with one
+ * Strings and bytes handed to callbacks are borrowed for the call. A callback must not use the client that called it:
+ * what it asks for is refused with EDN_E_BUSY, and edn_client_lock does nothing. Functions that take `edn_err *` fill it with one
  * sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says otherwise. */
 #ifndef EDN_CLIENT_H
 #define EDN_CLIENT_H

@@ -8,6 +8,8 @@
 
 #include "account_priv.h"
 
+#define DEVICE_NAME_SIZE_MAX 256u
+
 /* What is made for a new device before anything is written down; in guarded memory. */
 typedef struct enrolment {
     edn_local_key ldk;
@@ -23,7 +25,7 @@ typedef struct enrolment {
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-edn_status account_name_prepare(const char *name, char out[257], edn_err *err)
+edn_status account_name_prepare(const char *name, char out[ACCOUNT_NAME_SIZE], edn_err *err)
 {
     utf8proc_uint8_t *folded = NULL;
     edn_bytes s;
@@ -101,7 +103,7 @@ edn_status account_call(edn_client *c, const char *origin, const char *path, con
         if (st == EDN_OK && a.status != 200 && a.status != 201)
             st = http_status_fail(&a, origin, err);
     }
-    edn_buf_dispose(&a.body);
+    edn_buf_wipe(&a.body); /* it may hold a token */
     return st;
 }
 
@@ -198,12 +200,24 @@ out:
 
 /* ---- writing a new home down ------------------------------------------------------------------------------------- */
 
-static edn_status new_cert(edn_client *c, enrolment *e, const char *device_name)
+/* EDN_E_LIMIT, EDN_E_UTF8, EDN_E_INVALID. NULL is the default one. */
+static edn_status device_name_check(const char *name, edn_err *err)
+{
+    size_t n = name ? strlen(name) : 1;
+
+    if (n == 0)
+        return edn_fail(err, EDN_E_INVALID, "a device's name cannot be empty");
+    if (n > DEVICE_NAME_SIZE_MAX)
+        return edn_fail(err, EDN_E_LIMIT, "a device's name has at most %u bytes", DEVICE_NAME_SIZE_MAX);
+    if (name && edn_utf8_check(edn_bytes_str(name), NULL) != n)
+        return edn_fail(err, EDN_E_UTF8, "the device's name is not UTF-8");
+    return EDN_OK;
+}
+
+static void new_cert(edn_client *c, enrolment *e, const char *device_name)
 {
     edn_sign_pk pk;
 
-    if (strlen(device_name) >= sizeof e->id.device_name)
-        return EDN_E_LIMIT;
     client_random(c, e->id.sign_seed.b, sizeof e->id.sign_seed.b);
     client_random(c, e->id.enc_sk.b, sizeof e->id.enc_sk.b);
     client_random(c, e->ldk.b, sizeof e->ldk.b);
@@ -214,7 +228,6 @@ static edn_status new_cert(edn_client *c, enrolment *e, const char *device_name)
     e->cert.name_hash = edn_h32_t(EDN_LABEL_DEVNAME, edn_bytes_str(device_name));
     e->id.device = edn_device_id_of(&e->cert.sign, &e->cert.enc);
     memcpy(e->id.device_name, device_name, strlen(device_name) + 1);
-    return EDN_OK;
 }
 
 /* A grants blob for this one device. In link 0 there is no account id yet: there it is zero, as in the link itself. */
@@ -254,14 +267,23 @@ static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, 
     return st;
 }
 
-/* Opens a new store for `c` and unlocks it. */
+static edn_status home_taken(edn_client *c, edn_err *err)
+{
+    return edn_fail(err, EDN_E_EXISTS, "%s: there is a diary in this folder already; name another with --home",
+                    c->home);
+}
+
+/* Opens a new store for `c` and unlocks it. Another process may have been quicker since home_is_free: then the store is
+ * sealed under its key, and not ours to take away. */
 static edn_status make_home(edn_client *c, const edn_local_key *ldk, edn_err *err)
 {
     edn_store_options so = {.vfs = c->vfs, .create = true};
     edn_status st = edn_store_open(c->home, &so, &c->store, err);
 
     if (st == EDN_OK)
-        st = edn_store_unlock(c->store, ldk, &c->random);
+        st = client_unlock_store(c, ldk);
+    if (st == EDN_E_AUTH)
+        return home_taken(c, err);
     return st == EDN_OK ? EDN_OK : client_fail(c, st, err);
 }
 
@@ -289,13 +311,11 @@ static edn_status home_is_free(edn_client *c, edn_err *err)
     edn_status st = edn_store_open(c->home, &so, &s, &ignored);
 
     edn_store_close(s);
-    if (st == EDN_E_MISSING)
-        return EDN_OK;
-    return edn_fail(err, EDN_E_EXISTS, "%s: there is a diary in this folder already; name another with --home",
-                    c->home);
+    return st == EDN_E_MISSING ? EDN_OK : home_taken(c, err);
 }
 
-/* The first transaction of a new home: rows, and what every home has (a name for the device, a first journal). */
+/* A new home, in one transaction: rows, and what every home has (a name for the device, a first journal). A failure
+ * leaves nothing behind. */
 static edn_status write_home(edn_client *c, const enrolment *e, edn_bytes slot, const edn_bytes *links, size_t links_n,
                              const edn_bytes *boxes, size_t boxes_n, bool first, edn_err *err)
 {
@@ -303,22 +323,18 @@ static edn_status write_home(edn_client *c, const enrolment *e, edn_bytes slot, 
 
     if (st != EDN_OK)
         return st;
-    if ((st = edn_store_begin_write(c->store)) == EDN_OK) {
-        st = write_rows(c, e, slot, links, links_n, boxes, boxes_n);
-        if (st == EDN_OK)
-            st = edn_store_commit(c->store);
-        else
-            edn_store_rollback(c->store);
+    c->device = e->id.device;
+    if ((st = edn_store_begin_write(c->store)) != EDN_OK) {
+        client_fail(c, st, err);
+    } else {
+        if ((st = write_rows(c, e, slot, links, links_n, boxes, boxes_n)) == EDN_OK &&
+            (st = client_refresh(c)) == EDN_OK && (st = device_name_set(c, e->id.device_name)) == EDN_OK && first)
+            st = journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary"));
+        st = client_end_write(c, st, err);
     }
     if (st != EDN_OK)
-        return client_fail(c, st, err);
-    c->device = e->id.device;
-    if ((st = client_unlock_with(c, &e->ldk, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
-        return st;
-    st = device_name_set(c, e->id.device_name);
-    if (st == EDN_OK && first)
-        st = journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary"));
-    return client_end_write(c, st, err);
+        unmake_home(c);
+    return st;
 }
 
 /* ---- init -------------------------------------------------------------------------------------------------------- */
@@ -402,8 +418,8 @@ static edn_status init_links(edn_client *c, enrolment *e, const edn_init_options
     client_random(c, e->id.account_key.b, sizeof e->id.account_key.b);
     e->id.has_account_key = !o->no_account_key;
     edn_sign_keypair(e->aik_seed.b, &e->aik, &e->aik_sk);
-    if ((st = new_cert(c, e, o->device_name ? o->device_name : "device")) == EDN_OK &&
-        (st = edn_devlog_new(&log)) == EDN_OK && (st = make_genesis(c, e, log, genesis, grants)) == EDN_OK) {
+    new_cert(c, e, o->device_name ? o->device_name : "device");
+    if ((st = edn_devlog_new(&log)) == EDN_OK && (st = make_genesis(c, e, log, genesis, grants)) == EDN_OK) {
         account_root_secret(&secret, &e->aik_seed, &e->rk, log);
         st = account_make_kdf(c, &e->id, log, prepared,
                               (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &secret, &e->record,
@@ -413,20 +429,14 @@ static edn_status init_links(edn_client *c, enrolment *e, const edn_init_options
     return st;
 }
 
-/* Pins the server and makes the account known to it. */
+/* Makes the account known to the server that the identity names, and pins the server. Inside the caller's
+ * transaction. */
 static edn_status connect_server(edn_client *c, const edn_sign_pk *receipt_pk, edn_err *err)
 {
-    edn_sync_remote remote = {.receipt_pk = *receipt_pk};
-    edn_status st = client_begin_write(c, err);
+    edn_sync_remote remote = {.receipt_pk = *receipt_pk, .origin = client_id(c)->server};
+    edn_status st = register_account(c, err);
 
-    if (st != EDN_OK)
-        return st;
-    st = register_account(c, err);
-    if (st == EDN_OK) {
-        remote.origin = client_id(c)->server;
-        st = remote_save(c, &remote);
-    }
-    return client_end_write(c, st, err);
+    return st == EDN_OK ? remote_save(c, &remote) : st;
 }
 
 edn_status edn_client_init(const edn_client_options *options, const edn_init_options *o, edn_bytes passphrase,
@@ -449,7 +459,8 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
         goto out;
     }
     memset(e, 0, sizeof *e);
-    if ((st = home_is_free(c, err)) != EDN_OK || (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK)
+    if ((st = home_is_free(c, err)) != EDN_OK || (st = device_name_check(o->device_name, err)) != EDN_OK ||
+        (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK)
         goto out;
     /* Whether the server is there at all is asked before the costly part. */
     if (o->server && ((st = edn_origin_normalise(o->server, e->id.server, err)) != EDN_OK ||
@@ -466,11 +477,13 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
     const edn_bytes links[] = {edn_buf_view(&genesis), edn_buf_view(&set_kdf)};
     const edn_bytes boxes[] = {edn_buf_view(&grants), edn_buf_view(&root_box), EDN_F(e->record)};
     st = write_home(c, e, edn_buf_view(&slot), links, EDN_COUNT(links), boxes, EDN_COUNT(boxes), true, err);
-    if (st == EDN_OK && o->server)
-        st = connect_server(c, &receipt_pk, err);
-    if (st != EDN_OK)
-        unmake_home(c);
-    else if (e->id.has_account_key)
+    if (st == EDN_OK && o->server) {
+        if ((st = client_begin_write(c, err)) == EDN_OK)
+            st = client_end_write(c, connect_server(c, &receipt_pk, err), err);
+        if (st != EDN_OK)
+            unmake_home(c);
+    }
+    if (st == EDN_OK && e->id.has_account_key)
         edn_account_key_text(account_key, &e->id.account_key);
 out:
     edn_secret_free(e);
@@ -487,36 +500,33 @@ out:
     return st;
 }
 
+static edn_status has_no_server(const edn_client *c, edn_err *err)
+{
+    const char *server = client_id(c)->server;
+
+    return server[0] ? edn_fail(err, EDN_E_EXISTS, "this diary has a server already: %s", server) : EDN_OK;
+}
+
 edn_status edn_client_server_set(edn_client *c, const char *server, const char *name, edn_err *err)
 {
-    identity *before = edn_secret_alloc(sizeof *before);
-    identity *id = NULL;
+    char origin[EDN_ORIGIN_SIZE_MAX + 1] = "", prepared[ACCOUNT_NAME_SIZE] = "";
     edn_sign_pk receipt_pk;
-    edn_status st;
+    edn_status st = client_begin_read(c, err);
 
-    if (!before)
-        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
-    if ((st = client_begin_write(c, err)) != EDN_OK) {
-        edn_secret_free(before);
+    if (st != EDN_OK || (st = client_end_read(c, has_no_server(c, err), err)) != EDN_OK ||
+        (st = edn_origin_normalise(server, origin, err)) != EDN_OK ||
+        (st = account_name_prepare(name, prepared, err)) != EDN_OK ||
+        (st = account_pin_server(c, origin, &receipt_pk, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
+    /* What a failed transaction leaves in memory is read again by the next one. */
+    if ((st = has_no_server(c, err)) == EDN_OK) {
+        identity *id = &c->secret->id;
+        memcpy(id->server, origin, sizeof id->server);
+        memcpy(id->name, prepared, sizeof id->name);
+        if ((st = identity_save(c, id)) == EDN_OK)
+            st = connect_server(c, &receipt_pk, err);
     }
-    id = &c->secret->id;
-    *before = *id;
-    if (id->server[0])
-        st = edn_fail(err, EDN_E_EXISTS, "this diary has a server already: %s", id->server);
-    else if ((st = edn_origin_normalise(server, id->server, err)) == EDN_OK &&
-             (st = account_name_prepare(name, id->name, err)) == EDN_OK)
-        st = account_pin_server(c, id->server, &receipt_pk, err);
-    if (st == EDN_OK)
-        st = identity_save(c, id);
-    st = client_end_write(c, st, err);
-    if (st == EDN_OK && (st = connect_server(c, &receipt_pk, err)) != EDN_OK) {
-        edn_err ignored;
-        if (client_begin_write(c, &ignored) == EDN_OK)
-            (void)client_end_write(c, identity_save(c, before), &ignored); /* the first failure is the one to tell */
-    }
-    edn_secret_free(before);
-    return st;
+    return client_end_write(c, st, err);
 }
 
 /* ---- login ------------------------------------------------------------------------------------------------------- */
@@ -615,7 +625,7 @@ static edn_status join_login(edn_client *c, joining *j, edn_bytes prepared, edn_
     }
 out:
     edn_buf_dispose(&rq);
-    edn_buf_dispose(&body);
+    edn_buf_wipe(&body); /* the token */
     edn_arena_dispose(&a);
     return st;
 }
@@ -781,10 +791,9 @@ static edn_status join_add(edn_client *c, joining *j, edn_buf *grants, edn_err *
 
 static edn_status join_enrol(edn_client *c, joining *j, const char *device_name, edn_buf *grants, edn_err *err)
 {
-    edn_status st = new_cert(c, j->e, device_name ? device_name : "device");
+    edn_status st = EDN_OK;
 
-    if (st != EDN_OK)
-        return edn_fail(err, st, "the device's name is too long");
+    new_cert(c, j->e, device_name ? device_name : "device");
     for (int tries = 0; tries < 5; tries++) {
         st = join_add(c, j, grants, err);
         if (st != EDN_E_CONFLICT)
@@ -803,7 +812,8 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
     edn_sync_remote remote = {0};
     edn_status st;
 
-    if ((st = home_is_free(c, err)) != EDN_OK || (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK ||
+    if ((st = home_is_free(c, err)) != EDN_OK || (st = device_name_check(o->device_name, err)) != EDN_OK ||
+        (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK ||
         (st = edn_origin_normalise(o->server, id->server, err)) != EDN_OK ||
         (st = account_name_prepare(o->name, id->name, err)) != EDN_OK)
         goto out;
@@ -825,7 +835,9 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
     }
     const edn_bytes boxes[] = {edn_buf_view(&grants), edn_buf_view(&j->root_box), EDN_F(j->e->record)};
     st = write_home(c, j->e, edn_buf_view(&slot), j->links, j->links_n, boxes, EDN_COUNT(boxes), false, err);
-    if (st == EDN_OK && (st = client_begin_write(c, err)) == EDN_OK) {
+    if (st != EDN_OK)
+        goto out;
+    if ((st = client_begin_write(c, err)) == EDN_OK) {
         remote.receipt_pk = j->receipt_pk;
         remote.origin = client_id(c)->server;
         st = client_end_write(c, remote_save(c, &remote), err);
@@ -880,7 +892,8 @@ static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_b
     edn_status st;
 
     e->epoch = edn_devlog_epoch(c->log);
-    if ((st = keys_root(c, e->epoch, &e->rk)) != EDN_OK || (st = new_cert(c, e, old->device_name)) != EDN_OK ||
+    new_cert(c, e, old->device_name);
+    if ((st = keys_root(c, e->epoch, &e->rk)) != EDN_OK ||
         (st = grant_to_self(c, e, &old->account, edn_devlog_count(c->log), &head, grants)) != EDN_OK)
         return st;
     grants_hash = edn_h32(edn_buf_view(grants));

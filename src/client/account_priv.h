@@ -4,8 +4,9 @@
 
 #include "client_priv.h"
 
+#define ACCOUNT_NAME_SIZE 257u
 /* NFKC, case folded, trimmed: what the server's key for an account is made of. EDN_E_INVALID, EDN_E_UTF8. */
-EDN_MUST_USE edn_status account_name_prepare(const char *name, char out[257], edn_err *err);
+EDN_MUST_USE edn_status account_name_prepare(const char *name, char out[ACCOUNT_NAME_SIZE], edn_err *err);
 edn_hash account_name_hash(const identity *id);
 
 /* An HTTP status that is not success, in words. */

@@ -28,6 +28,7 @@ void edn_client_close(edn_client *c)
         return;
     edn_client_lock(c);
     edn_store_close(c->store);
+    free(c->http_origin);
     edn_http_free(c->http);
     objects_free(c->objects);
     catalog_free(c->catalog);
@@ -49,6 +50,8 @@ edn_status client_new(const edn_client_options *o, edn_client **out, edn_err *er
     edn_status st;
 
     *out = NULL;
+    if (err)
+        *err = (edn_err){EDN_OK, ""};
     if (!o->home || !*o->home)
         return edn_fail(err, EDN_E_INVALID, "no folder was named for the diary");
     if ((st = edn_crypto_init()) != EDN_OK)
@@ -117,6 +120,8 @@ bool edn_client_unlocked(const edn_client *c) { return c->secret != NULL; }
 
 void edn_client_lock(edn_client *c)
 {
+    if (c->busy)
+        return;
     if (c->store)
         edn_store_lock(c->store);
     objects_forget(c->objects);
@@ -130,20 +135,31 @@ void edn_client_lock(edn_client *c)
     c->store_version = 0;
 }
 
+/* A callback that calls back would pull the entries from under the call that it is in. */
+static edn_status client_busy(edn_err *err)
+{
+    return edn_fail(err, EDN_E_BUSY, "this diary is in the middle of another call: a callback cannot use it");
+}
+
+edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk)
+{
+    edn_client_lock(c);
+    c->secret = edn_secret_alloc(sizeof *c->secret);
+    if (!c->secret)
+        return EDN_E_NOMEM;
+    memset(c->secret, 0, sizeof *c->secret);
+    c->secret->ldk = *ldk;
+    return edn_store_unlock(c->store, ldk, &c->random);
+}
+
 edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *err)
 {
     edn_status st;
 
-    edn_client_lock(c);
-    c->secret = edn_secret_alloc(sizeof *c->secret);
-    if (!c->secret)
-        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
-    memset(c->secret, 0, sizeof *c->secret);
-    c->secret->ldk = *ldk;
-    st = edn_store_unlock(c->store, ldk, &c->random);
-    if (st == EDN_OK && (st = edn_devlog_new(&c->log)) == EDN_OK)
-        st = client_begin_read(c, err);
-    if (st == EDN_OK)
+    if (c->busy)
+        return client_busy(err);
+    st = client_unlock_store(c, ldk);
+    if (st == EDN_OK && (st = client_begin_read(c, err)) == EDN_OK)
         st = client_end_read(c, EDN_OK, err);
     if (st != EDN_OK) {
         edn_client_lock(c);
@@ -244,13 +260,14 @@ static void forget_caches(edn_client *c)
     catalog_forget(c->catalog);
 }
 
-/* Other processes may have written since: what was read from the store before counts no longer. */
-static edn_status refresh(edn_client *c)
+edn_status client_refresh(edn_client *c)
 {
     uint64_t version = edn_store_version(c->store);
     edn_status st = EDN_OK;
 
     forget_caches(c);
+    if (!c->log && (st = edn_devlog_new(&c->log)) != EDN_OK)
+        return st;
     if (version != c->store_version || edn_devlog_count(c->log) == 0) {
         keys_forget(c->keys);
         codec_forget(c->codec);
@@ -267,15 +284,20 @@ static edn_status begin(edn_client *c, bool write, edn_err *err)
 {
     edn_status st;
 
+    if (err)
+        *err = (edn_err){EDN_OK, ""};
+    if (c->busy)
+        return client_busy(err);
     if (!c->secret)
         return client_fail(c, EDN_E_LOCKED, err);
     st = write ? edn_store_begin_write(c->store) : edn_store_begin_read(c->store);
     if (st != EDN_OK)
         return client_fail(c, st, err);
-    if ((st = refresh(c)) != EDN_OK) {
+    if ((st = client_refresh(c)) != EDN_OK) {
         edn_store_rollback(c->store);
         return client_fail(c, st, err);
     }
+    c->busy = true;
     return EDN_OK;
 }
 
@@ -284,6 +306,7 @@ edn_status client_begin_read(edn_client *c, edn_err *err) { return begin(c, fals
 
 edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
 {
+    c->busy = false;
     if (st == EDN_OK)
         st = objects_flush(c);
     if (st == EDN_OK)
@@ -297,9 +320,7 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
         codec_forget(c->codec);
         c->store_version = 0;
         edn_devlog_free(c->log);
-        c->log = NULL;
-        if (edn_devlog_new(&c->log) != EDN_OK)
-            edn_client_lock(c);
+        c->log = NULL; /* the next transaction reads it again */
     }
     forget_caches(c);
     return client_fail(c, st, err);
@@ -307,6 +328,7 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
 
 edn_status client_end_read(edn_client *c, edn_status st, edn_err *err)
 {
+    c->busy = false;
     edn_store_rollback(c->store);
     forget_caches(c);
     return client_fail(c, st, err);
@@ -340,7 +362,12 @@ edn_status client_transport(edn_client *c, const char *origin, const edn_transpo
     *out = c->transport;
     if (c->transport)
         return EDN_OK;
-    if (!c->http) {
+    if (!c->http || strcmp(c->http_origin, origin) != 0) {
+        edn_http_free(c->http);
+        free(c->http_origin);
+        c->http = NULL;
+        if (!copy_string(origin, &c->http_origin))
+            return edn_fail(err, EDN_E_NOMEM, "out of memory");
         if ((st = edn_http_new(origin, &ho, &c->http, err)) != EDN_OK)
             return st;
         c->http_transport = edn_http_transport(c->http);

@@ -75,6 +75,7 @@ struct edn_client {
     edn_random random;
     const edn_transport *transport; /* given from outside, or NULL */
     edn_http *http;                 /* made when it is first needed */
+    char *http_origin;              /* for this server */
     edn_transport http_transport;
     uint64_t bytes_sent, bytes_received;
 
@@ -82,7 +83,8 @@ struct edn_client {
     uint64_t store_version;   /* what the caches below were read at */
     edn_device_id device;     /* the id that the home was made with: binds the lock, names the session key */
     unlocked_secrets *secret; /* NULL: locked */
-    edn_devlog *log;
+    bool busy;                /* between client_begin_ and client_end_ */
+    edn_devlog *log;          /* NULL until the first transaction, and after one that failed */
     key_cache *keys;
     catalog *catalog;
     object_cache *objects;
@@ -107,6 +109,10 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err);
 edn_status client_end_read(edn_client *c, edn_status st, edn_err *err);
 /* Opening and unlocking, for the parts that make a home. */
 EDN_MUST_USE edn_status client_new(const edn_client_options *options, edn_client **out, edn_err *err);
+/* Unlocks the store and nothing else. EDN_E_AUTH, EDN_E_NOMEM, …: edn_client_lock is then still to be called. */
+EDN_MUST_USE edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk);
+/* Inside a transaction: other processes may have written, so what was read from the store before counts no longer. */
+EDN_MUST_USE edn_status client_refresh(edn_client *c);
 EDN_MUST_USE edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *err);
 EDN_MUST_USE edn_status client_open_slot(edn_client *c, edn_bytes passphrase, edn_local_key *ldk, edn_err *err);
 /* Fills `err` for a status of the store, when nobody said more yet. */
@@ -334,6 +340,9 @@ EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes e
  * changes again under the new one. */
 EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq);
 
+/* edn_client_sync; `full`: logs in and asks for everything, also when a probe would say that nothing is new. */
+EDN_MUST_USE edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
+                                    edn_err *err);
 EDN_MUST_USE edn_status finding_save(edn_client *c, const edn_finding *f);
 /* What the engine may look up in this client's store. */
 edn_sync_view sync_view(edn_client *c);

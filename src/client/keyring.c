@@ -55,6 +55,8 @@ void keys_free(key_cache *k)
 
 void keys_forget(key_cache *k)
 {
+    if (!k)
+        return;
     edn_wipe(k->journal, CACHE_COUNT * sizeof *k->journal);
     edn_wipe(k->root, sizeof *k->root);
     k->next = 0;

@@ -99,12 +99,37 @@ static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_rec
     return st == EDN_OK ? edn_root_box_open(&wrap, &id->account, edn_devlog_epoch(c->log), record, box, out) : st;
 }
 
+/* The highest profile that a record reaches. */
+static edn_kdf_profile profile_of(const edn_kdf_record *r)
+{
+    int p = EDN_KDF_HIGH;
+
+    while (p > EDN_KDF_FLOOR && edn_kdf_record_check(r, (edn_kdf_profile)p) != EDN_OK)
+        p--;
+    return (edn_kdf_profile)p;
+}
+
+static edn_status slot_profile(edn_client *c, edn_kdf_profile *out)
+{
+    edn_buf slot = EDN_BUF_INIT(4096);
+    edn_kdf_record record;
+    edn_status st = edn_store_get(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), &slot);
+
+    if (st == EDN_OK)
+        st = edn_slot_record(edn_buf_view(&slot), &record) ? EDN_OK : EDN_E_DAMAGED;
+    if (st == EDN_OK)
+        *out = profile_of(&record);
+    edn_buf_dispose(&slot);
+    return st;
+}
+
 typedef struct changing {
     edn_client *c;
     edn_bytes old_prepared, new_prepared;
-    edn_kdf_profile profile;
+    edn_strength strength;
     edn_buf slot, link, root_box, old_box;
     edn_kdf_record record, old_record;
+    edn_hash head;           /* of the log that the link was made for */
     edn_root_secret *secret; /* guarded */
     const char *token;       /* "" without a server */
     bool account_done;       /* another device has changed the account to the new passphrase already */
@@ -118,6 +143,7 @@ static edn_status changing_make(changing *x)
 
     if (st != EDN_OK)
         return st;
+    x->head = edn_devlog_head(c->log);
     st = open_root(c, x->old_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret);
     if (st == EDN_E_AUTH &&
         open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
@@ -133,35 +159,59 @@ static edn_status changing_make(changing *x)
         account_root_secret(&fresh, &x->secret->aik_seed, &x->secret->root, c->log);
         edn_buf_reset(&x->link);
         edn_buf_reset(&x->root_box);
-        st = account_make_kdf(c, client_id(c), c->log, x->new_prepared, x->profile, &fresh, &x->record, &x->root_box,
-                              &x->link);
+        st = account_make_kdf(c, client_id(c), c->log, x->new_prepared,
+                              x->strength ? (edn_kdf_profile)x->strength : profile_of(&x->old_record), &fresh,
+                              &x->record, &x->root_box, &x->link);
     }
     return st;
 }
 
-/* Step 1. */
+static edn_status append_link(changing *x)
+{
+    edn_status st = edn_devlog_append(x->c->log, edn_buf_view(&x->link));
+
+    return st == EDN_OK ? log_save_link(x->c, edn_devlog_count(x->c->log) - 1, edn_buf_view(&x->link)) : st;
+}
+
+/* What tells, after a crash, whether the link of step 2 came to be. */
+static edn_status pending_save(changing *x)
+{
+    uint8_t pending[40];
+    edn_hash hash = edn_link_hash(edn_buf_view(&x->link));
+
+    edn_store_u64(pending, edn_devlog_count(x->c->log));
+    memcpy(pending + 8, hash.b, sizeof hash.b);
+    return meta_put(x->c, "passphrase-pending", EDN_BYTES_EMPTY, edn_bytes_of(pending, sizeof pending));
+}
+
+static edn_status changing_save(changing *x)
+{
+    edn_client *c = x->c;
+    edn_hash head = edn_devlog_head(c->log);
+    edn_status st;
+
+    if (memcmp(head.b, x->head.b, sizeof head.b) != 0)
+        return EDN_E_CONFLICT; /* another process was at work meanwhile */
+    if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), edn_buf_view(&x->slot))) != EDN_OK)
+        return st;
+    if (!x->account_done &&
+        ((st = box_save(c, edn_buf_view(&x->root_box))) != EDN_OK || (st = box_save(c, EDN_F(x->record))) != EDN_OK ||
+         (st = x->token[0] ? pending_save(x) : append_link(x)) != EDN_OK))
+        return st;
+    return x->token[0] ? EDN_OK : slot_swap(c); /* with nobody to ask, all three steps are this one */
+}
+
+/* Step 1. The stretching is done before anybody is kept from writing. */
 static edn_status changing_prepare(changing *x)
 {
     edn_client *c = x->c;
-    uint8_t pending[40];
-    edn_hash hash;
-    edn_status st = client_begin_write(c, x->err);
+    edn_status st = client_begin_read(c, x->err);
 
-    if (st != EDN_OK)
-        return st;
-    st = changing_make(x);
     if (st == EDN_OK)
-        st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), edn_buf_view(&x->slot));
-    if (st == EDN_OK && !x->account_done) {
-        hash = edn_link_hash(edn_buf_view(&x->link));
-        edn_store_u64(pending, edn_devlog_count(c->log));
-        memcpy(pending + 8, hash.b, sizeof hash.b);
-        if ((st = meta_put(c, "passphrase-pending", EDN_BYTES_EMPTY, edn_bytes_of(pending, sizeof pending))) ==
-                EDN_OK &&
-            (st = box_save(c, edn_buf_view(&x->root_box))) == EDN_OK)
-            st = box_save(c, EDN_F(x->record));
-    }
-    return client_end_write(c, st, x->err);
+        st = client_end_read(c, changing_make(x), x->err);
+    if (st != EDN_OK || (st = client_begin_write(c, x->err)) != EDN_OK)
+        return st;
+    return client_end_write(c, changing_save(x), x->err);
 }
 
 /* Step 2. */
@@ -187,8 +237,8 @@ static edn_status changing_finish(changing *x)
 
     if (st != EDN_OK)
         return st;
-    if (!x->account_done && (st = edn_devlog_append(c->log, edn_buf_view(&x->link))) == EDN_OK)
-        st = log_save_link(c, edn_devlog_count(c->log) - 1, edn_buf_view(&x->link));
+    if (!x->account_done)
+        st = append_link(x);
     if (st == EDN_OK)
         st = slot_swap(c);
     return client_end_write(c, st, x->err);
@@ -203,33 +253,44 @@ static edn_status changing_undo(changing *x, edn_status why)
     return why;
 }
 
-static edn_status change(changing *x)
+/* The newest log, and a token that is still good for a while: a probe alone would need none, and bring none. */
+static edn_status fresh_token(changing *x, edn_sync_remote *remote)
 {
     edn_sync_result synced;
-    edn_sync_remote remote = {0};
-    edn_client *c = x->c;
-    edn_status st = EDN_OK;
+    edn_status st = client_sync(x->c, NULL, true, &synced, x->err);
 
-    for (int tries = 0; tries < 5; tries++) {
-        if (client_id(c)->server[0]) { /* the log must be the newest, and a token at hand */
-            if ((st = edn_client_sync(c, NULL, &synced, x->err)) != EDN_OK ||
-                (st = client_begin_read(c, x->err)) != EDN_OK)
-                return st;
-            edn_sync_remote_dispose(&remote);
-            if ((st = client_end_read(c, remote_load(c, &remote), x->err)) != EDN_OK)
-                return st;
-            x->token = remote.token;
-        }
+    if (st != EDN_OK || (st = client_begin_read(x->c, x->err)) != EDN_OK)
+        return st;
+    edn_sync_remote_dispose(remote);
+    st = client_end_read(x->c, remote_load(x->c, remote), x->err);
+    x->token = remote->token;
+    if (st == EDN_OK && !x->token[0])
+        st = edn_fail(x->err, EDN_E_DENIED, "%s: the server gave no login; sync first", client_id(x->c)->server);
+    return st;
+}
+
+static edn_status change_once(changing *x)
+{
+    edn_status st = changing_prepare(x);
+
+    if (st != EDN_OK || !x->token[0])
+        return st;
+    st = x->account_done ? EDN_OK : changing_send(x);
+    if (st == EDN_OK)
+        return changing_finish(x);
+    return st == EDN_E_NETWORK ? st : changing_undo(x, st); /* no answer: both stay until a sync tells */
+}
+
+static edn_status change(changing *x)
+{
+    edn_sync_remote remote = {0};
+    edn_status st = EDN_E_CONFLICT;
+
+    for (int tries = 0; tries < 5 && st == EDN_E_CONFLICT; tries++) {
+        st = client_id(x->c)->server[0] ? fresh_token(x, &remote) : EDN_OK;
         edn_buf_reset(&x->old_box);
-        if ((st = changing_prepare(x)) != EDN_OK)
-            break;
-        st = x->token[0] && !x->account_done ? changing_send(x) : EDN_OK;
         if (st == EDN_OK)
-            st = changing_finish(x);
-        else if (st != EDN_E_NETWORK) /* without an answer it is not known: both stay until a sync tells */
-            st = changing_undo(x, st);
-        if (st != EDN_E_CONFLICT)
-            break;
+            st = change_once(x);
     }
     x->token = "";
     edn_wipe(remote.token, sizeof remote.token);
@@ -249,9 +310,10 @@ edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase,
                   .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
                   .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
                   .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    edn_kdf_profile profile = (edn_kdf_profile)strength;
     edn_status st;
 
-    x.profile = (edn_kdf_profile)(strength ? (int)strength : EDN_KDF_DEFAULT);
+    x.strength = strength;
     x.secret = edn_secret_alloc(sizeof *x.secret);
     if (!x.secret)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
@@ -260,7 +322,9 @@ edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase,
         (st = edn_passphrase_prepare(old_passphrase, &old_prepared, err)) != EDN_OK ||
         (st = edn_passphrase_prepare(new_passphrase, &new_prepared, err)) != EDN_OK)
         goto out;
-    st = edn_slot_seal(&x.slot, edn_buf_view(&new_prepared), x.profile, &c->device, &ldk, &c->random);
+    st = strength ? EDN_OK : slot_profile(c, &profile);
+    if (st == EDN_OK)
+        st = edn_slot_seal(&x.slot, edn_buf_view(&new_prepared), profile, &c->device, &ldk, &c->random);
     if (st != EDN_OK) {
         client_fail(c, st, err);
         goto out;

@@ -241,7 +241,7 @@ static void carry(run *r, const edn_sync_action *a)
         memset(r->binding, 0, sizeof r->binding);
     r->retry_after_s = answer.retry_after_s;
     edn_sync_answered(r->engine, client_now(r->c), st, answer.status, answer.retry_after_s, edn_buf_view(&answer.body));
-    edn_buf_dispose(&answer.body);
+    edn_buf_wipe(&answer.body); /* it may hold a token */
 }
 
 static void keep(run *r, const edn_sync_action *a)
@@ -292,10 +292,11 @@ static edn_status run_remember(run *r)
 static bool nothing_to_remember(run *r)
 {
     const edn_sync_finding *f;
+    const edn_claim *claims; /* what is owed grows older with each sync */
     edn_sync_figures figures = edn_sync_figures_of(r->engine);
 
     return figures.round_trips == 1 && figures.synced && figures.batches_sent == 0 && figures.batches_received == 0 &&
-           edn_sync_findings(r->engine, &f) == 0;
+           edn_sync_findings(r->engine, &f) == 0 && edn_sync_claims(r->engine, &claims) == 0;
 }
 
 static void run_result(run *r)
@@ -441,8 +442,7 @@ static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
     return client_end_read(c, st, err);
 }
 
-static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
-                           edn_err *err)
+edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
 {
     run r = {
         .c = c, .options = options, .result = out, .err = err, .sent = c->bytes_sent, .received = c->bytes_received};
@@ -475,7 +475,7 @@ static edn_status sync_now(edn_client *c, const edn_sync_options *options, bool 
 
 edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out, edn_err *err)
 {
-    return sync_now(c, options, false, out, err);
+    return client_sync(c, options, false, out, err);
 }
 
 /* ---- watching ---------------------------------------------------------------------------------------------------- */
@@ -572,7 +572,7 @@ edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
     edn_status st = EDN_OK;
 
     while (!w.stop) {
-        st = sync_now(c, options, full, &result, err);
+        st = client_sync(c, options, full, &result, err);
         if (st != EDN_OK && !worth_waiting(st))
             break;
         if (!go_on_fn(ctx, st == EDN_OK ? &result : NULL)) {

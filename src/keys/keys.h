@@ -174,6 +174,8 @@ EDN_MUST_USE edn_status edn_record_open(edn_buf *out, const edn_entry_key *k, co
 #define EDN_SLOT_SIZE (16u + EDN_KDF_RECORD_SIZE + 32u + EDN_SEAL_OVERHEAD)
 EDN_MUST_USE edn_status edn_slot_seal(edn_buf *out, edn_bytes prepared, edn_kdf_profile profile,
                                       const edn_device_id *device, const edn_local_key *ldk, const edn_random *rng);
+/* How a slot is stretched; false: not a slot. */
+bool edn_slot_record(edn_bytes slot, edn_kdf_record *out);
 /* EDN_E_PASSPHRASE: does not open; EDN_E_KDF; EDN_E_FORMAT. */
 EDN_MUST_USE edn_status edn_slot_open(edn_bytes slot, edn_bytes prepared, const edn_device_id *device,
                                       edn_local_key *ldk);

@@ -75,3 +75,12 @@ edn_status edn_slot_open(edn_bytes slot, edn_bytes prepared, const edn_device_id
                       sizeof ldk->b);
     return st == EDN_E_AUTH ? EDN_E_PASSPHRASE : st;
 }
+
+bool edn_slot_record(edn_bytes slot, edn_kdf_record *out)
+{
+    memset(out, 0, sizeof *out);
+    if (slot.n != EDN_SLOT_SIZE)
+        return false;
+    memcpy(out->b, slot.p + RECORD_AT, sizeof out->b);
+    return true;
+}
