@@ -46,6 +46,9 @@
     X(GRANT_INFO, "EDNv1/grant/info")                                                                                  \
     X(GRANT_AAD, "EDNv1/grant/aad")                                                                                    \
     X(GRANT_PSK, "EDNv1/grant/psk")                                                                                    \
+    X(RECOVERY, "EDNv1/recovery")                                                                                      \
+    X(AAD_RECOVERY, "EDNv1/aad/recovery")                                                                              \
+    X(SHARE, "EDNv1/share")                                                                                            \
     X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
     X(STORE_VALUE, "EDNv1/store/value")                                                                                \
     X(STORE_NAME, "EDNv1/store/name")                                                                                  \

@@ -74,7 +74,7 @@ edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_si
 }
 
 /* Bodies of a known length are put together here; none passes this. */
-#define SMALL_BODY_SIZE_MAX 512u
+#define SMALL_BODY_SIZE_MAX 1024u
 
 static edn_status build_and_drop(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
                                  edn_buf *body)
@@ -124,6 +124,57 @@ edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, const edn_link_
     edn_put_bytes(&body, root_box_hash->b, sizeof root_box_hash->b);
     edn_put_bytes(&body, login->b, sizeof login->b);
     return build_and_drop(out, log, by, EDN_LINK_SET_KDF, &body);
+}
+
+/* One device with its cuts. */
+static void revoked_put(edn_buf *out, const edn_rotation *r, const edn_device_id *id)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < r->cuts_n; i++)
+        n += memcmp(r->cuts[i].device.b, id->b, sizeof id->b) == 0;
+    edn_put_bytes(out, id->b, sizeof id->b);
+    edn_put_u32(out, n);
+    for (size_t i = 0; i < r->cuts_n; i++) {
+        if (memcmp(r->cuts[i].device.b, id->b, sizeof id->b) != 0)
+            continue;
+        edn_put_bytes(out, r->cuts[i].space.b, sizeof r->cuts[i].space.b);
+        edn_put_u64(out, r->cuts[i].dseq);
+        edn_put_bytes(out, r->cuts[i].hash.b, sizeof r->cuts[i].hash.b);
+    }
+}
+
+edn_status edn_link_revoke_rotate(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                  const edn_rotation *rotation)
+{
+    edn_buf body = EDN_BUF_INIT(LINK_BODY_SIZE_MAX);
+
+    if (rotation->revoked_n > EDN_DEVICES_MAX)
+        return EDN_E_LIMIT;
+    edn_put_u32(&body, (uint32_t)rotation->revoked_n);
+    for (size_t i = 0; i < rotation->revoked_n; i++)
+        revoked_put(&body, rotation, &rotation->revoked[i]);
+    edn_put_u32(&body, rotation->epoch);
+    edn_put_bytes(&body, rotation->aek.b, sizeof rotation->aek.b);
+    edn_put_bytes(&body, rotation->grants_hash.b, sizeof rotation->grants_hash.b);
+    edn_put_bytes(&body, rotation->prev_box_hash.b, sizeof rotation->prev_box_hash.b);
+    return build_and_drop(out, log, by, EDN_LINK_REVOKE_ROTATE, &body);
+}
+
+edn_status edn_link_set_recovery(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                 const edn_recovery_set *set)
+{
+    edn_buf body = EDN_BUF_INIT(SMALL_BODY_SIZE_MAX);
+
+    if (set->needed < 1 || set->needed > set->n || set->n > EDN_SHARES_MAX)
+        return EDN_E_INVALID;
+    edn_put_u8(&body, set->needed);
+    edn_put_u8(&body, set->n);
+    edn_put_bytes(&body, set->id.b, sizeof set->id.b);
+    for (size_t i = 0; i < set->n; i++)
+        edn_put_bytes(&body, set->commitments[i].b, sizeof set->commitments[i].b);
+    edn_put_bytes(&body, set->box_hash.b, sizeof set->box_hash.b);
+    return build_and_drop(out, log, by, EDN_LINK_SET_RECOVERY, &body);
 }
 
 edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_pin *pins,

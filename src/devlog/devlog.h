@@ -38,6 +38,18 @@ typedef struct edn_pin {
     edn_hash hash;
 } edn_pin;
 
+/* A recovery key in shares: which set, and a commitment to each share, so that a false one is named. */
+#define EDN_SHARES_MAX 16u
+typedef struct edn_share_set_id {
+    uint8_t b[16];
+} edn_share_set_id;
+typedef struct edn_recovery_set {
+    uint8_t needed, n; /* of n shares, so many open the box: 1 <= needed <= n <= EDN_SHARES_MAX */
+    edn_share_set_id id;
+    edn_hash commitments[EDN_SHARES_MAX];
+    edn_hash box_hash;
+} edn_recovery_set;
+
 /* What the log says of one device. */
 typedef struct edn_device {
     edn_device_id id;
@@ -133,7 +145,25 @@ EDN_MUST_USE edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, co
                                          const edn_sign_pk *login);
 EDN_MUST_USE edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                             const edn_pin *pins, size_t n);
-/* Types that have no builder of their own (3, 5, 7, 8): the body as bytes. */
+/* What a REVOKE_ROTATE says. `cuts` are of the revoked devices, in any order; a space in which a device has none keeps
+ * nothing of it. With no devices the link only rotates. */
+typedef struct edn_rotation {
+    const edn_device_id *revoked;
+    size_t revoked_n;
+    const edn_pin *cuts;
+    size_t cuts_n;
+    uint32_t epoch; /* the new one */
+    edn_dh_pk aek;
+    edn_hash grants_hash, prev_box_hash;
+} edn_rotation;
+EDN_MUST_USE edn_status edn_link_revoke_rotate(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                               const edn_rotation *rotation);
+/* EDN_E_INVALID: the set's numbers. */
+EDN_MUST_USE edn_status edn_link_set_recovery(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                              const edn_recovery_set *set);
+/* The set that a SET_RECOVERY link names. EDN_E_FORMAT; EDN_E_TYPE: another link. */
+EDN_MUST_USE edn_status edn_link_recovery(edn_bytes link, edn_recovery_set *out);
+/* Types that have no builder of their own (7, 8): the body as bytes. */
 EDN_MUST_USE edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                        edn_link_type type, edn_bytes body);
 void edn_cert_put(edn_buf *out, const edn_cert *cert);

@@ -14,7 +14,6 @@
 #define CERT_SIZE 100u
 #define CUT_SIZE 72u /* space 32 ‖ u64 dseq ‖ hash 32 */
 #define PIN_SIZE 88u
-#define RECOVERY_SHARES_MAX 16u
 
 #define EDN_CAPS_KNOWN ((uint32_t)(EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN))
 
@@ -49,7 +48,8 @@ typedef struct link_body {
     uint32_t revoked_n, cuts_n; /* cuts_n: of all devices together */
     uint32_t pins_n;
     uint32_t epoch;
-    edn_hash kdf_hash, root_box_hash, prev_box_hash, recovery_box_hash;
+    edn_hash kdf_hash, root_box_hash, prev_box_hash;
+    edn_recovery_set recovery;
     edn_sign_pk login;
     uint16_t suite_min;
     uint8_t kdf_floor;

@@ -151,15 +151,38 @@ static void revoke_read(edn_reader *r, link_body *b)
     edn_read_into(r, b->prev_box_hash.b, sizeof b->prev_box_hash.b, "hash of the box of the epoch before");
 }
 
-static void recovery_read(edn_reader *r, link_body *b)
+static void recovery_read(edn_reader *r, edn_recovery_set *set)
 {
-    uint8_t needed = edn_read_u8(r, "shares needed"), shares = edn_read_u8(r, "shares");
-
-    if (needed < 1 || needed > shares || shares > RECOVERY_SHARES_MAX)
+    memset(set, 0, sizeof *set);
+    set->needed = edn_read_u8(r, "shares needed");
+    set->n = edn_read_u8(r, "shares");
+    if (set->needed < 1 || set->needed > set->n || set->n > EDN_SHARES_MAX) {
         edn_reader_fail(r, EDN_E_FORMAT, "shares");
-    (void)edn_read_bytes(r, 16 + (size_t)shares * 32,
-                         "recovery set"); /* id, commitments: their readers peek the link */
-    edn_read_into(r, b->recovery_box_hash.b, sizeof b->recovery_box_hash.b, "recovery box's hash");
+        return;
+    }
+    edn_read_into(r, set->id.b, sizeof set->id.b, "recovery set");
+    for (size_t i = 0; i < set->n; i++)
+        edn_read_into(r, set->commitments[i].b, sizeof set->commitments[i].b, "commitment");
+    edn_read_into(r, set->box_hash.b, sizeof set->box_hash.b, "recovery box's hash");
+}
+
+edn_status edn_link_recovery(edn_bytes link, edn_recovery_set *out)
+{
+    edn_link_info info;
+    edn_reader r;
+    edn_status st;
+
+    memset(out, 0, sizeof *out);
+    if ((st = edn_link_peek(link, &info)) != EDN_OK)
+        return st;
+    if (info.type != EDN_LINK_SET_RECOVERY)
+        return EDN_E_TYPE;
+    r = edn_reader_init(info.body);
+    recovery_read(&r, out);
+    if (edn_reader_end(&r) == EDN_OK)
+        return EDN_OK;
+    memset(out, 0, sizeof *out);
+    return EDN_E_FORMAT;
 }
 
 static void checkpoint_read(edn_reader *r, link_body *b)
@@ -196,7 +219,7 @@ edn_status edn_link_body_read(edn_link_type type, edn_bytes in, link_body *b)
         edn_read_into(&r, b->login.b, sizeof b->login.b, "login key");
         break;
     case EDN_LINK_SET_RECOVERY:
-        recovery_read(&r, b);
+        recovery_read(&r, &b->recovery);
         break;
     case EDN_LINK_CHECKPOINT:
         checkpoint_read(&r, b);
@@ -237,7 +260,7 @@ edn_status edn_link_boxes(edn_bytes link, edn_hash out[EDN_LINK_BOXES_MAX], size
         out[(*n)++] = b.root_box_hash;
         break;
     case EDN_LINK_SET_RECOVERY:
-        out[(*n)++] = b.recovery_box_hash;
+        out[(*n)++] = b.recovery.box_hash;
         break;
     default:
         break;

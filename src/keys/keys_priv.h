@@ -21,4 +21,14 @@ EDN_MUST_USE edn_status edn_passphrase_normalize(edn_bytes passphrase, edn_buf *
 EDN_MUST_USE edn_status edn_kdf_stretch(edn_bytes prepared, const edn_kdf_record *r, edn_stretched_key *out);
 #define EDN_KDF_RECORD_SALT_AT 16u
 
+/* GF(2^8) mod x^8 + x^4 + x^3 + x + 1, in constant time: shamir.c and slip39.c. */
+typedef struct edn_gf_point {
+    uint8_t x;        /* public */
+    const uint8_t *y; /* borrowed; secret */
+} edn_gf_point;
+uint8_t edn_gf_mul(uint8_t a, uint8_t b);
+/* `size` polynomials at once, each of the least degree through its n points; their values at `at`. No two points have
+ * one x. */
+void edn_gf_interpolate(uint8_t *out, size_t size, uint8_t at, const edn_gf_point *points, size_t n);
+
 #endif

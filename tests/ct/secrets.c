@@ -7,6 +7,7 @@
 
 #include "crypto/seal.h"
 #include "keys/keys.h"
+#include "keys/recovery.h"
 
 static void secret(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n); }
 static void public(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_DEFINED(p, n); }
@@ -117,6 +118,30 @@ out:
     return st;
 }
 
+/* A share's commitment and whether it fits are public; secret, blinds and coefficients are not. */
+static edn_status split_and_combine(void)
+{
+    edn_share_set set = {.needed = 3, .n = 5, .secret_size = 32};
+    edn_recovery_key key = {{8}}, back;
+    edn_share shares[5];
+    edn_hash commitments[5];
+    edn_status st;
+
+    secret(&key, sizeof key);
+    edn_shares_split(shares, &set, key.b, &rng);
+    for (size_t i = 0; i < 5; i++) {
+        commitments[i] = edn_share_commitment(&set, &shares[i]);
+        public(&commitments[i], sizeof commitments[i]);
+    }
+    st = edn_shares_combine(back.b, &set, commitments, shares, 5, NULL);
+    public(&st, sizeof st);
+    if (st != EDN_OK)
+        return st;
+    public(&back, sizeof back);
+    public(&key, sizeof key);
+    return memcmp(&back, &key, sizeof key) == 0 ? EDN_OK : EDN_E_AUTH;
+}
+
 static edn_status compare(void)
 {
     uint8_t a[32] = {1}, b[32] = {1};
@@ -149,7 +174,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return leak() == EDN_OK ? 0 : 1;
     if (seal_and_open() != EDN_OK || sign_and_agree() != EDN_OK || grant() != EDN_OK || hierarchy() != EDN_OK ||
-        compare() != EDN_OK) {
+        split_and_combine() != EDN_OK || compare() != EDN_OK) {
         fputs("a step failed\n", stderr);
         return 1;
     }

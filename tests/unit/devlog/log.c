@@ -478,6 +478,75 @@ static void only_active_devices_are_revoked_each_once(void **state)
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
+static void a_rotation_is_built_as_it_is_read(void **state)
+{
+    links l;
+    edn_buf out = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_rotation r = {.epoch = 1, .grants_hash = {{1}}, .prev_box_hash = {{2}}};
+    edn_space_id a = {{3}}, b = {{4}}, none = {{5}};
+    edn_pin cuts[3];
+    edn_device_id revoked[2];
+    edn_hash boxes[EDN_LINK_BOXES_MAX], hash;
+    uint64_t dseq;
+    size_t n;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_step(&l, EDN_LINK_ADD_DEVICE);
+    links_step(&l, EDN_LINK_ADD_DEVICE);
+    for (size_t i = 0; i < 2; i++)
+        revoked[i] = edn_devlog_device(l.log, i + 1)->id;
+    cuts[0] = (edn_pin){a, revoked[1], 7, {{8}}};
+    cuts[1] = (edn_pin){a, revoked[0], 9, {{10}}};
+    cuts[2] = (edn_pin){b, revoked[1], 11, {{12}}};
+    r.revoked = revoked, r.revoked_n = 2, r.cuts = cuts, r.cuts_n = 3;
+    r.aek = edn_devlog_aek(l.log);
+    CHECK_OK(edn_link_revoke_rotate(&out, l.log, &(edn_link_signer){NULL, &l.aik_sk, 1}, &r));
+    CHECK_OK(edn_link_boxes(edn_buf_view(&out), boxes, &n));
+    CHECK_INT(n, 2);
+    CHECK_BYTES(EDN_F(boxes[0]), EDN_F(r.grants_hash));
+    CHECK_BYTES(EDN_F(boxes[1]), EDN_F(r.prev_box_hash));
+    CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
+    CHECK_INT(edn_devlog_epoch(l.log), 1);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(edn_devlog_cut(l.log, &cuts[i].device, &cuts[i].space, &dseq, &hash));
+        CHECK_INT(dseq, cuts[i].dseq);
+        CHECK_BYTES(EDN_F(hash), EDN_F(cuts[i].hash));
+    }
+    CHECK(edn_devlog_cut(l.log, &revoked[0], &none, &dseq, &hash) && dseq == 0);
+    edn_buf_dispose(&out);
+    links_dispose(&l);
+}
+
+static void a_recovery_set_is_built_as_it_is_read(void **state)
+{
+    links l;
+    edn_buf out = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_recovery_set set = {.needed = 2, .n = 3, .id = {{1}}, .commitments = {{{2}}, {{3}}, {{4}}}, .box_hash = {{5}}};
+    edn_recovery_set got;
+    edn_link_signer by;
+
+    (void)state;
+    links_init(&l, check_seed());
+    by = (edn_link_signer){NULL, &l.aik_sk, 1};
+    CHECK_OK(edn_link_set_recovery(&out, l.log, &by, &set));
+    CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
+    CHECK_OK(edn_link_recovery(edn_buf_view(&out), &got));
+    CHECK_BYTES(edn_bytes_of(&got, sizeof got), edn_bytes_of(&set, sizeof set));
+    CHECK_STATUS(edn_link_recovery(links_at(&l, 0), &got), EDN_E_TYPE);
+    edn_buf_reset(&out);
+    set.needed = 4;
+    CHECK_STATUS(edn_link_set_recovery(&out, l.log, &by, &set), EDN_E_INVALID);
+    set.needed = 0;
+    CHECK_STATUS(edn_link_set_recovery(&out, l.log, &by, &set), EDN_E_INVALID);
+    set.needed = 1, set.n = EDN_SHARES_MAX + 1;
+    CHECK_STATUS(edn_link_set_recovery(&out, l.log, &by, &set), EDN_E_INVALID);
+    CHECK_OK(edn_link_build(&out, l.log, &by, EDN_LINK_SET_RECOVERY, edn_bytes_str("\3\2")));
+    CHECK_STATUS(edn_link_recovery(edn_buf_view(&out), &got), EDN_E_FORMAT);
+    edn_buf_dispose(&out);
+    links_dispose(&l);
+}
+
 static void a_log_ends_at_its_limit(void **state)
 {
     uint8_t link[172 + 4] = "EDNL\1\6\1";
@@ -587,6 +656,8 @@ int main(void)
         cmocka_unit_test(a_policy_flag_never_falls_whatever_else_rises),
         cmocka_unit_test(each_revoked_device_has_cuts_of_its_own),
         cmocka_unit_test(only_active_devices_are_revoked_each_once),
+        cmocka_unit_test(a_rotation_is_built_as_it_is_read),
+        cmocka_unit_test(a_recovery_set_is_built_as_it_is_read),
         cmocka_unit_test(a_log_ends_at_its_limit),
         cmocka_unit_test(a_link_is_taken_at_its_limit_and_not_past_it),
         cmocka_unit_test(a_lie_about_a_count_is_refused_before_it_is_followed),

@@ -1,0 +1,63 @@
+/* keys/recovery: with every device lost, a key on paper or in the hands of friends (SECURITY 2.14). Pure; nothing here
+ * branches on a secret or looks up memory by one, words being read and written among it. */
+#ifndef EDN_KEYS_RECOVERY_H
+#define EDN_KEYS_RECOVERY_H
+
+#include "keys/keys.h"
+
+/* ---- the recovery key and its box -------------------------------------------------------------------------------- */
+
+EDN_KEY_TYPE(edn_recovery_key) /* RKEY */
+
+typedef struct edn_recovery_secret {
+    edn_seed aik_seed;
+    edn_root_key root;
+    uint64_t sc_seq; /* the last link that its writer knew */
+    edn_hash sc_head;
+} edn_recovery_secret;
+EDN_SECRET_TYPE(edn_recovery_secret)
+
+#define EDN_RECOVERY_BOX_SIZE (104u + EDN_SEAL_OVERHEAD)
+/* `epoch` is that of `secret->root`: the log's where the SET_RECOVERY link stands. Open: EDN_E_AUTH. */
+EDN_MUST_USE edn_status edn_recovery_box_seal(edn_buf *out, const edn_recovery_key *k, const edn_account_id *account,
+                                              const edn_share_set_id *set, uint32_t epoch,
+                                              const edn_recovery_secret *secret, const edn_random *rng);
+EDN_MUST_USE edn_status edn_recovery_box_open(const edn_recovery_key *k, const edn_account_id *account,
+                                              const edn_share_set_id *set, uint32_t epoch, edn_bytes box,
+                                              edn_recovery_secret *out);
+
+/* ---- shares (Shamir over GF(2^8), for contacts) ------------------------------------------------------------------ */
+
+#define EDN_SHARED_SECRET_SIZE_MAX 32u
+
+/* One of a set; a secret. */
+typedef struct edn_share {
+    uint8_t x; /* 1 to n */
+    uint8_t y[EDN_SHARED_SECRET_SIZE_MAX];
+    uint8_t blind[16];
+} edn_share;
+EDN_SECRET_TYPE(edn_share)
+
+/* What all shares of a set have in common; public but for what they hide. */
+typedef struct edn_share_set {
+    edn_account_id account;
+    edn_share_set_id id;
+    uint8_t needed, n;   /* T of N: 1 <= needed <= n <= EDN_SHARES_MAX */
+    uint8_t secret_size; /* 16 to EDN_SHARED_SECRET_SIZE_MAX */
+} edn_share_set;
+
+/* shares[i].x is i + 1. Randomness: needed - 1 times secret_size bytes of coefficients, from the lowest, then n blinds.
+ * Asserts the bounds of `set`. */
+void edn_shares_split(edn_share *shares, const edn_share_set *set, const uint8_t *secret, const edn_random *rng);
+/* What the SET_RECOVERY link says of a share: H32(T("EDNv1/share"; account, set id, u8 T, u8 N, u8 x, y, blind)). */
+edn_hash edn_share_commitment(const edn_share_set *set, const edn_share *share);
+/* EDN_E_FORMAT: the set's bounds; EDN_E_AUTH: not the share that the link speaks of: false, damaged, or of another set.
+ * `commitments` are the link's, in order of x. */
+EDN_MUST_USE edn_status edn_share_check(const edn_share_set *set, const edn_hash *commitments, const edn_share *share);
+/* The secret from at least `needed` shares. Each is checked first; *which (NULL is allowed) is then the first that is
+ * wrong: EDN_E_AUTH as above, EDN_E_EXISTS: the same x again. EDN_E_MISSING: too few; EDN_E_LIMIT: more than n. A
+ * failure leaves `secret` zero. */
+EDN_MUST_USE edn_status edn_shares_combine(uint8_t *secret, const edn_share_set *set, const edn_hash *commitments,
+                                           const edn_share *shares, size_t n, size_t *which);
+
+#endif

@@ -1,0 +1,207 @@
+/* Shares that are combined, shares that are refused, the box that the key opens, and the link that names both. */
+#include "vectors.h"
+
+#include "devlog/devlog.h"
+#include "keys/keys_priv.h"
+#include "keys/recovery.h"
+
+static void fill_xorshift(void *ctx, void *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ((uint8_t *)p)[i] = (uint8_t)(check_next(ctx) >> 32);
+}
+
+/* Gives the bytes of a list of pieces, one after the other. */
+typedef struct script {
+    const uint8_t *pieces[64];
+    size_t n, next;
+} script;
+static void fill_scripted(void *ctx, void *p, size_t n)
+{
+    script *s = ctx;
+
+    assert_true(s->next < s->n);
+    memcpy(p, s->pieces[s->next++], n);
+}
+
+/* Multiplication as a table of logarithms would give it. */
+static uint8_t naive_mul(uint8_t a, uint8_t b)
+{
+    unsigned r = 0;
+
+    for (int i = 7; i >= 0; i--)
+        r = r << 1 ^ (r & 0x80 ? 0x11b : 0) ^ (b >> i & 1 ? a : 0u);
+    return (uint8_t)r;
+}
+
+static void multiplies_as_the_field_does(void **state)
+{
+    (void)state;
+    for (unsigned a = 0; a < 256; a++)
+        for (unsigned b = 0; b < 256; b++)
+            if (edn_gf_mul((uint8_t)a, (uint8_t)b) != naive_mul((uint8_t)a, (uint8_t)b))
+                fail_msg("%u * %u", a, b);
+    CHECK_INT(edn_gf_mul(0x53, 0xca), 1); /* FIPS 197, section 4.2 */
+}
+
+static void shamir_vectors(void **state)
+{
+    (void)state;
+    vectors v = vectors_open("edn/shamir.json");
+    json_t *c, *one;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(v.root, "cases"), i, c)
+    {
+        edn_bytes secret = vector_hex(&v, c, "secret");
+        json_t *coefficients = json_object_get(c, "coefficients"), *shares = json_object_get(c, "shares");
+        edn_share_set set = {.needed = (uint8_t)vector_int(c, "threshold"),
+                             .n = (uint8_t)vector_int(c, "n"),
+                             .secret_size = (uint8_t)secret.n};
+        edn_share made[EDN_SHARES_MAX];
+        edn_hash commitments[EDN_SHARES_MAX];
+        script random = {.n = 0};
+        const edn_random rng = {fill_scripted, &random};
+        uint8_t back[32];
+
+        VECTOR_INTO(set.account, &v, c, "account_id");
+        VECTOR_INTO(set.id, &v, c, "set_id");
+        json_array_foreach(coefficients, k, one)
+            random.pieces[random.n++] = vector_hex_of(&v, json_string_value(one)).p;
+        json_array_foreach(shares, k, one) random.pieces[random.n++] = vector_fixed(&v, one, "blind", 16);
+        edn_shares_split(made, &set, secret.p, &rng);
+        CHECK_INT(json_array_size(shares), set.n);
+        json_array_foreach(shares, k, one)
+        {
+            CHECK_INT(made[k].x, vector_int(one, "x"));
+            CHECK_BYTES(edn_bytes_of(made[k].y, set.secret_size), vector_hex(&v, one, "y"));
+            commitments[k] = edn_share_commitment(&set, &made[k]);
+            CHECK_BYTES(EDN_F(commitments[k]), vector_hex(&v, one, "commit"));
+        }
+        CHECK_OK(edn_shares_combine(back, &set, commitments, made + set.n - set.needed, set.needed, NULL));
+        CHECK_BYTES(edn_bytes_of(back, secret.n), secret);
+    }
+    CHECK(i > 0);
+    vectors_close(&v);
+}
+
+typedef struct a_set {
+    edn_share_set set;
+    uint8_t secret[32];
+    edn_share shares[EDN_SHARES_MAX];
+    edn_hash commitments[EDN_SHARES_MAX];
+} a_set;
+
+static void a_set_make(a_set *s, check_rng *rng, uint8_t needed, uint8_t n)
+{
+    const edn_random random = {fill_xorshift, rng};
+
+    memset(s, 0, sizeof *s);
+    s->set = (edn_share_set){.needed = needed, .n = n, .secret_size = 32};
+    fill_xorshift(rng, s->set.account.b, 32);
+    fill_xorshift(rng, s->set.id.b, 16);
+    fill_xorshift(rng, s->secret, 32);
+    edn_shares_split(s->shares, &s->set, s->secret, &random);
+    for (size_t i = 0; i < n; i++)
+        s->commitments[i] = edn_share_commitment(&s->set, &s->shares[i]);
+}
+
+static void any_enough_shares_in_any_order_give_the_secret(void **state)
+{
+    check_rng rng = {check_seed()};
+    uint8_t back[32];
+    a_set s;
+
+    (void)state;
+    for (uint8_t n = 1; n <= EDN_SHARES_MAX; n++)
+        for (uint8_t needed = 1; needed <= n; needed++) {
+            a_set_make(&s, &rng, needed, n);
+            for (size_t i = n; i > 1; i--) {
+                size_t k = check_below(&rng, i);
+                edn_share t = s.shares[k];
+                s.shares[k] = s.shares[i - 1];
+                s.shares[i - 1] = t;
+            }
+            CHECK_OK(edn_shares_combine(back, &s.set, s.commitments, s.shares, needed, NULL));
+            CHECK_BYTES(edn_bytes_of(back, 32), edn_bytes_of(s.secret, 32));
+            CHECK_OK(edn_shares_combine(back, &s.set, s.commitments, s.shares, n, NULL));
+            CHECK_BYTES(edn_bytes_of(back, 32), edn_bytes_of(s.secret, 32));
+            CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, needed - 1u, NULL), EDN_E_MISSING);
+            CHECK(back[0] == 0 && memcmp(back, back + 1, 31) == 0);
+        }
+}
+
+static void a_false_share_is_named_before_anything_is_combined(void **state)
+{
+    static const size_t places[] = {offsetof(edn_share, x), offsetof(edn_share, y), offsetof(edn_share, y) + 31,
+                                    offsetof(edn_share, blind) + 15};
+    check_rng rng = {check_seed()};
+    uint8_t back[32];
+    size_t which;
+    a_set s, other;
+
+    (void)state;
+    a_set_make(&s, &rng, 3, 5);
+    a_set_make(&other, &rng, 3, 5);
+    for (size_t p = 0; p < EDN_COUNT(places); p++)
+        for (size_t i = 0; i < 5; i++) {
+            edn_share bad[5];
+            memcpy(bad, s.shares, sizeof bad);
+            ((uint8_t *)&bad[i])[places[p]] ^= 0x40;
+            CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, bad, 5, &which), EDN_E_AUTH);
+            CHECK_INT(which, i);
+        }
+    s.shares[1] = other.shares[1]; /* of another account */
+    CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, 3, &which), EDN_E_AUTH);
+    CHECK_INT(which, 1);
+    s.shares[1] = s.shares[0];
+    CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, 3, &which), EDN_E_EXISTS);
+    CHECK_INT(which, 1);
+    CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, 6, &which), EDN_E_LIMIT);
+    s.set.needed = 6; /* a threshold that somebody changed */
+    CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, 5, &which), EDN_E_FORMAT);
+    s.set.needed = 2;
+    CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, 2, &which), EDN_E_AUTH);
+}
+
+static void the_box_opens_for_its_key_account_set_and_epoch(void **state)
+{
+    check_rng seed = {check_seed()};
+    const edn_random rng = {fill_xorshift, &seed};
+    edn_recovery_key key = {{1}}, other_key = {{2}};
+    edn_account_id account = {{3}}, other_account = {{4}};
+    edn_share_set_id set = {{5}}, other_set = {{6}};
+    edn_recovery_secret secret = {.aik_seed = {{7}}, .root = {{8}}, .sc_seq = 9, .sc_head = {{10}}}, got;
+    edn_buf box = EDN_BUF_INIT(1024);
+    edn_bytes b;
+
+    (void)state;
+    CHECK_OK(edn_recovery_box_seal(&box, &key, &account, &set, 1, &secret, &rng));
+    b = edn_buf_view(&box);
+    CHECK_INT(b.n, EDN_RECOVERY_BOX_SIZE);
+    CHECK_OK(edn_recovery_box_open(&key, &account, &set, 1, b, &got));
+    CHECK_BYTES(edn_bytes_of(&got, sizeof got), edn_bytes_of(&secret, sizeof secret));
+    CHECK_STATUS(edn_recovery_box_open(&other_key, &account, &set, 1, b, &got), EDN_E_AUTH);
+    CHECK_STATUS(edn_recovery_box_open(&key, &other_account, &set, 1, b, &got), EDN_E_AUTH);
+    CHECK_STATUS(edn_recovery_box_open(&key, &account, &other_set, 1, b, &got), EDN_E_AUTH);
+    CHECK_STATUS(edn_recovery_box_open(&key, &account, &set, 2, b, &got), EDN_E_AUTH);
+    CHECK_STATUS(edn_recovery_box_open(&key, &account, &set, 1, edn_bytes_of(b.p, b.n - 1), &got), EDN_E_AUTH);
+    box.p[100] ^= 1;
+    CHECK_STATUS(edn_recovery_box_open(&key, &account, &set, 1, b, &got), EDN_E_AUTH);
+    edn_buf_dispose(&box);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(multiplies_as_the_field_does),
+        cmocka_unit_test(shamir_vectors),
+        cmocka_unit_test(any_enough_shares_in_any_order_give_the_secret),
+        cmocka_unit_test(a_false_share_is_named_before_anything_is_combined),
+        cmocka_unit_test(the_box_opens_for_its_key_account_set_and_epoch),
+    };
+
+    if (edn_crypto_init() != EDN_OK)
+        return 2;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
