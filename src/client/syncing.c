@@ -485,6 +485,7 @@ typedef struct watching {
     bool (*go_on)(void *ctx, const edn_sync_result *last);
     void *ctx;
     uint64_t version; /* of the store, after the last sync */
+    edn_etag etag;    /* the state in which the last sync left the server */
     int home_fd;      /* tells when a file of the home changes; -1 */
     bool stop;
 } watching;
@@ -510,13 +511,24 @@ static void drain(int fd)
         ;
 }
 
+/* A stream begins with the state that the server is in: news only when that is another than the last sync left. */
+static bool is_news(const watching *w, edn_bytes data)
+{
+    edn_buf etag = EDN_BUF_INIT(sizeof w->etag);
+    bool same = edn_base64url_decode(&etag, data) == EDN_OK &&
+                edn_bytes_equal(edn_buf_view(&etag), edn_bytes_of(w->etag.b, sizeof w->etag.b));
+
+    edn_buf_dispose(&etag);
+    return !same;
+}
+
 /* Anything but an empty line is word from the server; an empty one is a moment to look around. */
 static bool on_event(void *ctx, edn_bytes data)
 {
     watching *w = ctx;
 
     if (data.n)
-        return false;
+        return !is_news(w, data);
     drain(w->home_fd);
     if (!w->go_on(w->ctx, NULL)) {
         w->stop = true;
@@ -540,12 +552,15 @@ static int watch_home(edn_client *c)
 static edn_status wait_for_word(watching *w, edn_err *err)
 {
     edn_sync_remote remote;
+    edn_hash heads_hash;
     const edn_transport *t;
     edn_status st = client_begin_read(w->c, err);
 
     if (st != EDN_OK || (st = client_end_read(w->c, remote_load(w->c, &remote), err)) != EDN_OK)
         return st;
     st = client_transport(w->c, client_id(w->c)->server, &t, err);
+    heads_hash = edn_heads_hash(remote.heads, remote.heads_n);
+    w->etag = edn_etag_of(&client_id(w->c)->space, remote.log_count, &remote.log_head, &heads_hash);
     w->version = edn_store_version(w->c->store);
     drain(w->home_fd);
     if (st == EDN_OK && t->events && remote.token[0])
