@@ -110,7 +110,7 @@ void edn_cli_man(edn_buf *out)
     for (size_t i = 0; i < EDN_EXIT_COUNT; i++)
         edn_cli_putf(out, ".TP\n.B %zu\n%s\n", i, edn_cli_exit_texts[i]);
     man_json_put(out);
-    edn_put_str(out, ".SH SEE ALSO\n.BR ednd (1)\n");
+    edn_put_str(out, ".SH SEE ALSO\n.BR ednd (8)\n");
 }
 
 /* ---- Markdown ---------------------------------------------------------------------------------------------------- */
