@@ -68,6 +68,11 @@ EDN_MUST_USE edn_status edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t
 EDN_MUST_USE edn_status edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t salt[16], uint32_t ops,
                                      uint32_t mem_kib);
 
+/* For formats of others (SLIP-0039) only: EDN derives by edn_kdf. HMAC-SHA256 (RFC 2104), and PBKDF2 over it (RFC 8018),
+ * with at least one iteration. */
+void edn_hmac_sha256(uint8_t out[32], edn_bytes key, edn_bytes message);
+void edn_pbkdf2_sha256(uint8_t *out, size_t out_n, edn_bytes passphrase, edn_bytes salt, uint32_t iterations);
+
 void edn_dh_keypair(const edn_dh_sk *sk, edn_dh_pk *pk);
 
 /* HPKE single shot (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. `psk` NULL is base mode,

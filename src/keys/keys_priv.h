@@ -2,6 +2,7 @@
 #define EDN_KEYS_PRIV_H
 
 #include "keys/keys.h"
+#include "keys/recovery.h"
 
 /* A buffer over an array that the caller holds: it never allocates, and never is disposed of. */
 #define EDN_BUF_OVER(array) ((edn_buf){(array), 0, sizeof(array), sizeof(array), EDN_OK})
@@ -30,5 +31,14 @@ uint8_t edn_gf_mul(uint8_t a, uint8_t b);
 /* `size` polynomials at once, each of the least degree through its n points; their values at `at`. No two points have
  * one x. */
 void edn_gf_interpolate(uint8_t *out, size_t size, uint8_t at, const edn_gf_point *points, size_t n);
+
+/* Eight letters, filled up with zeros; no zero behind the eighth. */
+extern const char edn_slip39_words[EDN_WORD_COUNT][8];
+
+/* edn_words_parse in its two halves, so that what is public between them can be told apart: how many words there are, and
+ * which is the first, from 1, that is not in the list. */
+void edn_words_numbers(edn_bytes text, uint16_t out[EDN_WORDS_MAX], size_t *n, size_t *unknown);
+EDN_MUST_USE edn_status edn_words_share(const uint16_t words[EDN_WORDS_MAX], size_t n, edn_word_share *out,
+                                        edn_err *err);
 
 #endif

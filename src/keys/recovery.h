@@ -60,4 +60,52 @@ EDN_MUST_USE edn_status edn_share_check(const edn_share_set *set, const edn_hash
 EDN_MUST_USE edn_status edn_shares_combine(uint8_t *secret, const edn_share_set *set, const edn_hash *commitments,
                                            const edn_share *shares, size_t n, size_t *which);
 
+/* ---- shares as words (SLIP-0039, for paper) ---------------------------------------------------------------------- */
+
+#define EDN_WORD_COUNT 1024u
+#define EDN_WORDS_MAX 33u /* of a share of 32 bytes; 16 bytes take 20 */
+#define EDN_WORDS_PASSPHRASE_MAX 64u
+#define EDN_WORDS_EXPONENT_MAX 10u /* 10 million HMACs, seconds: more is refused (EDN_E_KDF), whoever asks for it */
+
+/* One share, in the words of the format; a secret. */
+typedef struct edn_word_share {
+    uint16_t id; /* 15 bits, random: the same in all of a set */
+    bool extendable;
+    uint8_t exponent; /* 10,000 << exponent iterations */
+    uint8_t group, group_needed, group_n;
+    uint8_t member, member_needed;
+    uint8_t size; /* of value */
+    uint8_t value[EDN_SHARED_SECRET_SIZE_MAX];
+} edn_word_share;
+EDN_SECRET_TYPE(edn_word_share)
+
+typedef struct edn_word {
+    char text[9];
+} edn_word;
+
+/* The share's words. No memory is looked up by them: only the lengths show, once they are printed. */
+void edn_words_of(const edn_word_share *share, edn_word words[EDN_WORDS_MAX], size_t *n);
+/* Words in either case with blanks between. EDN_E_INVALID: not a share. `err` says which word is not in the list, or
+ * which one is wrong when the checksum says that it is only one, and never what it says or should say. */
+EDN_MUST_USE edn_status edn_words_parse(edn_bytes text, edn_word_share *out, edn_err *err);
+
+/* How to split: group_needed of group_n groups, and in each so many of its members. A group of which one member is
+ * enough has only one. */
+typedef struct edn_words_plan {
+    uint8_t group_needed, group_n, exponent;
+    struct {
+        uint8_t needed, n;
+    } groups[EDN_SHARES_MAX];
+} edn_words_plan;
+/* Fills `out`, in the order of groups and members. EDN_E_INVALID: a secret not of 16 or 32 bytes, the plan, or a
+ * passphrase that is not at most 64 printable ASCII characters. The passphrase (may be empty) enciphers the secret. */
+EDN_MUST_USE edn_status edn_words_split(edn_word_share *out, const edn_words_plan *plan, edn_bytes secret,
+                                        edn_bytes passphrase, const edn_random *rng);
+/* The secret, of shares[0].size bytes; more shares than needed are fine. EDN_E_MISSING: not enough; EDN_E_INVALID: of
+ * different sets; EDN_E_EXISTS: one of them twice; EDN_E_AUTH: the digest says that a share is false (four bytes: it
+ * finds accidents, not a dishonest holder); EDN_E_KDF. `err` says which. A wrong passphrase is not noticed: it gives
+ * another secret. */
+EDN_MUST_USE edn_status edn_words_combine(uint8_t *secret, const edn_word_share *shares, size_t n, edn_bytes passphrase,
+                                          edn_err *err);
+
 #endif

@@ -1,5 +1,4 @@
 #include "keys/keys_priv.h"
-#include "keys/recovery.h"
 
 /* What a recovery key opens, with nothing else left:
  *

@@ -1,5 +1,4 @@
 #include "keys/keys_priv.h"
-#include "keys/recovery.h"
 
 /* Shamir's scheme (Communications of the ACM 22, 1979) byte by byte over GF(2^8) mod x^8 + x^4 + x^3 + x + 1. Byte k of
  * the secret is f_k(0) for a random polynomial f_k of degree T - 1, and byte k of share x is f_k(x). Fewer than T

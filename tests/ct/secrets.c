@@ -6,8 +6,7 @@
 #include <valgrind/memcheck.h>
 
 #include "crypto/seal.h"
-#include "keys/keys.h"
-#include "keys/recovery.h"
+#include "keys/keys_priv.h"
 
 static void secret(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n); }
 static void public(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_DEFINED(p, n); }
@@ -142,6 +141,34 @@ static edn_status split_and_combine(void)
     return memcmp(&back, &key, sizeof key) == 0 ? EDN_OK : EDN_E_AUTH;
 }
 
+/* Words in, words out. How many they are, and that they are a share, is public, and so are the set's numbers. */
+static edn_status read_and_write_words(void)
+{
+    char text[] = "duckling enlarge academic academic agency result length solution fridge kidney coal piece deal "
+                  "husband erode duke ajar critical decision keyboard";
+    edn_word_share share;
+    edn_word words[EDN_WORDS_MAX];
+    uint8_t back[EDN_SHARED_SECRET_SIZE_MAX];
+    uint16_t numbers[EDN_WORDS_MAX];
+    size_t n, unknown;
+    edn_status st;
+
+    secret(text, sizeof text - 1);
+    edn_words_numbers(edn_bytes_of(text, sizeof text - 1), numbers, &n, &unknown);
+    public(&n, sizeof n);
+    public(numbers, 4 * sizeof *numbers); /* the set's numbers */
+    st = edn_words_share(numbers, n, &share, NULL);
+    public(&st, sizeof st);
+    if (st != EDN_OK)
+        return st;
+    public(&share, offsetof(edn_word_share, value));
+    edn_words_of(&share, words, &n);
+    st = edn_words_combine(back, &share, 1, edn_bytes_str("TREZOR"), NULL);
+    public(&st, sizeof st);
+    public(words, sizeof words);
+    return st == EDN_OK && n == 20 && strcmp(words[19].text, "keyboard") == 0 ? EDN_OK : EDN_E_AUTH;
+}
+
 static edn_status compare(void)
 {
     uint8_t a[32] = {1}, b[32] = {1};
@@ -174,7 +201,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         return leak() == EDN_OK ? 0 : 1;
     if (seal_and_open() != EDN_OK || sign_and_agree() != EDN_OK || grant() != EDN_OK || hierarchy() != EDN_OK ||
-        split_and_combine() != EDN_OK || compare() != EDN_OK) {
+        split_and_combine() != EDN_OK || read_and_write_words() != EDN_OK || compare() != EDN_OK) {
         fputs("a step failed\n", stderr);
         return 1;
     }
