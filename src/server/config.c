@@ -124,20 +124,21 @@ static bool number_parse(const char *v, uint64_t *out)
     return *end == 0 && !__builtin_mul_overflow(*out, unit, out);
 }
 
+static edn_status text_set(char **at, const char *value, edn_err *err)
+{
+    free(*at);
+    *at = strdup(value);
+    return *at ? EDN_OK : edn_fail(err, EDN_E_NOMEM, "out of memory");
+}
+
 static edn_status option_set(ednd_config *c, const option *o, const char *value, const char *where, edn_err *err)
 {
     void *at = (char *)c + o->at;
     uint64_t n;
-    char *copy;
 
     switch (o->type) {
     case OPTION_TEXT:
-        copy = strdup(value);
-        if (!copy)
-            return edn_fail(err, EDN_E_NOMEM, "out of memory");
-        free(*(char **)at);
-        *(char **)at = copy;
-        return EDN_OK;
+        return text_set(at, value, err);
     case OPTION_BOOL:
         if (!bool_parse(value, at))
             return edn_fail(err, EDN_E_INVALID, "%s: %s = %s: say yes or no", where, o->name, value);

@@ -1,25 +1,20 @@
-#include "http.h"
-
-#include "base/base.h"
+#define _GNU_SOURCE /* ppoll */
+#include "http_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <gnutls/gnutls.h>
-#include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 /* One thread, one loop:
  *
- *   poll(the daemon's epoll, stop) ─▶ MHD_run ─▶ the group that gathered ─▶ its answers ─▶ news to streams ─▶ once a
- * second: clocks
+ *   poll(the daemon's epoll, stop) ─▶ MHD_run ─▶ the group that gathered ─▶ its answers, news to streams
+ *                                     ─▶ held answers that are due ─▶ once a second: clocks
  *
  * Requests that append are suspended when their body is complete; after the daemon has looked at every ready socket
  * they are handled together, in one commit. While the disk syncs, the next group gathers in the sockets.
@@ -33,68 +28,44 @@
 
 #define HTTP_POOL_SIZE(header_size_max) ((size_t)(header_size_max)*2) /* head, its index, and the answer's head */
 #define HTTP_SMALL_SIZE 65536u
-#define HTTP_DISCARD_SIZE_MAX                                                                                          \
-    (EDN_PUSH_SIZE_MAX + 1u) /* of a refused body we read this much, so that the answer arrives */
-#define STREAM_SLOTS 4096u
-#define WHEEL_SLOTS 64u /* seconds; events_s stays below */
-#define STREAM_TEXT_SIZE 40u
+/* Of a refused body we read this much, so that the answer arrives. */
+#define HTTP_DISCARD_SIZE_MAX (EDN_PUSH_SIZE_MAX + 1u)
+/* Answers to challenges and logins leave this long after their request, whatever their making took: some hundred
+ * microseconds, a little more or less for an account that is there, or in memory. */
+#define HTTP_HOLD_NS 3000000u
 #define STOP_GRACE_S 10u
 
-typedef struct request request;
-typedef struct stream stream;
+static void queue_init(queue *q) { *q = (queue){NULL, &q->first, 0}; }
 
-typedef struct conn {
-    struct conn *prev, *next; /* of those whose clock runs; not streams, which the wheel watches */
-    struct MHD_Connection *mhd;
-    request *rq;      /* NULL: between two requests */
-    uint64_t since_s; /* when it was accepted, or its last request ended */
-    bool fresh;       /* had no request yet */
-    bool listed;
-    uint8_t address[16];
-    uint8_t address_n;
-} conn;
+static void queue_put(queue *q, request *r)
+{
+    r->next = NULL;
+    *q->end = r;
+    q->end = &r->next;
+    q->n++;
+}
 
-struct request {
-    conn *c;
-    request *next_pending;
-    edn_server_request rq;
-    edn_server_answer answer;
-    edn_buf body;
-    uint64_t size_max, received, started_s;
-    uint8_t binding[32];
-    bool appends, refused, done;
-};
+static void queue_remove(queue *q, const request *r)
+{
+    for (request **at = &q->first; *at; at = &(*at)->next)
+        if (*at == r) {
+            *at = r->next;
+            if (q->end == &r->next)
+                q->end = at;
+            q->n--;
+            return;
+        }
+}
 
-struct stream {
-    conn *c;
-    edn_server_watch watch;
-    stream *next_space, *wheel_prev, *wheel_next;
-    uint64_t due_s;
-    char text[STREAM_TEXT_SIZE];
-    uint8_t text_n;
-    bool suspended, closing;
-};
+static uint64_t now_ns(void)
+{
+    struct timespec t;
 
-struct edn_httpd {
-    edn_httpd_config config;
-    edn_server *core;
-    struct MHD_Daemon *daemon;
-    int listen_fd, epoll_fd;
-    char *cert, *key;
-    conn *conns;
-    size_t conns_n, requests_n, streams_n;
-    request *pending, **pending_end;
-    size_t pending_n;
-    size_t body_memory;
-    stream **by_space; /* STREAM_SLOTS chains */
-    stream *wheel[WHEEL_SLOTS];
-    struct MHD_Response *empty[2]; /* of 200 and 204, which probes get by the thousand */
-    bool resumed;                  /* something waits for the daemon that no socket will tell of */
-    uint64_t swept_s, timed_out, stream_events;
-    bool stopping;
-};
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
-static uint64_t now_s(void)
+uint64_t edn_httpd_now_s(void)
 {
     struct timespec t;
 
@@ -122,69 +93,6 @@ edn_httpd_config edn_httpd_config_default(void)
     };
 }
 
-/* ---- addresses --------------------------------------------------------------------------------------------------- */
-
-typedef union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-} address;
-
-static bool address_parse(const char *text, address *out, socklen_t *n)
-{
-    char host[64];
-    const char *colon = strrchr(text, ':');
-    size_t host_n = colon ? (size_t)(colon - text) : 0;
-    char *end;
-    unsigned long port;
-
-    memset(out, 0, sizeof *out);
-    if (!colon || host_n == 0 || host_n >= sizeof host || colon[1] < '0' || colon[1] > '9')
-        return false;
-    port = strtoul(colon + 1, &end, 10);
-    if (*end || port > 65535)
-        return false;
-    memcpy(host, text, host_n);
-    host[host_n] = 0;
-    if (host[0] == '[' && host[host_n - 1] == ']') {
-        host[host_n - 1] = 0;
-        out->v6.sin6_family = AF_INET6;
-        out->v6.sin6_port = htons((uint16_t)port);
-        *n = sizeof out->v6;
-        return inet_pton(AF_INET6, host + 1, &out->v6.sin6_addr) == 1;
-    }
-    out->v4.sin_family = AF_INET;
-    out->v4.sin_port = htons((uint16_t)port);
-    *n = sizeof out->v4;
-    return inet_pton(AF_INET, host, &out->v4.sin_addr) == 1;
-}
-
-static bool address_loopback(const struct sockaddr *a)
-{
-    if (a->sa_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
-    return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
-}
-
-/* What limits count by: an IPv4 address, or the /64 that one customer of a provider has. */
-static uint8_t address_key(const struct sockaddr *a, uint8_t out[16])
-{
-    if (a->sa_family == AF_INET) {
-        memcpy(out, &((const struct sockaddr_in *)(const void *)a)->sin_addr, 4);
-        return 4;
-    }
-    if (a->sa_family == AF_INET6) {
-        const uint8_t *b = ((const struct sockaddr_in6 *)(const void *)a)->sin6_addr.s6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr)) {
-            memcpy(out, b + 12, 4);
-            return 4;
-        }
-        memcpy(out, b, 8);
-        return 8;
-    }
-    return 0;
-}
-
 /* The last name in X-Forwarded-For is the one that the proxy itself wrote. */
 static void address_forwarded(conn *c)
 {
@@ -210,7 +118,7 @@ static void address_forwarded(conn *c)
         a.any.sa_family = AF_INET6;
     else
         return;
-    c->address_n = address_key(&a.any, c->address);
+    c->address_n = edn_address_key(&a.any, c->address);
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
@@ -225,7 +133,7 @@ static void conn_list(edn_httpd *h, conn *c)
     c->listed = true;
 }
 
-static void conn_unlist(edn_httpd *h, conn *c)
+void edn_httpd_conn_unlist(edn_httpd *h, conn *c)
 {
     if (!c->listed)
         return;
@@ -249,13 +157,13 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
             return; /* on_request refuses */
         c->mhd = mhd;
         c->fresh = true;
-        c->since_s = now_s();
+        c->since_s = edn_httpd_now_s();
         if (info && info->client_addr)
-            c->address_n = address_key(info->client_addr, c->address);
+            c->address_n = edn_address_key(info->client_addr, c->address);
         conn_list(h, c);
         h->conns_n++;
     } else if (c) {
-        conn_unlist(h, c);
+        edn_httpd_conn_unlist(h, c);
         h->conns_n--;
         free(c);
         *context = NULL;
@@ -342,172 +250,6 @@ static enum MHD_Result answer_queue(edn_httpd *h, request *r)
     return ok;
 }
 
-/* ---- event streams ----------------------------------------------------------------------------------------------- */
-
-static stream **stream_slot(edn_httpd *h, const edn_space_id *space)
-{
-    return &h->by_space[edn_table_hash(space->b, sizeof space->b, 0) % STREAM_SLOTS];
-}
-
-static void wheel_insert(edn_httpd *h, stream *s, uint64_t due_s)
-{
-    stream **slot = &h->wheel[due_s % WHEEL_SLOTS];
-
-    s->due_s = due_s;
-    s->wheel_prev = NULL;
-    s->wheel_next = *slot;
-    if (*slot)
-        (*slot)->wheel_prev = s;
-    *slot = s;
-}
-
-static void wheel_remove(edn_httpd *h, stream *s)
-{
-    *(s->wheel_prev ? &s->wheel_prev->wheel_next : &h->wheel[s->due_s % WHEEL_SLOTS]) = s->wheel_next;
-    if (s->wheel_next)
-        s->wheel_next->wheel_prev = s->wheel_prev;
-}
-
-static void stream_wake(edn_httpd *h, stream *s)
-{
-    if (s->suspended) {
-        s->suspended = false;
-        MHD_resume_connection(s->c->mhd);
-        h->resumed = true;
-    }
-}
-
-/* The buffer that we are to fill is most of the connection's pool. Before a stream goes to sleep, the pages of it that
- * hold nothing go back to the system: an idle stream then costs its head, not the largest head there may be. */
-static void stream_give_back(char *buf, size_t n)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t from = ((uintptr_t)buf + STREAM_TEXT_SIZE + page - 1) & ~(page - 1),
-              to = ((uintptr_t)buf + n) & ~(page - 1);
-
-    if (to > from)
-        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* if not, they stay resident */
-}
-
-static ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t n)
-{
-    stream *s = cls;
-
-    (void)pos;
-    if (s->text_n > 0 && n >= s->text_n) {
-        size_t got = s->text_n;
-        memcpy(buf, s->text, got);
-        s->text_n = 0;
-        return (ssize_t)got;
-    }
-    if (s->closing || s->text_n > 0)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    stream_give_back(buf, n);
-    s->suspended = true;
-    MHD_suspend_connection(s->c->mhd);
-    return 0;
-}
-
-/* Streams are few bytes each: the request that began one is gone once its head was sent, and this is all that stays. */
-typedef struct stream_owner {
-    edn_httpd *h;
-    stream s;
-} stream_owner;
-
-static void stream_free(void *cls)
-{
-    stream *s = cls;
-    stream_owner *o = (stream_owner *)(void *)((char *)s - offsetof(stream_owner, s));
-    stream **at = stream_slot(o->h, &s->watch.space);
-
-    while (*at != s)
-        at = &(*at)->next_space;
-    *at = s->next_space;
-    wheel_remove(o->h, s);
-    o->h->streams_n--;
-    free(o);
-}
-
-static void stream_say(stream *s, edn_bytes text)
-{
-    EDN_ASSERT(text.n <= sizeof s->text);
-    memcpy(s->text, text.p, text.n);
-    s->text_n = (uint8_t)text.n;
-}
-
-static enum MHD_Result stream_begin(edn_httpd *h, request *r)
-{
-    stream_owner *o = calloc(1, sizeof *o);
-    struct MHD_Response *response;
-    enum MHD_Result ok;
-    stream *s;
-
-    if (!o)
-        return MHD_NO;
-    o->h = h;
-    s = &o->s;
-    s->c = r->c;
-    s->watch = r->answer.watch;
-    s->next_space = *stream_slot(h, &s->watch.space);
-    *stream_slot(h, &s->watch.space) = s;
-    wheel_insert(h, s, now_s() + h->config.events_s);
-    h->streams_n++;
-    stream_say(s, edn_buf_view(&r->answer.body));
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, stream_read, s, stream_free);
-    if (!response) {
-        stream_free(s);
-        return MHD_NO;
-    }
-    ok = MHD_add_response_header(response, "Content-Type", r->answer.type);
-    if (ok == MHD_YES)
-        ok = MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (ok == MHD_YES)
-        ok = MHD_queue_response(r->c->mhd, 200, response);
-    MHD_destroy_response(response);
-    if (ok == MHD_YES)
-        conn_unlist(h, r->c); /* from here on the wheel watches it */
-    return ok;
-}
-
-/* Tells the streams of a space that it moved, and ends those that may not listen any more. */
-static void stream_news(edn_httpd *h, const edn_server_change *change)
-{
-    edn_buf text = EDN_BUF_INIT(STREAM_TEXT_SIZE);
-
-    edn_put_str(&text, "data: ");
-    edn_base64url_encode(&text, edn_bytes_of(change->etag.b, sizeof change->etag.b));
-    edn_put_str(&text, "\n\n");
-    for (stream *s = *stream_slot(h, &change->space); s; s = s->next_space) {
-        if (memcmp(&s->watch.space, &change->space, sizeof change->space) != 0)
-            continue;
-        if (!edn_server_watching(h->core, &s->watch))
-            s->closing = true;
-        else if (edn_buf_status(&text) == EDN_OK)
-            stream_say(s, edn_buf_view(&text));
-        else
-            s->closing = true; /* no memory to tell it: it asks when it comes back */
-        h->stream_events++;
-        stream_wake(h, s);
-    }
-    edn_buf_dispose(&text);
-}
-
-static void stream_tick(edn_httpd *h, uint64_t second)
-{
-    for (stream *s = h->wheel[second % WHEEL_SLOTS], *next; s; s = next) {
-        next = s->wheel_next;
-        if (s->due_s > second)
-            continue;
-        if (!edn_server_watching(h->core, &s->watch))
-            s->closing = true;
-        else if (s->text_n == 0)
-            stream_say(s, edn_bytes_str(":\n\n"));
-        wheel_remove(h, s);
-        wheel_insert(h, s, second + h->config.events_s);
-        stream_wake(h, s);
-    }
-}
-
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static edn_server_method method_of(const char *m)
@@ -519,7 +261,7 @@ static edn_server_method method_of(const char *m)
                                     : EDN_SERVER_OTHER;
 }
 
-static void refuse(request *r, int status, const char *code, const char *title)
+void edn_httpd_refuse(request *r, int status, const char *code, const char *title)
 {
     char text[160];
 
@@ -584,71 +326,6 @@ static bool head_within_limits(const edn_httpd *h, struct MHD_Connection *mhd)
            MHD_get_connection_values(mhd, MHD_HEADER_KIND, NULL, NULL) <= (int)h->config.header_fields_max;
 }
 
-/* ---- the server's own pages -------------------------------------------------------------------------------------- */
-
-static void metric(edn_buf *b, const char *name, const char *type, const char *help, uint64_t value)
-{
-    char text[256];
-
-    snprintf(text, sizeof text, "# HELP ednd_%s %s\n# TYPE ednd_%s %s\nednd_%s %llu\n", name, help, name, type, name,
-             (unsigned long long)value);
-    edn_put_str(b, text);
-}
-
-static void metrics(edn_httpd *h, edn_buf *b)
-{
-    edn_server_stats s = edn_server_stats_get(h->core);
-
-    metric(b, "requests_total", "counter", "Requests handled.", s.requests);
-    metric(b, "requests_denied_total", "counter", "Requests and logins that were not let in.", s.denied);
-    metric(b, "requests_rejected_total", "counter", "Requests of a wrong form, size or address.", s.rejected);
-    metric(b, "requests_limited_total", "counter", "Requests above a rate.", s.limited);
-    metric(b, "conflicts_total", "counter", "Appends that came too late or do not continue a chain.", s.conflicts);
-    metric(b, "failures_total", "counter", "Answers that say that the server failed.", s.failures);
-    metric(b, "accounts_added_total", "counter", "Accounts made.", s.accounts_added);
-    metric(b, "logins_total", "counter", "Logins that succeeded.", s.logins);
-    metric(b, "batches_total", "counter", "Batches stored.", s.batches);
-    metric(b, "batch_bytes_total", "counter", "Bytes of batches stored.", s.batch_bytes);
-    metric(b, "commits_total", "counter", "Groups made durable.", s.commits);
-    metric(b, "probes_total", "counter", "Questions whether there is something new.", s.probes);
-    metric(b, "probes_new_total", "counter", "Of these, answered yes.", s.probes_new);
-    metric(b, "cache_hits_total", "counter", "Accounts found in memory.", s.cache_hits);
-    metric(b, "cache_misses_total", "counter", "Accounts read from the store.", s.cache_misses);
-    metric(b, "cache_accounts", "gauge", "Accounts in memory.", s.cached_accounts);
-    metric(b, "cache_bytes", "gauge", "Memory that they take, about.", s.cached_bytes);
-    metric(b, "connections", "gauge", "Open connections.", h->conns_n);
-    metric(b, "connections_timed_out_total", "counter", "Connections ended for being too slow.", h->timed_out);
-    metric(b, "streams", "gauge", "Open event streams.", h->streams_n);
-    metric(b, "stream_events_total", "counter", "Events sent to streams.", h->stream_events);
-    metric(b, "body_memory_bytes", "gauge", "Bodies that are being received.", h->body_memory);
-}
-
-/* True: the answer is made. */
-static bool own_page(edn_httpd *h, request *r)
-{
-    const union MHD_ConnectionInfo *info;
-    bool health = edn_bytes_equal(r->rq.path, edn_bytes_str("/healthz"));
-
-    if (!health && !edn_bytes_equal(r->rq.path, edn_bytes_str("/metrics")))
-        return false;
-    info = MHD_get_connection_info(r->c->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    if (r->rq.method != EDN_SERVER_GET && r->rq.method != EDN_SERVER_HEAD) {
-        refuse(r, 405, "method", "not a method of this address");
-    } else if (!health && (!info || !address_loopback(info->client_addr) ||
-                           MHD_lookup_connection_value(r->c->mhd, MHD_HEADER_KIND, "X-Forwarded-For"))) {
-        refuse(r, 404, "missing", "nothing is here"); /* for those who run the server only */
-    } else {
-        r->answer.body = EDN_BUF_INIT(65536);
-        r->answer.status = 200;
-        r->answer.type = health ? "text/plain" : "text/plain; version=0.0.4";
-        if (health)
-            edn_put_str(&r->answer.body, "ok\n");
-        else
-            metrics(h, &r->answer.body);
-    }
-    return true;
-}
-
 /* The address as a name of the day; of the path only what comes before its arguments. */
 static void request_log(edn_httpd *h, const request *r)
 {
@@ -686,16 +363,11 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context, 
     (void)mhd, (void)code;
     if (!r)
         return;
-    for (request **at = &h->pending; *at; at = &(*at)->next_pending)
-        if (*at == r) { /* it left before the group was handled; nothing of it was staged */
-            *at = r->next_pending;
-            if (h->pending_end == &r->next_pending)
-                h->pending_end = at;
-            h->pending_n--;
-            break;
-        }
+    /* It left before it was answered. Nothing of it was staged, or all is durable. */
+    queue_remove(&h->pending, r);
+    queue_remove(&h->held, r);
     r->c->rq = NULL;
-    r->c->since_s = now_s();
+    r->c->since_s = edn_httpd_now_s();
     r->c->fresh = false;
     request_log(h, r);
     request_free(h, r);
@@ -713,7 +385,7 @@ static enum MHD_Result request_begin(edn_httpd *h, conn *c, const char *url, con
     *context = r;
     c->rq = r;
     r->c = c;
-    r->started_s = now_s();
+    r->started_s = edn_httpd_now_s();
     r->body = EDN_BUF_INIT(0);
     if (!c->listed) /* it was a stream before */
         conn_list(h, c);
@@ -724,15 +396,15 @@ static enum MHD_Result request_begin(edn_httpd *h, conn *c, const char *url, con
     r->rq.path = edn_bytes_str(url);
     r->rq.address = edn_bytes_of(c->address, c->address_n);
     if (!head_within_limits(h, c->mhd))
-        refuse(r, 431, "limit", "the head of the request is too large");
+        edn_httpd_refuse(r, 431, "limit", "the head of the request is too large");
     else if (!bearer_of(c->mhd, &r->rq.bearer) || !declared_size(c->mhd, &size))
-        refuse(r, 400, "form", "not a request of this protocol");
-    else if (own_page(h, r))
+        edn_httpd_refuse(r, 400, "form", "not a request of this protocol");
+    else if (edn_httpd_page(h, r))
         r->refused = true;
     else if (!edn_server_admit(h->core, &r->rq, size, &r->size_max, &r->appends, &r->answer))
         r->refused = true;
     else if (h->body_memory >= h->config.body_memory_max && size > 0) {
-        refuse(r, 503, "busy", "the server cannot do this now");
+        edn_httpd_refuse(r, 503, "busy", "the server cannot do this now");
         r->answer.retry_after_s = 1;
     }
     r->body.size_max = (size_t)r->size_max;
@@ -754,12 +426,12 @@ static enum MHD_Result request_data(edn_httpd *h, request *r, const char *data, 
     r->received += *n;
     if (!r->refused) {
         if (r->received > r->size_max)
-            refuse(r, 413, "limit", "the body is longer than this server takes");
+            edn_httpd_refuse(r, 413, "limit", "the body is longer than this server takes");
         else
             edn_put_bytes(&r->body, data, *n);
         h->body_memory += r->body.cap - cap;
         if (edn_buf_status(&r->body) != EDN_OK || h->body_memory > h->config.body_memory_max + HTTP_SMALL_SIZE) {
-            refuse(r, 503, "busy", "the server cannot do this now");
+            edn_httpd_refuse(r, 503, "busy", "the server cannot do this now");
             r->answer.retry_after_s = 1;
         }
     }
@@ -770,6 +442,8 @@ static enum MHD_Result request_data(edn_httpd *h, request *r, const char *data, 
 /* The body is complete. */
 static enum MHD_Result request_end(edn_httpd *h, request *r, void **context)
 {
+    uint64_t began_ns;
+
     if (r->done)
         return MHD_NO; /* its answer could not be queued */
     r->done = true;
@@ -778,16 +452,21 @@ static enum MHD_Result request_end(edn_httpd *h, request *r, void **context)
     r->rq.body = edn_buf_view(&r->body);
     r->rq.channel_binding = binding_of(r->c->mhd, r->binding);
     if (r->appends) {
-        *h->pending_end = r;
-        h->pending_end = &r->next_pending;
-        h->pending_n++;
+        queue_put(&h->pending, r);
         MHD_suspend_connection(r->c->mhd);
         return MHD_YES;
     }
+    began_ns = now_ns();
     edn_server_handle(h->core, &r->rq, 1, &r->answer);
+    if (r->answer.hold) {
+        r->due_ns = began_ns + HTTP_HOLD_NS;
+        queue_put(&h->held, r);
+        MHD_suspend_connection(r->c->mhd);
+        return MHD_YES;
+    }
     if (!r->answer.stream)
         return answer_queue(h, r);
-    if (stream_begin(h, r) != MHD_YES)
+    if (edn_httpd_stream_begin(h, r) != MHD_YES)
         return MHD_NO;
     request_log(h, r);
     r->c->rq = NULL;
@@ -819,53 +498,65 @@ static void news(edn_httpd *h)
     size_t n = edn_server_changes(h->core, &changes);
 
     for (size_t i = 0; i < n; i++)
-        stream_news(h, &changes[i]);
+        edn_httpd_stream_news(h, &changes[i]);
+}
+
+/* The answer goes to the library, which sends it when it next looks at the connection. One that cannot be queued leaves
+ * the request without an answer, and its connection ends. */
+static void request_answer(edn_httpd *h, request *r)
+{
+    if (answer_queue(h, r) != MHD_YES)
+        conn_kick(h, r->c);
+    MHD_resume_connection(r->c->mhd);
+    h->resumed = true;
 }
 
 /* One commit for all that gathered. */
 static void group_handle(edn_httpd *h)
 {
-    size_t n = h->pending_n;
+    size_t n = h->pending.n, i = 0;
     edn_server_request *rq = malloc(n * sizeof *rq);
     edn_server_answer *answers = malloc(n * sizeof *answers);
-    request *first = h->pending;
-    size_t i = 0;
+    request *first = h->pending.first;
 
-    h->pending = NULL;
-    h->pending_end = &h->pending;
-    h->pending_n = 0;
+    queue_init(&h->pending);
     if (rq && answers) {
-        for (request *r = first; r; r = r->next_pending)
+        for (request *r = first; r; r = r->next)
             rq[i++] = r->rq;
         edn_server_handle(h->core, rq, n, answers);
     }
     i = 0;
     for (request *r = first, *next; r; r = next) {
-        next = r->next_pending;
+        next = r->next;
         if (rq && answers)
             r->answer = answers[i++];
         else
-            refuse(r, 503, "busy", "the server cannot do this now");
-        /* An answer that cannot be queued leaves the request without one, and the library ends the connection. */
-        if (answer_queue(h, r) != MHD_YES)
-            conn_kick(h, r->c);
-        MHD_resume_connection(r->c->mhd);
-        h->resumed = true;
+            edn_httpd_refuse(r, 503, "busy", "the server cannot do this now");
+        request_answer(h, r);
     }
     free(rq);
     free(answers);
     news(h);
 }
 
+static void held_release(edn_httpd *h)
+{
+    while (h->held.first && (h->stopping || now_ns() >= h->held.first->due_ns)) {
+        request *r = h->held.first;
+        queue_remove(&h->held, r);
+        request_answer(h, r);
+    }
+}
+
 static void sweep(edn_httpd *h)
 {
-    uint64_t now = now_s();
+    uint64_t now = edn_httpd_now_s();
 
     if (now == h->swept_s)
         return;
     for (uint64_t t = h->swept_s + 1; t <= now; t++)
         if (h->streams_n > 0)
-            stream_tick(h, t);
+            edn_httpd_stream_tick(h, t);
     h->swept_s = now;
     for (conn *c = h->conns, *next; c; c = next) {
         next = c->next;
@@ -874,27 +565,35 @@ static void sweep(edn_httpd *h)
     }
 }
 
-static int wait_ms(edn_httpd *h)
+/* Until something is due; NULL: nothing is. */
+static const struct timespec *wait_for(edn_httpd *h, struct timespec *t)
 {
-    MHD_UNSIGNED_LONG_LONG mhd;
-    int ms = h->resumed ? 0 : h->conns_n > 0 ? 1000 : -1;
+    uint64_t ns = h->resumed ? 0 : h->conns_n > 0 ? 1000000000u : UINT64_MAX, now;
+    MHD_UNSIGNED_LONG_LONG ms;
 
-    if (MHD_get_timeout(h->daemon, &mhd) == MHD_YES && (ms < 0 || mhd < (unsigned)ms))
-        ms = (int)EDN_MIN(mhd, 1000u);
-    return ms;
+    if (MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000)
+        ns = EDN_MIN(ns, ms * 1000000u);
+    if (ns > 0 && h->held.first) {
+        now = now_ns();
+        ns = h->held.first->due_ns > now ? EDN_MIN(ns, h->held.first->due_ns - now) : 0;
+    }
+    *t = (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+    return ns == UINT64_MAX ? NULL : t;
 }
 
 static edn_status turn(edn_httpd *h, int stop_fd, bool *stop, edn_err *err)
 {
     struct pollfd fds[2] = {{h->epoll_fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    struct timespec t;
 
-    if (poll(fds, stop_fd >= 0 ? 2 : 1, wait_ms(h)) < 0 && errno != EINTR)
+    if (ppoll(fds, stop_fd >= 0 ? 2 : 1, wait_for(h, &t), NULL) < 0 && errno != EINTR)
         return edn_fail(err, EDN_E_IO, "poll: %s", strerror(errno));
     h->resumed = false;
     if (MHD_run(h->daemon) != MHD_YES)
         return edn_fail(err, EDN_E_IO, "the HTTP library's loop failed");
-    if (h->pending_n > 0)
+    if (h->pending.n > 0)
         group_handle(h);
+    held_release(h);
     sweep(h);
     *stop = fds[1].revents != 0;
     return EDN_OK;
@@ -903,18 +602,14 @@ static edn_status turn(edn_httpd *h, int stop_fd, bool *stop, edn_err *err)
 /* No more connections; streams end; requests that are here get their answers, within the grace. */
 static edn_status wind_down(edn_httpd *h, edn_err *err)
 {
-    uint64_t until = now_s() + STOP_GRACE_S;
+    uint64_t until = edn_httpd_now_s() + STOP_GRACE_S;
     edn_status st = EDN_OK;
     bool stop;
 
     MHD_quiesce_daemon(h->daemon); /* the socket is ours to close */
     h->stopping = true;
-    for (size_t i = 0; i < STREAM_SLOTS; i++)
-        for (stream *s = h->by_space[i]; s; s = s->next_space) {
-            s->closing = true;
-            stream_wake(h, s);
-        }
-    while (st == EDN_OK && h->requests_n > 0 && now_s() < until) {
+    edn_httpd_stream_end_all(h);
+    while (st == EDN_OK && h->requests_n > 0 && edn_httpd_now_s() < until) {
         for (conn *c = h->conns; c; c = c->next)
             if (!c->rq)
                 conn_kick(h, c);
@@ -928,43 +623,13 @@ edn_status edn_httpd_run(edn_httpd *h, int stop_fd, edn_err *err)
     edn_status st = EDN_OK;
     bool stop = false;
 
-    h->swept_s = now_s();
+    h->swept_s = edn_httpd_now_s();
     while (st == EDN_OK && !stop)
         st = turn(h, stop_fd, &stop, err);
     return st == EDN_OK ? wind_down(h, err) : st;
 }
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
-
-edn_status edn_httpd_listen(const edn_httpd_config *config, int *fd, uint16_t *port, edn_err *err)
-{
-    address a;
-    socklen_t n = 0;
-    int on = 1, e;
-
-    *fd = -1;
-    if (!address_parse(config->listen, &a, &n))
-        return edn_fail(err, EDN_E_INVALID, "listen = %s: not ADDRESS:PORT (as in 127.0.0.1:8437 or [::1]:8437)",
-                        config->listen);
-    if (!address_loopback(&a.any) && !config->tls_cert && !config->behind_proxy)
-        return edn_fail(
-            err, EDN_E_INVALID,
-            "listen = %s reaches beyond this machine: give tls-cert and tls-key, or say behind-proxy when TLS ends "
-            "at a proxy in front",
-            config->listen);
-    *fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0)
-        return edn_fail(err, EDN_E_IO, "socket: %s", strerror(errno));
-    if (setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(*fd, &a.any, n) != 0 ||
-        listen(*fd, (int)config->backlog) != 0 || getsockname(*fd, &a.any, &n) != 0) {
-        e = errno;
-        (void)close(*fd); /* nothing was written to it */
-        *fd = -1;
-        return edn_fail(err, e == EADDRINUSE ? EDN_E_BUSY : EDN_E_IO, "listen = %s: %s", config->listen, strerror(e));
-    }
-    *port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
-    return EDN_OK;
-}
 
 static edn_status pem_read(const char *path, char **out, edn_err *err)
 {
@@ -1041,7 +706,8 @@ edn_status edn_httpd_new(const edn_httpd_config *config, int fd, edn_server *cor
     h->config = *config;
     h->core = core;
     h->listen_fd = fd;
-    h->pending_end = &h->pending;
+    queue_init(&h->pending);
+    queue_init(&h->held);
     h->by_space = calloc(STREAM_SLOTS, sizeof(stream *));
     for (size_t i = 0; i < EDN_COUNT(h->empty); i++)
         h->empty[i] = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
@@ -1071,16 +737,11 @@ void edn_httpd_free(edn_httpd *h)
     if (h->daemon) {
         /* The library asserts that nothing is suspended when it stops. */
         h->stopping = true;
-        for (size_t i = 0; i < STREAM_SLOTS; i++)
-            for (stream *s = h->by_space[i]; s; s = s->next_space) {
-                s->closing = true;
-                stream_wake(h, s);
-            }
-        for (request *r = h->pending; r; r = r->next_pending)
+        edn_httpd_stream_end_all(h);
+        for (request *r = h->pending.first; r; r = r->next)
             MHD_resume_connection(r->c->mhd);
-        h->pending = NULL;
-        h->pending_end = &h->pending;
-        h->pending_n = 0;
+        for (request *r = h->held.first; r; r = r->next)
+            MHD_resume_connection(r->c->mhd);
         (void)MHD_quiesce_daemon(h->daemon); /* the socket is ours to close; it fails when that was said before */
         MHD_stop_daemon(h->daemon);
     }

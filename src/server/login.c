@@ -130,36 +130,64 @@ static bool login_within_limits(edn_server *s, const edn_server_request *rq, con
             edn_limit_take(&s->limits, LIMIT_PASSPHRASE, who, &passphrase, 1, now, wait_s));
 }
 
-/* The account (NULL: not there) and the key that a login must be signed with (nobody's: it cannot succeed). */
+/* The key that this account's log names for such a login; false: none. */
+static bool login_key_of(const server_account *a, const edn_msg_login *m, edn_sign_pk *pk)
+{
+    const edn_device *d;
+    edn_hash kdf, box;
+
+    if (m->kind == EDN_LOGIN_PASSPHRASE)
+        return edn_devlog_kdf(a->log, &kdf, &box, pk);
+    d = edn_devlog_device_find(a->log, &m->device);
+    if (!d || !edn_device_active(d))
+        return false;
+    *pk = d->cert.sign;
+    return true;
+}
+
+/* A key that nobody has, another one for each account: how long a signature takes to check depends on the key. */
+static void login_key_nobody(edn_server *s, const edn_account_id *account, edn_sign_pk *pk)
+{
+    uint8_t seed[32];
+    edn_sign_sk sk;
+
+    edn_kdf_t(seed, sizeof seed, s->fake_key, EDN_LABEL_FAKE, EDN_F_U8(4), EDN_F(*account));
+    edn_sign_keypair(seed, pk, &sk);
+    edn_wipe(seed, sizeof seed);
+    edn_wipe(&sk, sizeof sk);
+}
+
+/* The account (NULL: not there) and the key that a login must be signed with (nobody's: it cannot succeed). For an
+ * account that is not there the same is done with the one that was found last, and then forgotten. */
 static edn_status login_key(edn_server *s, const edn_msg_login *m, server_account **account, edn_sign_pk *pk)
 {
     edn_account_id missing;
     edn_meta_account row, decoy;
-    edn_hash kdf, box;
-    const edn_device *d;
+    edn_sign_pk found;
+    server_account *a = NULL;
     edn_status st, st2;
+    bool known;
 
     *account = NULL;
-    *pk = s->nobody;
+    login_key_nobody(s, &m->account, pk);
     edn_kdf_t(missing.b, sizeof missing.b, s->fake_key, EDN_LABEL_FAKE, EDN_F_U8(3), EDN_F(m->account));
     st = s->meta.account_find(s->meta.ctx, &m->account, &row);
     if (st != EDN_OK && st != EDN_E_MISSING)
         return st;
-    st2 = s->meta.account_find(s->meta.ctx, st == EDN_OK ? &missing : &s->decoy_account, &decoy);
+    known = st == EDN_OK;
+    st2 = s->meta.account_find(s->meta.ctx, known ? &missing : &s->decoy_account, &decoy);
     if (st2 != EDN_OK && st2 != EDN_E_MISSING)
         return st2;
-    if (st == EDN_E_MISSING)
-        return EDN_OK;
-    s->decoy_account = m->account;
-    if ((st = edn_server_account_get(s, &m->account, account)) != EDN_OK)
+    if (known)
+        s->decoy_account = m->account;
+    st = edn_server_account_get(s, known ? &m->account : &s->decoy_account, &a);
+    if (st == EDN_E_MISSING && !known)
+        return EDN_OK; /* no account was ever found */
+    if (st != EDN_OK)
         return st;
-    if (m->kind == EDN_LOGIN_PASSPHRASE) {
-        edn_sign_pk login;
-        if (edn_devlog_kdf((*account)->log, &kdf, &box, &login))
-            *pk = login;
-    } else if ((d = edn_devlog_device_find((*account)->log, &m->device)) && edn_device_active(d)) {
-        *pk = d->cert.sign;
-    }
+    if (login_key_of(a, m, &found) && known)
+        *pk = found;
+    *account = known ? a : NULL;
     return EDN_OK;
 }
 

@@ -204,17 +204,13 @@ static void server_key(edn_server *s, void *out, size_t n, const char *use)
 static void server_keys(edn_server *s)
 {
     uint8_t seed[32];
-    edn_sign_sk sk;
 
     server_key(s, seed, sizeof seed, "receipt");
     edn_sign_keypair(seed, &s->receipt_pk, &s->receipt_sk);
-    server_key(s, seed, sizeof seed, "nobody");
-    edn_sign_keypair(seed, &s->nobody, &sk);
     server_key(s, s->subject_key, sizeof s->subject_key, "subject");
     server_key(s, s->fake_key, sizeof s->fake_key, "fake");
     s->random.fill(s->random.ctx, s->nonce_key, sizeof s->nonce_key);
     edn_wipe(seed, sizeof seed);
-    edn_wipe(&sk, sizeof sk);
 }
 
 edn_status edn_server_new(const edn_server_config *config, const edn_meta *meta, const edn_blobs *blobs,
@@ -468,13 +464,13 @@ static void handle_server(edn_server *s, edn_server_answer *out)
     edn_server_info_put(&out->body, &m);
 }
 
-static void handle_events(const server_caller *c, edn_server_answer *out)
+static void handle_events(edn_server *s, const server_caller *c, edn_server_answer *out)
 {
     out->status = 200;
     out->type = "text/event-stream";
     out->stream = true;
     out->watch = (edn_server_watch){c->account->space.id, c->account->row.id, c->device, c->expires_s,
-                                    edn_devlog_count(c->account->log)};
+                                    c->expires_s - edn_server_now_s(s)};
     edn_put_str(&out->body, "data: ");
     edn_base64url_encode(&out->body, edn_bytes_of(c->account->etag.b, sizeof c->account->etag.b));
     edn_put_str(&out->body, "\n\n");
@@ -503,7 +499,7 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         edn_server_pull(s, c, rq, out);
         break;
     case ROUTE_EVENTS:
-        handle_events(c, out);
+        handle_events(s, c, out);
         break;
     default:
         edn_server_blob_get(s, c, rq, out);
@@ -601,6 +597,7 @@ static void job_read(edn_server *s, server_job *job)
     edn_account_id id = job->caller.account ? job->caller.account->row.id : (edn_account_id){{0}};
 
     handle_read(s, job->route, &job->caller, job->rq, job->out);
+    job->out->hold = job->route->name == ROUTE_CHALLENGE || job->route->name == ROUTE_LOGIN;
     if (job->caller.account)
         edn_limit_spend(&s->limits, LIMIT_BYTES, edn_bytes_of(id.b, sizeof id.b), &bytes, (double)job->out->body.n,
                         s->clock.now_ms(s->clock.ctx));

@@ -63,7 +63,7 @@ typedef struct edn_server_watch {
     edn_account_id account;
     edn_device_id device;
     uint64_t expires_s;
-    uint64_t log_count; /* what the token was checked against */
+    uint64_t left_s; /* until then, when the stream began */
 } edn_server_watch;
 
 typedef struct edn_server_answer {
@@ -72,6 +72,7 @@ typedef struct edn_server_answer {
     edn_buf body;
     uint64_t body_size; /* for HEAD: what the body of a GET would have */
     uint32_t retry_after_s;
+    bool hold;   /* send it a fixed time after its request: how long it took to make tells who is there */
     bool stream; /* 200 and an event stream follows: see `watch` */
     edn_server_watch watch;
 } edn_server_answer;

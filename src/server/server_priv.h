@@ -145,7 +145,6 @@ struct edn_server {
     edn_sign_pk receipt_pk;
     uint8_t subject_key[32], fake_key[32], nonce_key[32], log_key[32];
     uint64_t log_key_day;
-    edn_sign_pk nobody; /* what a login of an unknown device is checked against */
     edn_account_id decoy_account;
     edn_hash decoy_name;
     uint64_t token_period; /* of token_sk */

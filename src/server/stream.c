@@ -1,0 +1,193 @@
+#include "http_priv.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Event streams. One sleeps in the library until there is something to say:
+ *
+ *   by_space[hash] ─▶ stream ─▶ stream      who is to hear of a space
+ *   wheel[second]  ◀▶ stream ◀▶ stream      when it next shows a sign of life, or ends with its token
+ *
+ * A stream holds what it will say next, and no more: news that come while it still sends replace those that wait. */
+
+static stream **stream_slot(edn_httpd *h, const edn_space_id *space)
+{
+    return &h->by_space[edn_table_hash(space->b, sizeof space->b, 0) % STREAM_SLOTS];
+}
+
+static void wheel_insert(edn_httpd *h, stream *s, uint64_t due_s)
+{
+    stream **slot = &h->wheel[due_s % WHEEL_SLOTS];
+
+    s->due_s = due_s;
+    s->wheel_prev = NULL;
+    s->wheel_next = *slot;
+    if (*slot)
+        (*slot)->wheel_prev = s;
+    *slot = s;
+}
+
+static void wheel_remove(edn_httpd *h, stream *s)
+{
+    *(s->wheel_prev ? &s->wheel_prev->wheel_next : &h->wheel[s->due_s % WHEEL_SLOTS]) = s->wheel_next;
+    if (s->wheel_next)
+        s->wheel_next->wheel_prev = s->wheel_prev;
+}
+
+/* When it is to be looked at again: for a sign of life, or because its token ends. */
+static uint64_t stream_next(const edn_httpd *h, const stream *s, uint64_t now)
+{
+    uint64_t sign = now + h->config.events_s;
+
+    return s->end_s > now && s->end_s < sign ? s->end_s : sign;
+}
+
+static void stream_wake(edn_httpd *h, stream *s)
+{
+    if (s->suspended) {
+        s->suspended = false;
+        MHD_resume_connection(s->c->mhd);
+        h->resumed = true;
+    }
+}
+
+/* The buffer that we are to fill is most of the connection's pool. Before a stream goes to sleep, the pages of it that
+ * hold nothing go back to the system: an idle stream then costs its head, not the largest head there may be. */
+static void stream_give_back(char *buf, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)buf + STREAM_TEXT_SIZE + page - 1) & ~(page - 1),
+              to = ((uintptr_t)buf + n) & ~(page - 1);
+
+    if (to > from)
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* if not, they stay resident */
+}
+
+static ssize_t stream_read(void *cls, uint64_t pos, char *buf, size_t n)
+{
+    stream *s = cls;
+
+    (void)pos;
+    if (s->text_n > 0 && n >= s->text_n) {
+        size_t got = s->text_n;
+        memcpy(buf, s->text, got);
+        s->text_n = 0;
+        return (ssize_t)got;
+    }
+    if (s->closing || s->text_n > 0)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    stream_give_back(buf, n);
+    s->suspended = true;
+    MHD_suspend_connection(s->c->mhd);
+    return 0;
+}
+
+/* Streams are few bytes each: the request that began one is gone once its head was sent, and this is all that stays. */
+typedef struct stream_owner {
+    edn_httpd *h;
+    stream s;
+} stream_owner;
+
+static void stream_free(void *cls)
+{
+    stream *s = cls;
+    stream_owner *o = (stream_owner *)(void *)((char *)s - offsetof(stream_owner, s));
+    stream **at = stream_slot(o->h, &s->watch.space);
+
+    while (*at != s)
+        at = &(*at)->next_space;
+    *at = s->next_space;
+    wheel_remove(o->h, s);
+    o->h->streams_n--;
+    free(o);
+}
+
+static void stream_say(stream *s, edn_bytes text)
+{
+    EDN_ASSERT(text.n <= sizeof s->text);
+    memcpy(s->text, text.p, text.n);
+    s->text_n = (uint8_t)text.n;
+}
+
+enum MHD_Result edn_httpd_stream_begin(edn_httpd *h, request *r)
+{
+    stream_owner *o = calloc(1, sizeof *o);
+    struct MHD_Response *response;
+    enum MHD_Result ok;
+    stream *s;
+
+    if (!o)
+        return MHD_NO;
+    o->h = h;
+    s = &o->s;
+    s->c = r->c;
+    s->watch = r->answer.watch;
+    s->next_space = *stream_slot(h, &s->watch.space);
+    *stream_slot(h, &s->watch.space) = s;
+    s->end_s = edn_httpd_now_s() + s->watch.left_s + 1; /* two clocks, each in whole seconds */
+    wheel_insert(h, s, stream_next(h, s, edn_httpd_now_s()));
+    h->streams_n++;
+    stream_say(s, edn_buf_view(&r->answer.body));
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, stream_read, s, stream_free);
+    if (!response) {
+        stream_free(s);
+        return MHD_NO;
+    }
+    ok = MHD_add_response_header(response, "Content-Type", r->answer.type);
+    if (ok == MHD_YES)
+        ok = MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (ok == MHD_YES)
+        ok = MHD_queue_response(r->c->mhd, 200, response);
+    MHD_destroy_response(response);
+    if (ok == MHD_YES)
+        edn_httpd_conn_unlist(h, r->c); /* from here on the wheel watches it */
+    return ok;
+}
+
+void edn_httpd_stream_news(edn_httpd *h, const edn_server_change *change)
+{
+    edn_buf text = EDN_BUF_INIT(STREAM_TEXT_SIZE);
+
+    edn_put_str(&text, "data: ");
+    edn_base64url_encode(&text, edn_bytes_of(change->etag.b, sizeof change->etag.b));
+    edn_put_str(&text, "\n\n");
+    for (stream *s = *stream_slot(h, &change->space); s; s = s->next_space) {
+        if (memcmp(&s->watch.space, &change->space, sizeof change->space) != 0)
+            continue;
+        if (!edn_server_watching(h->core, &s->watch))
+            s->closing = true;
+        else if (edn_buf_status(&text) == EDN_OK)
+            stream_say(s, edn_buf_view(&text));
+        else
+            s->closing = true; /* no memory to tell it: it asks when it comes back */
+        h->stream_events++;
+        stream_wake(h, s);
+    }
+    edn_buf_dispose(&text);
+}
+
+void edn_httpd_stream_tick(edn_httpd *h, uint64_t second)
+{
+    for (stream *s = h->wheel[second % WHEEL_SLOTS], *next; s; s = next) {
+        next = s->wheel_next;
+        if (s->due_s > second)
+            continue;
+        if (!edn_server_watching(h->core, &s->watch))
+            s->closing = true;
+        else if (s->text_n == 0)
+            stream_say(s, edn_bytes_str(":\n\n"));
+        wheel_remove(h, s);
+        wheel_insert(h, s, stream_next(h, s, second));
+        stream_wake(h, s);
+    }
+}
+
+void edn_httpd_stream_end_all(edn_httpd *h)
+{
+    for (size_t i = 0; i < STREAM_SLOTS; i++)
+        for (stream *s = h->by_space[i]; s; s = s->next_space) {
+            s->closing = true;
+            stream_wake(h, s);
+        }
+}
