@@ -49,6 +49,13 @@
     X(RECOVERY, "EDNv1/recovery")                                                                                      \
     X(AAD_RECOVERY, "EDNv1/aad/recovery")                                                                              \
     X(SHARE, "EDNv1/share")                                                                                            \
+    X(PAIR_COMMIT, "EDNv1/pair/commit")                                                                                \
+    X(PAIR_TH, "EDNv1/pair/th")                                                                                        \
+    X(PAIR_KEY, "EDNv1/pair/key")                                                                                      \
+    X(PAIR_SAS, "EDNv1/pair/sas")                                                                                      \
+    X(PAIR_CODE, "EDNv1/pair/code")                                                                                    \
+    X(PAIR_CPACE, "EDNv1/pair/cpace")                                                                                  \
+    X(HEAD_CODE, "EDNv1/head-code")                                                                                    \
     X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
     X(STORE_VALUE, "EDNv1/store/value")                                                                                \
     X(STORE_NAME, "EDNv1/store/name")                                                                                  \

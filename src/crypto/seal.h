@@ -74,6 +74,22 @@ void edn_hmac_sha256(uint8_t out[32], edn_bytes key, edn_bytes message);
 void edn_pbkdf2_sha256(uint8_t *out, size_t out_n, edn_bytes passphrase, edn_bytes salt, uint32_t iterations);
 
 void edn_dh_keypair(const edn_dh_sk *sk, edn_dh_pk *pk);
+/* X25519 (RFC 7748). False: the product is zero. */
+EDN_MUST_USE bool edn_dh(uint8_t out[32], const edn_dh_sk *sk, const edn_dh_pk *pk);
+
+/* CPace (draft-irtf-cfrg-cpace) over ristretto255 with SHA-512, initiator and responder: a code that can be guessed
+ * becomes a key that cannot, at one guess for each try. `ci` names the channel, `sid` the session; `ad` goes with each
+ * share. Both sides get the same `isk` when code, ci and sid are the same. EDN_E_KEY_INVALID: their share is no element,
+ * or the neutral one. */
+EDN_KEY_TYPE(edn_cpace_scalar)
+typedef struct edn_cpace_share {
+    uint8_t b[32];
+} edn_cpace_share;
+void edn_cpace_start(edn_cpace_scalar *y, edn_cpace_share *mine, edn_bytes code, edn_bytes ci, edn_bytes sid,
+                     const edn_random *rng);
+EDN_MUST_USE edn_status edn_cpace_finish(uint8_t isk[64], const edn_cpace_scalar *y, edn_bytes sid, bool initiator,
+                                         const edn_cpace_share *mine, edn_bytes my_ad, const edn_cpace_share *theirs,
+                                         edn_bytes their_ad);
 
 /* HPKE single shot (RFC 9180): DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. `psk` NULL is base mode,
  * else psk mode with `psk_id`. `rnd` seeds the ephemeral key (used as it is as the X25519 scalar).

@@ -35,10 +35,15 @@ void edn_gf_interpolate(uint8_t *out, size_t size, uint8_t at, const edn_gf_poin
 /* Eight letters, filled up with zeros; no zero behind the eighth. */
 extern const char edn_slip39_words[EDN_WORD_COUNT][8];
 
-/* edn_words_parse in its two halves, so that what is public between them can be told apart: how many words there are, and
- * which is the first, from 1, that is not in the list. */
+/* edn_words_parse in its two halves, so that what is public between them can be told apart: how many words there are,
+ * and which is the first, from 1, that is not in the list. */
 void edn_words_numbers(edn_bytes text, uint16_t out[EDN_WORDS_MAX], size_t *n, size_t *unknown);
 EDN_MUST_USE edn_status edn_words_share(const uint16_t words[EDN_WORDS_MAX], size_t n, edn_word_share *out,
                                         edn_err *err);
+
+/* Crockford's base32, most significant bit first, in constant time. `out` of encode: (8 n + 4) / 5 digits and a zero.
+ * Decode takes either case, no other digits for these, and no bits after the end; false leaves `out` unspecified. */
+void edn_base32_encode(char *out, const uint8_t *in, size_t n);
+EDN_MUST_USE bool edn_base32_decode(uint8_t *out, size_t n, edn_bytes text);
 
 #endif

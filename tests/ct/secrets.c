@@ -7,6 +7,7 @@
 
 #include "crypto/seal.h"
 #include "keys/keys_priv.h"
+#include "keys/pairing.h"
 
 static void secret(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n); }
 static void public(const void *p, size_t n) { (void)VALGRIND_MAKE_MEM_DEFINED(p, n); }
@@ -169,6 +170,22 @@ static edn_status read_and_write_words(void)
     return st == EDN_OK && n == 20 && strcmp(words[19].text, "keyboard") == 0 ? EDN_OK : EDN_E_AUTH;
 }
 
+/* What a QR code holds, to text and back. */
+static edn_status write_and_read_an_offer(void)
+{
+    edn_pairing_offer offer = {.psk = {{1, 2, 3, 200}}};
+    char text[EDN_PAIRING_OFFER_TEXT_SIZE];
+    uint8_t back[81];
+    bool good;
+
+    secret(&offer, sizeof offer);
+    edn_pairing_offer_text(text, &offer);
+    good = edn_base32_decode(back, sizeof back, edn_bytes_of(text, sizeof text - 1));
+    public(&good, sizeof good);
+    public(back, sizeof back);
+    return good && back[52] == 200 ? EDN_OK : EDN_E_AUTH;
+}
+
 static edn_status compare(void)
 {
     uint8_t a[32] = {1}, b[32] = {1};
@@ -201,7 +218,8 @@ int main(int argc, char **argv)
     if (argc > 1)
         return leak() == EDN_OK ? 0 : 1;
     if (seal_and_open() != EDN_OK || sign_and_agree() != EDN_OK || grant() != EDN_OK || hierarchy() != EDN_OK ||
-        split_and_combine() != EDN_OK || read_and_write_words() != EDN_OK || compare() != EDN_OK) {
+        split_and_combine() != EDN_OK || read_and_write_words() != EDN_OK || write_and_read_an_offer() != EDN_OK ||
+        compare() != EDN_OK) {
         fputs("a step failed\n", stderr);
         return 1;
     }
