@@ -154,7 +154,7 @@ EDN_MUST_USE edn_status edn_client_show(edn_client *c, const edn_entry_id *id, e
                                         edn_err *err);
 
 typedef struct edn_filter {
-    edn_bytes from, to;            /* dates, inclusive; empty: open */
+    edn_bytes from, to;            /* dates, inclusive; empty: open. Anything else is EDN_E_INVALID */
     edn_bytes tag;                 /* empty: any */
     const edn_journal_id *journal; /* NULL: any */
     bool deleted;                  /* the deleted ones too */
@@ -229,7 +229,8 @@ typedef struct edn_import_result {
 } edn_import_result;
 EDN_MUST_USE edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, const edn_progress *progress,
                                           edn_import_result *out, edn_err *err);
-/* Every entry that is not deleted, whole, ordered by (date, id): the same on devices that hold the same events. */
+/* Every entry that is not deleted, whole, ordered by (date, id): the same on devices that hold the same events.
+ * EDN_E_DAMAGED: some could not be read; all others were given. */
 EDN_MUST_USE edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx,
                                           const edn_progress *progress, edn_err *err);
 

@@ -286,10 +286,17 @@ edn_status edn_cli_export(edn_cli *c)
     edn_cli_progress_init(&progress, &c->note, c->quiet || c->json);
     st = edn_client_export(c->client, &f.filter, export_one, &x, &progress.progress, &err);
     edn_cli_progress_end(&progress);
+    bool partly = st == EDN_E_DAMAGED && !c->err.text[0]; /* all that could be read was written */
+    if (st == EDN_OK || partly) {
+        edn_status finished = edn_cli_folder_finish(x.folder, &files, &c->err);
+        st = finished == EDN_OK ? st : finished;
+    }
     if (st != EDN_OK && !c->err.text[0])
         c->err = err;
-    if (st == EDN_OK)
-        st = edn_cli_folder_finish(x.folder, &files, &c->err);
     edn_cli_folder_close(x.folder);
-    return st == EDN_OK ? export_put(c, x.entries, files) : st;
+    if (st != EDN_OK && !partly)
+        return st;
+    if (export_put(c, x.entries, files) != EDN_OK)
+        return EDN_E_IO;
+    return st;
 }

@@ -172,7 +172,7 @@ static edn_status item_read(edn_bytes in, edn_arena *a, catalog_item *it)
     return edn_reader_end(&r);
 }
 
-static int compare_bytes(edn_bytes a, edn_bytes b)
+int bytes_compare(edn_bytes a, edn_bytes b)
 {
     size_t n = EDN_MIN(a.n, b.n);
     int d = n ? memcmp(a.p, b.p, n) : 0;
@@ -182,7 +182,7 @@ static int compare_bytes(edn_bytes a, edn_bytes b)
 
 static int item_compare(const catalog_item *a, const catalog_item *b)
 {
-    int d = compare_bytes(a->date, b->date);
+    int d = bytes_compare(a->date, b->date);
 
     if (d == 0)
         d = (a->created_ms > b->created_ms) - (a->created_ms < b->created_ms);
@@ -512,7 +512,7 @@ static edn_status list_page(edn_client *c, const char *month, edn_bytes from, ed
     }
     for (size_t i = 0; st == EDN_OK && i < n; i++) {
         const catalog_item *it = &items[reverse ? n - 1 - i : i];
-        if ((from.n && compare_bytes(it->date, from) < 0) || (to.n && compare_bytes(it->date, to) > 0))
+        if ((from.n && bytes_compare(it->date, from) < 0) || (to.n && bytes_compare(it->date, to) > 0))
             continue;
         st = fn(ctx, it);
     }

@@ -232,6 +232,15 @@ static inline edn_agent_id client_agent(const edn_client *c)
     memcpy(a.b, client_id(c)->device.b, sizeof a.b);
     return a;
 }
+/* The beginning of a text of somebody's, cut at a character. */
+static inline edn_bytes text_cut(edn_bytes s, size_t size_max)
+{
+    size_t n = EDN_MIN(s.n, size_max);
+
+    while (n < s.n && n > 0 && (s.p[n] & 0xc0) == 0x80)
+        n--;
+    return edn_bytes_of(s.p, n);
+}
 static inline edn_bytes id_bytes(const edn_entry_id *id) { return edn_bytes_of(id->b, sizeof id->b); }
 
 /* ---- the table of contents --------------------------------------------------------------------------------------- */
@@ -261,6 +270,7 @@ EDN_MUST_USE edn_status catalog_counts(edn_client *c, uint64_t *live, uint64_t *
 EDN_MUST_USE edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalog_item *out);
 void month_of(edn_bytes date, char out[MONTH_SIZE + 1]);
 bool date_valid(edn_bytes date);
+int bytes_compare(edn_bytes a, edn_bytes b); /* as memcmp, a prefix first */
 void date_of_ms(uint64_t ms, char out[DATE_SIZE + 1]);
 
 /* ---- journals and names ------------------------------------------------------------------------------------------ */
@@ -271,6 +281,7 @@ EDN_MUST_USE edn_status names_update(edn_client *c, const object *o);
 EDN_MUST_USE edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out);
 EDN_MUST_USE edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out);
 EDN_MUST_USE edn_status device_name_set(edn_client *c, const char *name);
+EDN_MUST_USE edn_status journal_name_check(edn_bytes name, edn_err *err);
 EDN_MUST_USE edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name);
 typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes name);
 EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx);
@@ -280,6 +291,8 @@ EDN_MUST_USE edn_status entry_describe(edn_client *c, const edn_entry_id *id, co
                                        edn_entry *out);
 EDN_MUST_USE edn_status entry_create(edn_client *c, const edn_entry_id *id, const edn_draft *d, uint64_t created_ms);
 EDN_MUST_USE edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx);
+/* EDN_E_INVALID: a filter's dates are none. */
+EDN_MUST_USE edn_status filter_check(const edn_filter *f, edn_err *err);
 /* Whether a filter's journal, tag and wish for deleted entries let an item pass; dates are catalog_list's business. */
 bool filter_fits(const edn_filter *f, const catalog_item *it);
 /* Turns the document's text into `text` by the smallest edits. */

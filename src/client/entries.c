@@ -179,6 +179,8 @@ edn_status edn_client_edit(edn_client *c, const edn_entry_id *id, edn_bytes base
     text_edit e = {base, text};
     edn_status st = check_utf8("the text", text, EDN_DOC_TEXT_SIZE_MAX, err);
 
+    if (st == EDN_OK)
+        st = check_utf8("the earlier text", base, EDN_DOC_TEXT_SIZE_MAX, err);
     return st == EDN_OK ? change(c, id, change_text, &e, err) : st;
 }
 
@@ -271,32 +273,40 @@ static edn_status become_fields(edn_doc *doc, const edn_doc *want)
     return st;
 }
 
-static bool has_tag(const edn_doc *doc, edn_bytes tag)
+/* Copies: a change of the document moves what it lent. In byte order. */
+static edn_status tags_copy(const edn_doc *doc, edn_arena *a, edn_bytes **out, size_t *n)
 {
-    edn_bytes t;
+    edn_bytes tag;
 
-    for (size_t i = 0; edn_doc_tag_at(doc, i, &t); i++)
-        if (edn_bytes_equal(t, tag))
-            return true;
-    return false;
+    for (*n = 0; edn_doc_tag_at(doc, *n, &tag);)
+        ++*n;
+    *out = edn_arena_calloc(a, *n + 1, sizeof **out);
+    if (!*out)
+        return EDN_E_NOMEM;
+    for (size_t i = 0; i < *n && edn_doc_tag_at(doc, i, &tag); i++)
+        if (!edn_arena_copy(a, tag, &(*out)[i]))
+            return EDN_E_NOMEM;
+    return EDN_OK;
 }
 
+/* Both lists are in order: one walk along the two. */
 static edn_status become_tags(edn_doc *doc, const edn_doc *want)
 {
-    edn_arena a = edn_arena_init((size_t)64 << 20);
-    edn_bytes tag;
-    edn_status st = EDN_OK;
+    edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
+    edn_bytes *have, *wanted;
+    size_t have_n, wanted_n, i = 0, k = 0;
+    edn_status st = tags_copy(doc, &a, &have, &have_n);
 
-    for (size_t i = 0; st == EDN_OK && edn_doc_tag_at(want, i, &tag); i++)
-        if (!has_tag(doc, tag))
-            st = edn_doc_tag(doc, tag, true);
-    for (size_t i = 0; st == EDN_OK && edn_doc_tag_at(doc, i, &tag);) {
-        if (has_tag(want, tag))
-            i++;
-        else if (!edn_arena_copy(&a, tag, &tag))
-            st = EDN_E_NOMEM;
+    if (st == EDN_OK)
+        st = tags_copy(want, &a, &wanted, &wanted_n);
+    while (st == EDN_OK && (i < have_n || k < wanted_n)) {
+        int d = i == have_n ? 1 : k == wanted_n ? -1 : bytes_compare(have[i], wanted[k]);
+        if (d < 0)
+            st = edn_doc_tag(doc, have[i++], false);
+        else if (d > 0)
+            st = edn_doc_tag(doc, wanted[k++], true);
         else
-            st = edn_doc_tag(doc, tag, false);
+            i++, k++;
     }
     edn_arena_dispose(&a);
     return st;
@@ -417,11 +427,22 @@ edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *
         return st;
     st = entry_show(c, id, fn, ctx);
     if (st == EDN_E_MISSING)
-        edn_fail(err, st, "there is no such entry");
+        st = edn_fail(err, st, "there is no such entry");
     return client_end_read(c, st, err);
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
+
+edn_status filter_check(const edn_filter *f, edn_err *err)
+{
+    const edn_bytes dates[] = {f ? f->from : EDN_BYTES_EMPTY, f ? f->to : EDN_BYTES_EMPTY};
+
+    for (size_t i = 0; i < EDN_COUNT(dates); i++)
+        if (dates[i].n && !date_valid(dates[i]))
+            return edn_fail(err, EDN_E_INVALID, "\"%.*s\" is not a date; write it as YYYY-MM-DD",
+                            (int)EDN_MIN(dates[i].n, (size_t)40), (const char *)dates[i].p);
+    return EDN_OK;
+}
 
 bool filter_fits(const edn_filter *f, const catalog_item *it)
 {
@@ -487,9 +508,9 @@ edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn
 {
     listing l = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .name = EDN_BUF_INIT(4096)};
     edn_filter all = {.limit = 0};
-    edn_status st = client_begin_read(c, err);
+    edn_status st = filter_check(filter, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     if (!filter)
         l.filter = filter = &all;
@@ -506,8 +527,6 @@ typedef struct found {
     edn_entry_id first;
     size_t n;
     char names[200]; /* of the first few, for the message */
-    const char *prefix;
-    edn_client *c;
 } found;
 
 static void found_add(found *f, const edn_entry_id *id)
@@ -537,43 +556,50 @@ static edn_status found_newest(void *ctx, const catalog_item *it)
     return LISTING_STOP;
 }
 
-static edn_status found_row(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+typedef struct prefix_scan {
+    const char *prefix;
+    edn_buf ids; /* 16 bytes each */
+} prefix_scan;
+
+static edn_status prefix_row(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
 {
-    found *f = ctx;
-    edn_entry_id id;
+    prefix_scan *s = ctx;
     char hex[33];
 
     (void)st;
     (void)value;
-    if (key.n != sizeof id.b)
+    if (key.n != sizeof(edn_entry_id))
         return EDN_OK; /* a piece of a large entry */
-    edn_hex_encode(hex, key.p, sizeof id.b);
-    if (strncmp(hex, f->prefix, strlen(f->prefix)) == 0) {
-        memcpy(id.b, key.p, sizeof id.b);
-        found_add(f, &id);
-    }
-    return EDN_OK;
+    edn_hex_encode(hex, key.p, key.n);
+    if (strncmp(hex, s->prefix, strlen(s->prefix)) == 0)
+        edn_put_bytes(&s->ids, key.p, key.n);
+    return edn_buf_status(&s->ids);
 }
 
-/* Ids are rows' keys, so a prefix of an id is a range of rows; journals and devices stand there too and are left
- * out. */
+/* Ids are rows' keys, so a prefix of an id is a range of rows. Journals and devices stand there too and are left out;
+ * an entry that does not open still is one that was meant. */
 static edn_status find_prefix(edn_client *c, const char *prefix, found *out)
 {
     uint8_t bytes[16];
     size_t n = strlen(prefix) / 2;
-    found rows = {.prefix = prefix, .c = c};
-    object *o;
+    prefix_scan s = {prefix, EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
     edn_status st;
 
     if (!edn_hex_decode(bytes, n, edn_bytes_of(prefix, 2 * n)))
         return EDN_E_INVALID;
-    st = edn_store_scan(c->store, EDN_TABLE_ENTRY, edn_bytes_of(bytes, n), EDN_BYTES_EMPTY, true, found_row, &rows);
-    if (st != EDN_OK || rows.n != 1) {
-        *out = rows;
-        return st;
+    st = edn_store_scan(c->store, EDN_TABLE_ENTRY, edn_bytes_of(bytes, n), EDN_BYTES_EMPTY, true, prefix_row, &s);
+    edn_reader r = edn_reader_init(edn_buf_view(&s.ids));
+    while (st == EDN_OK && edn_reader_left(&r) > 0) {
+        edn_entry_id id;
+        object *o;
+        edn_read_into(&r, id.b, sizeof id.b, "id");
+        st = object_get(c, &id, &o);
+        if (st == EDN_E_DAMAGED || (st == EDN_OK && o->type == EDN_RECORD_ENTRY)) {
+            found_add(out, &id);
+            st = EDN_OK;
+        }
     }
-    if ((st = object_get(c, &rows.first, &o)) == EDN_OK && o->type == EDN_RECORD_ENTRY)
-        *out = rows;
+    edn_buf_dispose(&s.ids);
     return st;
 }
 

@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define WHAT_SIZE_MAX 1024u
+
 typedef struct version_item {
     edn_agent_id agent;
     uint64_t time_ms, inserted, deleted;
     edn_event_id last;
     edn_buf what;
+    bool cut; /* not all of it is said */
 } version_item;
 
 typedef struct version_list {
@@ -24,27 +27,37 @@ static void versions_dispose(version_list *l)
     free(l->p);
 }
 
-static bool contains(const edn_buf *b, const char *s)
+/* Whether one of the words of a list is this one. */
+static bool has_word(edn_bytes list, const char *prefix, edn_bytes word)
 {
-    size_t n = strlen(s);
+    size_t n = strlen(prefix), size = n + word.n;
 
-    for (size_t i = 0; i + n <= b->n; i++)
-        if (memcmp(b->p + i, s, n) == 0)
+    for (size_t i = 0; i + size <= list.n; i++) {
+        bool begins = i == 0 || (i >= 2 && memcmp(list.p + i - 2, ", ", 2) == 0);
+        bool ends = i + size == list.n || (i + size + 2 <= list.n && memcmp(list.p + i + size, ", ", 2) == 0);
+        if (begins && ends && memcmp(list.p + i, prefix, n) == 0 &&
+            (word.n == 0 || memcmp(list.p + i + n, word.p, word.n) == 0))
             return true;
+    }
     return false;
 }
 
-static void add_word(edn_buf *b, const char *prefix, edn_bytes word)
+/* A save with thousands of tags is told by the first of them. */
+static void add_word(version_item *v, const char *prefix, edn_bytes word)
 {
-    char text[400];
+    edn_buf *b = &v->what;
 
-    snprintf(text, sizeof text, "%s%.*s", prefix, (int)EDN_MIN(word.n, (size_t)256),
-             word.p ? (const char *)word.p : "");
-    if (contains(b, text))
+    if (v->cut || has_word(edn_buf_view(b), prefix, word))
         return;
+    v->cut = b->n + strlen(prefix) + word.n > WHAT_SIZE_MAX;
     if (b->n)
         edn_put_str(b, ", ");
-    edn_put_str(b, text);
+    if (v->cut) {
+        edn_put_str(b, "…");
+        return;
+    }
+    edn_put_str(b, prefix);
+    edn_put_bytes(b, word.p, word.n);
 }
 
 static void describe_change(version_item *v, const edn_change *ch)
@@ -52,31 +65,31 @@ static void describe_change(version_item *v, const edn_change *ch)
     switch (ch->kind) {
     case EDN_CHANGE_INSERT:
         v->inserted += ch->count;
-        add_word(&v->what, "text", EDN_BYTES_EMPTY);
+        add_word(v, "text", EDN_BYTES_EMPTY);
         break;
     case EDN_CHANGE_DELETE:
         v->deleted += ch->count;
-        add_word(&v->what, "text", EDN_BYTES_EMPTY);
+        add_word(v, "text", EDN_BYTES_EMPTY);
         break;
     case EDN_CHANGE_FIELD:
         if (edn_bytes_equal(ch->name, edn_bytes_str(FIELD_JOURNAL)))
-            add_word(&v->what, "journal", EDN_BYTES_EMPTY);
+            add_word(v, "journal", EDN_BYTES_EMPTY);
         else if (edn_bytes_equal(ch->name, edn_bytes_str(FIELD_CREATED)))
-            add_word(&v->what, "written", EDN_BYTES_EMPTY);
+            add_word(v, "written", EDN_BYTES_EMPTY);
         else
-            add_word(&v->what, "", ch->name);
+            add_word(v, "", ch->name);
         break;
     case EDN_CHANGE_TAG:
-        add_word(&v->what, "tag +", ch->name);
+        add_word(v, "tag +", ch->name);
         break;
     case EDN_CHANGE_UNTAG:
-        add_word(&v->what, "tag -", ch->name);
+        add_word(v, "tag -", ch->name);
         break;
     case EDN_CHANGE_REMOVE:
-        add_word(&v->what, "deleted", EDN_BYTES_EMPTY);
+        add_word(v, "deleted", EDN_BYTES_EMPTY);
         break;
     case EDN_CHANGE_REVIVE:
-        add_word(&v->what, "undeleted", EDN_BYTES_EMPTY);
+        add_word(v, "undeleted", EDN_BYTES_EMPTY);
         break;
     }
 }

@@ -72,7 +72,8 @@ edn_status names_update(edn_client *c, const object *o)
 
     if (edn_doc_get(o->doc, edn_bytes_str(FIELD_NAME), &name) != EDN_OK)
         return EDN_OK; /* not named yet */
-    return names_put(c, o->type == EDN_RECORD_JOURNAL ? "journals" : "devices", &o->id, name);
+    /* What another device wrote may be longer than what is taken here; the document keeps all of it. */
+    return names_put(c, o->type == EDN_RECORD_JOURNAL ? "journals" : "devices", &o->id, text_cut(name, NAME_SIZE_MAX));
 }
 
 edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out)
@@ -135,7 +136,7 @@ edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx)
 
 /* ---- the public half --------------------------------------------------------------------------------------------- */
 
-static edn_status check_name(edn_bytes name, edn_err *err)
+edn_status journal_name_check(edn_bytes name, edn_err *err)
 {
     size_t at = edn_utf8_check(name, NULL);
 
@@ -168,7 +169,7 @@ edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id 
     same_name same = {.name = name};
     edn_status st;
 
-    if ((st = check_name(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+    if ((st = journal_name_check(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
     st = journals_each(c, look_for_name, &same);
     if (st == EDN_OK && same.found)
@@ -185,7 +186,7 @@ edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, ed
     edn_buf old = EDN_BUF_INIT(NAMES_SIZE_MAX);
     edn_status st;
 
-    if ((st = check_name(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+    if ((st = journal_name_check(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
     st = journal_name(c, id, &old);
     if (st == EDN_E_MISSING)

@@ -166,6 +166,8 @@ edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *f
     folded query = {.text = EDN_BUF_INIT(65536)};
     edn_status st;
 
+    if ((st = filter_check(filter, err)) != EDN_OK)
+        return st;
     if (edn_utf8_check(words, NULL) != words.n)
         return edn_fail(err, EDN_E_UTF8, "the words to search for are not UTF-8");
     if ((st = fold(words, &query)) == EDN_OK)

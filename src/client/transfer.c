@@ -43,6 +43,8 @@ static edn_status import_one(edn_client *c, edn_import_item *item, edn_import_re
     object *o;
     edn_status st = edn_client_draft_check(&item->draft, err);
 
+    if (st == EDN_OK && item->journal_name.n)
+        st = journal_name_check(item->journal_name, err);
     if (st != EDN_OK)
         return st;
     if (item->has_id) {
@@ -103,13 +105,36 @@ typedef struct exporting {
     edn_entry_fn *fn;
     void *ctx;
     const edn_progress *progress;
-    uint64_t done, total;
+    uint64_t done, total, damaged;
     char date[DATE_SIZE + 1];
+    bool given;        /* the entry that was opened last reached `fn` */
     edn_entry_id *day; /* of the day that is being gathered */
     size_t n, cap;
 } exporting;
 
 static int compare_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(edn_entry_id)); }
+
+/* Tells what the caller's function said from what the store said. */
+static edn_status export_entry(void *ctx, const edn_entry *e)
+{
+    exporting *x = ctx;
+
+    x->given = true;
+    return x->fn(x->ctx, e);
+}
+
+/* One that cannot be read must not keep the others in. */
+static edn_status export_one(exporting *x, const edn_entry_id *id)
+{
+    edn_status st;
+
+    x->given = false;
+    st = entry_show(x->c, id, export_entry, x);
+    if (x->given || (st != EDN_E_DAMAGED && st != EDN_E_MISSING))
+        return st;
+    x->damaged++;
+    return EDN_OK;
+}
 
 static edn_status export_day(exporting *x)
 {
@@ -118,7 +143,7 @@ static edn_status export_day(exporting *x)
     if (x->n)
         qsort(x->day, x->n, sizeof *x->day, compare_ids);
     for (size_t i = 0; st == EDN_OK && i < x->n; i++) {
-        st = entry_show(x->c, &x->day[i], x->fn, x->ctx);
+        st = export_one(x, &x->day[i]);
         x->done++;
         if (st == EDN_OK && x->progress && x->progress->fn &&
             !x->progress->fn(x->progress->ctx, "exporting", x->done, x->total))
@@ -160,15 +185,19 @@ edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_
 {
     exporting x = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .progress = progress};
     uint64_t deleted;
-    edn_status st = client_begin_read(c, err);
+    edn_status st = filter_check(filter, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     if ((st = catalog_counts(c, &x.total, &deleted)) == EDN_OK)
         st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false,
                           export_item, &x);
     if (st == EDN_OK)
         st = export_day(&x);
+    if (st == EDN_OK && x.damaged)
+        st = edn_fail(err, EDN_E_DAMAGED,
+                      "%llu entries could not be read, and are not among what was given out; run 'edn verify'",
+                      (unsigned long long)x.damaged);
     free(x.day);
     return client_end_read(c, st, err);
 }
