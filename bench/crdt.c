@@ -36,7 +36,7 @@ static double cpu_ms(void)
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* ---- what is measured, and where it goes ------------------------------------------------------------------------------- */
+/* ---- what is measured, and where it goes ------------------------------------------------------------------------- */
 
 static FILE *json;
 static bool json_first = true;
@@ -55,7 +55,7 @@ static void figure(const char *name, const char *what, const char *unit, double 
     json_first = false;
 }
 
-/* ---- cases -------------------------------------------------------------------------------------------------------------- */
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
 
 typedef struct input {
     const char *name;
@@ -195,7 +195,7 @@ static double least(case_fn *fn, const input *in, unsigned rounds)
     return best;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static double status_mib(const char *field)
 {
@@ -250,7 +250,7 @@ static void memory(const input *in, const char *name, case_fn *fn, double must_o
     figure(label, in->name, "MiB", got[1], must_peak);
 }
 
-/* ---- one trace ------------------------------------------------------------------------------------------------------------ */
+/* ---- one trace --------------------------------------------------------------------------------------------------- */
 
 static void input_make(input *in, const char *name, const char *path)
 {
@@ -372,7 +372,7 @@ static void trace_report(const char *name, const char *path, const musts *m, uns
     input_dispose(&in);
 }
 
-/* ---- a device that was away ------------------------------------------------------------------------------------------------ */
+/* ---- a device that was away -------------------------------------------------------------------------------------- */
 
 #define AWAY 30000u
 
@@ -455,7 +455,7 @@ static void away_report(unsigned rounds)
     edn_doc_free(away);
 }
 
-/* ---- main ------------------------------------------------------------------------------------------------------------------ */
+/* ---- main -------------------------------------------------------------------------------------------------------- */
 
 static const struct bench_trace {
     const char *name, *path;

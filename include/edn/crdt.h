@@ -77,6 +77,18 @@ size_t edn_doc_text_count(const edn_doc *doc); /* scalars */
 EDN_MUST_USE edn_status edn_doc_text(const edn_doc *doc, edn_buf *out);
 /* Appends at most `count` scalars from scalar `pos` on: costs what it gives, not what the text weighs. */
 EDN_MUST_USE edn_status edn_doc_text_part(const edn_doc *doc, size_t pos, size_t count, edn_buf *out);
+
+/* A place in the text in all the units that editors count in. Costs the logarithm of the text. */
+typedef struct edn_doc_place {
+    size_t scalar, byte;
+    size_t utf16;  /* units */
+    size_t line;   /* line feeds before it */
+    size_t column; /* scalars since the last line feed */
+} edn_doc_place;
+typedef enum edn_doc_unit { EDN_UNIT_SCALAR, EDN_UNIT_BYTE, EDN_UNIT_UTF16, EDN_UNIT_LINE } edn_doc_unit;
+/* The place of the `at`-th unit; the beginning of line `at`. Past the end it is the end; inside a scalar, its
+ * beginning. */
+edn_doc_place edn_doc_place_of(const edn_doc *doc, edn_doc_unit unit, size_t at);
 /* The value, borrowed until the next change; EDN_E_MISSING when it is not set. */
 EDN_MUST_USE edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out);
 /* Fields by name and tags in byte order, borrowed until the next change. `i` counts from 0; false past the last. */

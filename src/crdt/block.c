@@ -54,7 +54,7 @@ static uint32_t op_end(uint32_t kind, uint32_t pos, uint32_t len)
     return kind == EDN_OP_INS ? pos + len : kind == EDN_OP_BACK ? pos - (len - 1) : pos;
 }
 
-/* ---- walking the log in the longest runs ------------------------------------------------------------------------------ */
+/* ---- walking the log in the longest runs ------------------------------------------------------------------------- */
 
 typedef struct walk_state {
     const edn_log *log;
@@ -171,7 +171,7 @@ edn_status edn_log_walk(const edn_log *log, const edn_lv_range *ranges, uint32_t
     return walk_flush_run(&s);
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------ */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* What the block holds of one agent of the log. */
 typedef struct write_agent {
@@ -522,7 +522,7 @@ out:
     return st;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 void edn_block_dispose(edn_block *b)
 {
@@ -828,7 +828,7 @@ edn_status edn_block_read(edn_block *b, edn_reader *r, const edn_agent_id *agent
     return edn_reader_status(r);
 }
 
-/* ---- reading a message -------------------------------------------------------------------------------------------------- */
+/* ---- reading a message ------------------------------------------------------------------------------------------- */
 
 /* A run of the author, whose number is behind those of the others. */
 static void message_run_add(edn_block *b, edn_reader *r, edn_block_run run)
@@ -1004,7 +1004,7 @@ edn_status edn_message_events(edn_reader *r, edn_event_id *first, uint64_t *coun
     return edn_reader_status(r);
 }
 
-/* ---- the usual message ---------------------------------------------------------------------------------------------------- */
+/* ---- the usual message ------------------------------------------------------------------------------------------- */
 
 /* A canonical varint below 2^28 at *p; false: not there, or not one. */
 static inline bool plain_varint(const uint8_t **p, const uint8_t *end, uint32_t *out)

@@ -77,8 +77,8 @@ typedef struct edn_plain_op {
 } edn_plain_op;
 bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id *author, uint32_t *agent,
                        edn_plain_op *op, edn_bytes *text);
-/* Appends the message of one agent's events from `seq` to its last when it is of that plain kind and small; false when it
- * is not, and nothing was appended. The bytes are those of edn_message_write. */
+/* Appends the message of one agent's events from `seq` to its last when it is of that plain kind and small; false when
+ * it is not, and nothing was appended. The bytes are those of edn_message_write. */
 bool edn_message_write_plain(const edn_log *log, uint32_t agent, uint32_t seq, bool author, edn_buf *out);
 /* Reads as far as is needed to tell whose events a message with its author has. */
 EDN_MUST_USE edn_status edn_message_events(edn_reader *r, edn_event_id *first, uint64_t *count);

@@ -20,7 +20,7 @@
 #define FORM_DOC 0x41u
 #define FORM_BUNDLE 0x42u
 
-/* ---- messages ---------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static size_t op_size(const edn_log *log, const edn_op *op, uint32_t skip, uint32_t len)
 {
@@ -193,8 +193,8 @@ static void scratch_trim(edn_doc *doc)
     }
 }
 
-/* The usual message: one op by whoever wrote last, on top of it, at the same time. Anything else (and anything wrong) is
- * left to the long way. */
+/* The usual message: one op by whoever wrote last, on top of it, at the same time. Anything else (and anything wrong)
+ * is left to the long way. */
 static bool message_plain(edn_doc *doc, const edn_agent_id *author, edn_bytes message, edn_doc_patch_fn *patch,
                           void *ctx)
 {
@@ -259,7 +259,7 @@ edn_status edn_doc_merge_bare(edn_doc *doc, edn_agent_id agent, edn_bytes messag
     return message_merge(doc, &agent, message, patch, ctx);
 }
 
-/* ---- whole documents ----------------------------------------------------------------------------------------------------- */
+/* ---- whole documents --------------------------------------------------------------------------------------------- */
 
 static void agents_put(const edn_doc *doc, edn_buf *out)
 {
@@ -505,7 +505,7 @@ edn_status edn_doc_decode(edn_bytes in, edn_doc **out)
     return EDN_OK;
 }
 
-/* ---- loading --------------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 /* Everything that edn_doc_encode would have done differently. What the block's own rules leave open: runs that are one,
  * and the order. */

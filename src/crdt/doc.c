@@ -51,7 +51,7 @@ void edn_doc_author(edn_doc *doc, edn_agent_id agent, uint64_t time_ms)
     doc->has_author = true;
 }
 
-/* ---- frontier ---------------------------------------------------------------------------------------------------------- */
+/* ---- frontier ---------------------------------------------------------------------------------------------------- */
 
 bool edn_doc_front_room(edn_doc *doc, uint32_t n)
 {
@@ -101,7 +101,7 @@ edn_version edn_doc_frontier(const edn_doc *doc)
     return (edn_version){doc->ids, doc->n_front};
 }
 
-/* ---- local events ------------------------------------------------------------------------------------------------------ */
+/* ---- local events ------------------------------------------------------------------------------------------------ */
 
 /* Sets memory aside for local events at the frontier, and enters who makes them. After it nothing can fail. */
 static edn_status local_reserve(edn_doc *doc, const edn_log_need *need, uint32_t *agent)
@@ -265,7 +265,7 @@ edn_status edn_doc_set(edn_doc *doc, edn_bytes name, edn_bytes value)
     return local_meta(doc, EDN_OP_FIELD, name, value);
 }
 
-/* ---- fields and tags ---------------------------------------------------------------------------------------------------- */
+/* ---- fields and tags --------------------------------------------------------------------------------------------- */
 
 static int name_compare(const edn_log *log, uint32_t at, uint32_t n, edn_bytes name)
 {
@@ -402,7 +402,7 @@ void edn_doc_metas_apply(edn_doc *doc, edn_lv from)
     }
 }
 
-/* ---- what it shows ------------------------------------------------------------------------------------------------------ */
+/* ---- what it shows ----------------------------------------------------------------------------------------------- */
 
 size_t edn_doc_text_size(const edn_doc *doc) { return doc->rope.sum.bytes; }
 size_t edn_doc_text_count(const edn_doc *doc) { return doc->rope.sum.scalars; }
@@ -430,6 +430,18 @@ edn_status edn_doc_text_part(const edn_doc *doc, size_t pos, size_t count, edn_b
 
     edn_rope_each(&doc->rope, from, (uint32_t)EDN_MIN(count, (size_t)doc->rope.sum.scalars - from), chunk_put, out);
     return edn_buf_status(out);
+}
+
+edn_doc_place edn_doc_place_of(const edn_doc *doc, edn_doc_unit unit, size_t at)
+{
+    static const edn_rope_unit units[] = {EDN_ROPE_SCALARS, EDN_ROPE_BYTES, EDN_ROPE_UTF16, EDN_ROPE_LINES};
+    edn_rope_sum s = edn_rope_find(&doc->rope, units[unit], at), line = s;
+
+    if (s.lines)
+        line = edn_rope_find(&doc->rope, EDN_ROPE_LINES, s.lines);
+    else
+        line.scalars = 0;
+    return (edn_doc_place){s.scalars, s.bytes, (size_t)s.scalars + s.astral, s.lines, s.scalars - line.scalars};
 }
 
 edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out)

@@ -51,7 +51,7 @@ void edn_log_dispose(edn_log *log)
 
 int edn_agent_id_compare(const edn_agent_id *a, const edn_agent_id *b) { return memcmp(a->b, b->b, sizeof a->b); }
 
-/* ---- agents ------------------------------------------------------------------------------------------------------------ */
+/* ---- agents ------------------------------------------------------------------------------------------------------ */
 
 /* The place of `id` in by_id, and whether it is there. */
 static uint32_t agent_place(const edn_log *log, const edn_agent_id *id, bool *found)
@@ -103,7 +103,7 @@ edn_status edn_log_agent_add(edn_log *log, const edn_agent_id *id, uint32_t *out
     return EDN_OK;
 }
 
-/* ---- appending --------------------------------------------------------------------------------------------------------- */
+/* ---- appending --------------------------------------------------------------------------------------------------- */
 
 edn_status edn_log_reserve(edn_log *log, const edn_log_need *need)
 {
@@ -258,7 +258,7 @@ void edn_log_push_meta(edn_log *log, edn_op_kind kind, edn_bytes name, edn_bytes
     events_grow(log, 1);
 }
 
-/* ---- marks ------------------------------------------------------------------------------------------------------------- */
+/* ---- marks ------------------------------------------------------------------------------------------------------- */
 
 edn_log_mark edn_log_mark_now(const edn_log *log)
 {
@@ -306,7 +306,7 @@ void edn_log_rollback(edn_log *log, const edn_log_mark *m)
     }
 }
 
-/* ---- looking up --------------------------------------------------------------------------------------------------------- */
+/* ---- looking up -------------------------------------------------------------------------------------------------- */
 
 uint32_t edn_log_run_of(const edn_log *log, edn_lv lv)
 {

@@ -176,6 +176,43 @@ static void edit_random(world *w, peer *p)
         meta_random(w, p);
 }
 
+static void place_is(edn_doc_place got, edn_doc_place want)
+{
+    CHECK_INT(got.scalar, want.scalar);
+    CHECK_INT(got.byte, want.byte);
+    CHECK_INT(got.utf16, want.utf16);
+    CHECK_INT(got.line, want.line);
+    CHECK_INT(got.column, want.column);
+}
+
+/* Every place of the text, found in every unit, by a walk over the text. */
+static void places_agree(const edn_doc *doc, edn_bytes text)
+{
+    edn_doc_place p = {0, 0, 0, 0, 0};
+
+    place_is(edn_doc_place_of(doc, EDN_UNIT_LINE, 0), p);
+    for (size_t at = 0;;) {
+        edn_doc_place before = p;
+        place_is(edn_doc_place_of(doc, EDN_UNIT_SCALAR, p.scalar), p);
+        place_is(edn_doc_place_of(doc, EDN_UNIT_BYTE, p.byte), p);
+        place_is(edn_doc_place_of(doc, EDN_UNIT_UTF16, p.utf16), p);
+        if (p.column == 0)
+            place_is(edn_doc_place_of(doc, EDN_UNIT_LINE, p.line), p);
+        if (at == text.n)
+            break;
+        uint32_t c = edn_utf8_next(text, &at);
+        p.scalar++;
+        p.byte = at;
+        p.utf16 += c > 0xffff ? 2 : 1;
+        p.line += c == '\n';
+        p.column = c == '\n' ? 0 : p.column + 1;
+        if (c > 0xffff) /* inside a scalar */
+            place_is(edn_doc_place_of(doc, EDN_UNIT_UTF16, before.utf16 + 1), before);
+    }
+    place_is(edn_doc_place_of(doc, EDN_UNIT_SCALAR, SIZE_MAX), p);
+    place_is(edn_doc_place_of(doc, EDN_UNIT_LINE, p.line + 1), p);
+}
+
 static void checks_equal(world *w, peer *p)
 {
     uint64_t set[MODEL_WORDS];
@@ -191,6 +228,7 @@ static void checks_equal(world *w, peer *p)
     CHECK_BYTES(edn_buf_view(&got), edn_buf_view(&want));
     CHECK_BYTES(edn_buf_view(&p->mirror), edn_buf_view(&want));
     CHECK_INT(edn_doc_text_count(p->doc), edn_utf8_count(edn_buf_view(&want)));
+    places_agree(p->doc, edn_buf_view(&want));
     for (size_t i = 0; i < EDN_COUNT(names); i++) {
         edn_bytes value;
         const char *expect = model_field(&w->m, set, names[i]);

@@ -246,6 +246,16 @@ static void a_hundred_megabytes_travel_in_messages_of_one(void **state)
     send(b, bob, a);
     edn_buf x = text_of(a), y = text_of(b);
     CHECK(edn_bytes_equal(edn_buf_view(&x), edn_buf_view(&y)));
+    edn_doc_place place = edn_doc_place_of(b, EDN_UNIT_BYTE, n);
+    CHECK_INT(place.scalar, n - 3); /* the emoji is one */
+    CHECK_INT(place.utf16, n - 2);
+    CHECK_INT(edn_doc_place_of(b, EDN_UNIT_LINE, place.line).scalar, place.scalar - place.column);
+    edn_buf_reset(&y);
+    CHECK_OK(edn_doc_text_part(b, n / 3 - 1, 6, &y));
+    CHECK_BYTES(edn_buf_view(&y), edn_bytes_of(x.p + n / 3 - 1, 6));
+    edn_buf_reset(&y);
+    CHECK_OK(edn_doc_text_part(b, n, 6, &y)); /* one scalar is left there */
+    CHECK_INT(y.n, 1);
     CHECK(memcmp(x.p, text, n / 3) == 0 && memcmp(x.p + n / 3 + 4, text + n / 3, n - n / 3) == 0);
     edn_buf_dispose(&x);
     edn_buf_dispose(&y);
