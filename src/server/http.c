@@ -26,7 +26,8 @@
  * A connection's memory pool holds a head of the full size, but only what was used of it becomes resident: an idle
  * stream costs about what its own head took. */
 
-#define HTTP_POOL_SIZE(header_size_max) ((size_t)(header_size_max)*2) /* head, its index, and the answer's head */
+/* A connection's memory: a head, what the library notes of each field, and the head of the answer. */
+#define HTTP_POOL_SIZE(size_max, fields_max) ((size_t)(size_max) + (size_t)(fields_max)*80 + 1024)
 #define HTTP_SMALL_SIZE 65536u
 /* Of a refused body we read this much, so that the answer arrives. */
 #define HTTP_DISCARD_SIZE_MAX (EDN_PUSH_SIZE_MAX + 1u)
@@ -669,7 +670,7 @@ static edn_status daemon_start(edn_httpd *h, edn_err *err)
 
 #define OPTION(o, v, p) options[n++] = (struct MHD_OptionItem){(o), (intptr_t)(v), (p)}
     OPTION(MHD_OPTION_LISTEN_SOCKET, h->listen_fd, NULL);
-    OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_POOL_SIZE(f->header_size_max), NULL);
+    OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, HTTP_POOL_SIZE(f->header_size_max, f->header_fields_max), NULL);
     OPTION(MHD_OPTION_CONNECTION_LIMIT, f->connections_max, NULL);
     OPTION(MHD_OPTION_CONNECTION_TIMEOUT, f->idle_s, NULL);
     if (!f->behind_proxy && f->connections_per_address > 0)

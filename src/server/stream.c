@@ -129,14 +129,13 @@ enum MHD_Result edn_httpd_stream_begin(edn_httpd *h, request *r)
     wheel_insert(h, s, stream_next(h, s, edn_httpd_now_s()));
     h->streams_n++;
     stream_say(s, edn_buf_view(&r->answer.body));
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 64, stream_read, s, stream_free);
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, stream_read, s, stream_free);
     if (!response) {
         stream_free(s);
         return MHD_NO;
     }
+    /* No Cache-Control: what is asked for with a token is nobody's to keep (RFC 9111), and 10,000 copies would be. */
     ok = MHD_add_response_header(response, "Content-Type", r->answer.type);
-    if (ok == MHD_YES)
-        ok = MHD_add_response_header(response, "Cache-Control", "no-store");
     if (ok == MHD_YES)
         ok = MHD_queue_response(r->c->mhd, 200, response);
     MHD_destroy_response(response);
