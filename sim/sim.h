@@ -1,0 +1,302 @@
+/* sim: many devices, a server, their disks, their network and their people in one process and one thread, under a
+ * virtual clock. One 64-bit seed decides everything: the same seed gives the same run, call by call.
+ *
+ *     people ──▶ device (src/client on crashvfs) ──▶ net ──▶ evil ──▶ server (src/server on crashvfs)
+ *        │            │                                                   │
+ *        └──▶ model ◀─┴── check: what a naive diary says against what the devices show and the server holds
+ *
+ * The model and the checks share no code with what they check. A tool for tests: it stops when the ground gives way. */
+#ifndef EDN_SIM_H
+#define EDN_SIM_H
+
+#include <edn/client.h>
+
+#include "base/base.h"
+#include "remote/remote.h"
+#include "server/server.h"
+
+#include "crashvfs.h"
+#include "faults.h"
+
+/* ---- randomness and time (rng.c) --------------------------------------------------------------------------------- */
+
+typedef struct sim_rng {
+    uint64_t s;
+} sim_rng;
+uint64_t sim_next(sim_rng *r);
+uint64_t sim_below(sim_rng *r, uint64_t n);           /* 0 .. n - 1; 0 for n = 0 */
+bool sim_chance(sim_rng *r, uint64_t n, uint64_t of); /* n times of `of` */
+sim_rng sim_rng_of(uint64_t seed, const char *what);  /* an independent stream */
+void sim_fill(void *ctx, void *p, size_t n);          /* an edn_random over a sim_rng */
+
+typedef struct sim_clock {
+    const uint64_t *world_ms;
+    int64_t skew_ms;
+    bool still, backwards;
+    uint64_t since_ms; /* of the world, when it began to stand still or to run backwards */
+} sim_clock;
+uint64_t sim_clock_ms(void *ctx); /* of an edn_clock over a sim_clock */
+
+#define SIM_HOUR_MS 3600000u
+#define SIM_DAY_MS (24u * SIM_HOUR_MS)
+#define SIM_YEAR_MS (365ull * SIM_DAY_MS)
+
+#define SIM_BEGIN_MS 1800000000000u
+#define SIM_ORIGIN "http://127.0.0.1:7373"
+#define SIM_NAME "sam"
+#define SIM_CANARY "CANARYwords"
+#define SIM_DEVICES_MAX 8u
+#define SIM_ENTRIES_MAX 512u
+#define SIM_TOKEN_FIRST 0x20000u /* each inserted character is another scalar from here on */
+
+typedef struct sim sim;
+
+/* ---- the model (model.c): what people wrote ---------------------------------------------------------------------- */
+
+typedef enum fact { FACT_NOT, FACT_UNSURE, FACT_SURE } fact;
+
+/* One inserted character, which occurs nowhere else. */
+typedef struct token {
+    uint32_t left, right; /* what stood beside it when it was typed; 0: nothing */
+    uint16_t entry;
+    uint8_t author;
+    fact inserted, deleted;
+} token;
+
+/* One acknowledged write of a field, tag, place or state. */
+typedef struct write {
+    uint16_t entry;
+    uint8_t author;
+    char name[24]; /* of the field; "#tag"; "@" journal; "!" deleted */
+    char value[40];
+    fact sure;
+} write;
+
+/* What a call changes, before it is known whether it was done. */
+typedef struct change {
+    uint16_t entry;
+    uint8_t author;
+    uint32_t *inserted, *deleted;
+    size_t inserted_n, deleted_n;
+    write *writes;
+    size_t writes_n;
+} change;
+
+typedef struct model {
+    token *tokens;
+    size_t tokens_n, tokens_cap;
+    write *writes;
+    size_t writes_n, writes_cap;
+    edn_entry_id entries[SIM_ENTRIES_MAX];
+    size_t entries_n;
+    bool clones; /* a device was copied: what it wrote may be said twice */
+    struct log_row { /* what was done, in order */
+        uint8_t author, kind; /* kind 0: token inserted, 1: token deleted, 2: write */
+        uint32_t what;
+    } *log;
+    size_t log_n, log_cap;
+    size_t covered_log[SIM_DEVICES_MAX]; /* the server has signed for all that a device did before */
+} model;
+
+void model_dispose(model *m);
+uint32_t model_token(model *m, uint16_t entry, uint8_t author, uint32_t left, uint32_t right);
+token *model_find(model *m, uint32_t scalar); /* NULL: nobody wrote it */
+void model_done(model *m, const change *c);   /* it was acknowledged, or found to be done */
+int model_entry(const model *m, const edn_entry_id *id); /* -1: unknown */
+void model_covered(model *m, uint8_t author);            /* a receipt covers all that the device has done */
+size_t model_mark(const model *m);
+/* The device fell back to what it was at a mark: what no receipt covers may be gone. */
+void model_fell_back(model *m, uint8_t author, size_t mark);
+
+/* ---- machines ---------------------------------------------------------------------------------------------------- */
+
+/* An entry as a device shows it. */
+typedef struct shown {
+    uint64_t digest; /* of all but the conflict flag */
+    uint32_t *text;
+    size_t n;
+    bool deleted, conflict, there;
+    char title[64], date[16], journal[33], mood[64];
+    char tags[256]; /* sorted, with a comma behind each */
+} shown;
+
+#define INFLIGHT_NONE (-1)
+#define INFLIGHT_ANY (-2) /* a sync: any entry may change */
+
+typedef struct device {
+    sim *s;
+    unsigned index;
+    char vfs[32], home[16];
+    crashvfs *disk;
+    sim_clock clock;
+    sim_rng rng; /* the client's */
+    edn_transport transport;
+    edn_client *c; /* NULL: no process runs */
+    uint8_t session[EDN_SESSION_KEY_SIZE];
+    char passphrase[32];
+    bool gone;                        /* never comes back */
+    uint64_t away_until_ms;           /* its network */
+    uint64_t asleep_until_ms;         /* the machine itself */
+    shown *views;                     /* by number of entry, as last seen */
+    bool synced;                      /* as the last sync said, and nothing was done since */
+    crashvfs *copy;                   /* an image of its disk, or NULL */
+    uint64_t copy_mark, copied_at_ms; /* the model's mark of then */
+    uint8_t copy_session[EDN_SESSION_KEY_SIZE];
+    char copy_passphrase[32];
+    unsigned findings[EDN_STATUS_COUNT]; /* in the sync at hand */
+    fault_kind armed; /* what may happen in the call at hand; FAULT_KINDS: nothing */
+    int inflight;     /* the entry that the call at hand is about, or INFLIGHT_ */
+    edn_head *receipt_heads; /* what the last receipt covered */
+    size_t receipt_heads_n;
+    edn_buf replay;                      /* a request that is still on its way */
+    char replay_path[128], replay_bearer[EDN_TOKEN_SIZE_MAX + 1];
+} device;
+
+typedef struct blob_row blob_row;
+
+typedef struct serving {
+    crashvfs *disk, *backup;
+    char vfs[32];
+    sim_clock clock;
+    sim_rng rng;
+    blob_row *blobs, *blobs_backup;
+    edn_meta meta;
+    edn_blobs store;
+    edn_server *server; /* NULL: down */
+    uint64_t down_until_ms;
+    bool fail_blobs;
+    bool ever_restored;
+    edn_head *promised;     /* the newest of each device that a "synced" counted on */
+    size_t promised_n;
+} serving;
+
+typedef enum evil_kind {
+    EVIL_NONE,
+#define X(name, text) EVIL_##name,
+    SIM_EVILS(X)
+#undef X
+        EVIL_KINDS
+} evil_kind;
+
+typedef struct figures {
+    uint64_t calls, syncs, exchanges, crashes, entries, tokens, checks, bytes_watched;
+    uint64_t faults[FAULT_KINDS];
+} figures;
+
+typedef struct sim_options {
+    uint64_t seed;
+    unsigned days, devices;
+    uint64_t mask; /* groups of faults that may happen */
+    bool verbose;
+} sim_options;
+
+struct sim {
+    sim_options o;
+    uint64_t now_ms;
+    sim_rng plan; /* what happens */
+    device devices[SIM_DEVICES_MAX];
+    unsigned devices_n;
+    serving srv;
+    model model;
+    char account_key[EDN_ACCOUNT_KEY_TEXT_MAX];
+    char passphrase[32];
+    edn_account_id account;
+    bool account_known, begun; /* before that nothing breaks */
+    unsigned writer;           /* where the one writer is */
+    bool solo;   /* one person, on one device after another, each synced before it is left */
+    bool calm;   /* faults have stopped */
+    bool honest; /* so far no answer was rewritten */
+    evil_kind evil;
+    edn_device_id evil_victim_id;
+    sim_rng evil_rng;
+    edn_buf old_answer; /* what a liar kept */
+    edn_journal_id journals[8];
+    size_t journals_n;
+    struct seen_state {
+        uint64_t heads, view;
+    } *states; /* what a device showed that held these batches */
+    size_t states_n, states_cap;
+    uint64_t trace;
+    figures f;
+    uint64_t violations;
+    char first[512]; /* the first violation */
+};
+
+/* ---- one run (run.c) --------------------------------------------------------------------------------------------- */
+
+void sim_run(sim *s, const sim_options *o);
+void sim_dispose(sim *s);
+/* Something that must never be was seen. */
+void sim_violation(sim *s, const char *fmt, ...) EDN_PRINTF(2, 3);
+void sim_note(sim *s, const char *fmt, ...) EDN_PRINTF(2, 3); /* printed with --verbose, and part of the trace */
+void sim_trace(sim *s, const void *p, size_t n);
+void sim_fault(sim *s, fault_kind k); /* counts it */
+bool sim_may(const sim *s, fault_group g);
+_Noreturn void sim_stop(const char *what, const char *why); /* the ground gave way */
+
+/* ---- devices (device.c) ------------------------------------------------------------------------------------------ */
+
+void device_make(sim *s, unsigned index);
+void device_open(device *d); /* starts the process and unlocks */
+void device_close(device *d);
+void device_dispose(device *d);
+/* Before and after each call into the client: may let the disk fail in between. True: the process died in it, and has
+ * been started again. */
+void device_before(device *d);
+bool device_after(device *d, edn_status st);
+void device_crash(device *d); /* power goes now */
+edn_status device_sync(device *d);
+void device_copy_take(device *d);
+void device_copy_restore(device *d);
+void device_upset(device *d); /* clocks, sleep, absence */
+
+/* ---- the server (serve.c) ---------------------------------------------------------------------------------------- */
+
+void serve_init(sim *s);
+void serve_start(sim *s);
+void serve_stop(sim *s);
+void serve_dispose(sim *s);
+void serve_crash(sim *s, crashvfs_fate fate);
+void serve_backup(sim *s);
+void serve_restore(sim *s);
+void serve_wipe(sim *s);
+void serve_upset(sim *s);
+/* The heads that the server's disk holds, read past the server; false: no such account. */
+bool serve_heads(sim *s, const edn_account_id *account, edn_head **out, size_t *n);
+void serve_promise(sim *s, const edn_head *heads, size_t n);
+void serve_promises_check(sim *s);
+
+/* ---- the network (net.c) and who sits in it (evil.c) ------------------------------------------------------------- */
+
+edn_status net_exchange(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err);
+void net_replay(device *d); /* a request that was on its way arrives once more */
+void evil_answer(sim *s, device *d, const edn_http_request *rq, edn_http_answer *out);
+void evil_begin(sim *s);
+void evil_end(sim *s);
+
+/* ---- people (people.c) ------------------------------------------------------------------------------------------- */
+
+void people_act(device *d); /* one change */
+
+/* ---- checks (check.c) -------------------------------------------------------------------------------------------- */
+
+void shown_dispose(shown *v);
+void shown_copy(shown *to, const shown *from);
+edn_status check_show(device *d, const edn_entry_id *id, shown *out);
+void check_views(device *d, bool after_crash); /* looks at every entry again and compares */
+void check_text(sim *s, const shown *v, uint16_t entry, unsigned who);
+void check_state(device *d);     /* the same batches, the same diary */
+void check_synced(device *d);    /* the server holds what it signed for */
+bool check_server_lost(device *d); /* the server holds less than this device has a receipt for */
+void check_converged(sim *s);    /* when all is calm */
+void check_wire(sim *s, const char *what, edn_bytes bytes);
+void check_disk(void *ctx, const char *path, uint64_t at, edn_bytes bytes);
+uint64_t sim_hash(uint64_t h, const void *p, size_t n);
+
+/* What stands in front of the crypto of src (wrap.c). */
+void wrap_begin(sim *s);
+void wrap_fail_alloc(uint64_t at); /* the allocation of that number from now on fails; 0: none */
+bool wrap_alloc_failed(void);
+void wrap_pause(bool on); /* the simulator itself is at work: its allocations do not fail */
+
+#endif

@@ -1,0 +1,151 @@
+/* What the linker puts in front of functions of src and of the C library (-Wl,--wrap): a stretching that costs nothing,
+ * a register of every nonce, and allocations that fail. Nothing in src knows of it. */
+#include "sim.h"
+
+#include <stdlib.h>
+
+#include "crypto/seal.h"
+
+/* ---- Argon2id, which would cost a second a seed ------------------------------------------------------------------ */
+
+edn_status __wrap_edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t salt[16], uint32_t ops,
+                               uint32_t mem_kib);
+
+edn_status __wrap_edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t salt[16], uint32_t ops,
+                               uint32_t mem_kib)
+{
+    edn_buf b = EDN_BUF_INIT(65536);
+    edn_hash h;
+
+    edn_put_bytes(&b, salt, 16);
+    edn_put_u32(&b, ops);
+    edn_put_u32(&b, mem_kib);
+    edn_put_bytes(&b, passphrase.p, passphrase.n);
+    h = edn_h32(edn_buf_view(&b));
+    memcpy(out, h.b, 32);
+    edn_buf_wipe(&b);
+    return EDN_OK;
+}
+
+/* ---- nonces ------------------------------------------------------------------------------------------------------ */
+
+/* A key and a nonce, and what was sealed under them. */
+typedef struct used {
+    uint64_t pair[2], what;
+} used;
+
+static sim *world;
+static used *table;
+static size_t table_n, table_cap;
+
+void wrap_begin(sim *s)
+{
+    world = s;
+    table_n = 0;
+    if (table)
+        memset(table, 0, table_cap * sizeof *table);
+}
+
+static used *slot(used *t, size_t cap, const uint64_t pair[2])
+{
+    size_t at = pair[0] & (cap - 1);
+
+    while ((t[at].pair[0] || t[at].pair[1]) && memcmp(t[at].pair, pair, 16) != 0)
+        at = (at + 1) & (cap - 1);
+    return &t[at];
+}
+
+static void table_grow(void)
+{
+    size_t cap = table_cap ? 2 * table_cap : 1u << 12;
+    used *t = calloc(cap, sizeof *t);
+
+    if (!t)
+        sim_stop("memory", "nonces");
+    for (size_t i = 0; i < table_cap; i++)
+        if (table[i].pair[0] || table[i].pair[1])
+            *slot(t, cap, table[i].pair) = table[i];
+    free(table);
+    table = t;
+    table_cap = cap;
+}
+
+static void note(const uint8_t *box, const uint8_t key[32], edn_bytes aad, size_t pt_n)
+{
+    uint64_t pair[2], what = sim_hash(sim_hash(pt_n, aad.p, aad.n), box, pt_n + EDN_SEAL_OVERHEAD);
+    used *u;
+
+    if (!world)
+        return;
+    pair[0] = sim_hash(sim_hash(1, key, 32), box, EDN_SEAL_NONCE_SIZE);
+    pair[1] = sim_hash(sim_hash(2, key, 32), box, EDN_SEAL_NONCE_SIZE);
+    if (2 * table_n >= table_cap)
+        table_grow();
+    u = slot(table, table_cap, pair);
+    if (!u->pair[0] && !u->pair[1]) {
+        *u = (used){{pair[0], pair[1]}, what};
+        table_n++;
+    } else if (u->what != what) {
+        sim_violation(world, "a nonce was used twice under one key");
+    }
+    world->f.checks++;
+}
+
+void __real_edn_seal_in_place(uint8_t *box, size_t pt_n, const uint8_t key[32], uint16_t suite, edn_bytes aad,
+                              const uint8_t rnd[32]);
+void __wrap_edn_seal_in_place(uint8_t *box, size_t pt_n, const uint8_t key[32], uint16_t suite, edn_bytes aad,
+                              const uint8_t rnd[32]);
+edn_status __real_edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes pt,
+                           const uint8_t rnd[32]);
+edn_status __wrap_edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes pt,
+                           const uint8_t rnd[32]);
+
+void __wrap_edn_seal_in_place(uint8_t *box, size_t pt_n, const uint8_t key[32], uint16_t suite, edn_bytes aad,
+                              const uint8_t rnd[32])
+{
+    __real_edn_seal_in_place(box, pt_n, key, suite, aad, rnd);
+    note(box, key, aad, pt_n);
+}
+
+edn_status __wrap_edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes pt,
+                           const uint8_t rnd[32])
+{
+    edn_status st = __real_edn_seal(out, key, suite, aad, pt, rnd);
+
+    if (st == EDN_OK)
+        note(out->p + out->n - pt.n - EDN_SEAL_OVERHEAD, key, aad, pt.n);
+    return st;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t alloc_fail_in;
+static bool alloc_failed, alloc_paused;
+
+void wrap_fail_alloc(uint64_t at)
+{
+    alloc_fail_in = at;
+    alloc_failed = false;
+}
+
+bool wrap_alloc_failed(void) { return alloc_failed; }
+
+void wrap_pause(bool on) { alloc_paused = on; }
+
+static bool fails(void)
+{
+    if (alloc_paused || alloc_fail_in == 0 || --alloc_fail_in > 0)
+        return false;
+    return alloc_failed = true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n) { return fails() ? NULL : __real_malloc(n); }
+void *__wrap_calloc(size_t n, size_t size) { return fails() ? NULL : __real_calloc(n, size); }
+void *__wrap_realloc(void *p, size_t n) { return fails() ? NULL : __real_realloc(p, n); }
