@@ -3,9 +3,12 @@
 
 T ?=
 B ?= spine
+SEEDS ?= 2000
+DAYS ?= 4
+FIRST ?= 1
 
 .DEFAULT_GOAL := all
-.PHONY: all run test crash asan tsan valgrind oom bench fuzz wasm cross ct cover tidy docs format demo packages clean help
+.PHONY: all run test crash sim asan tsan valgrind oom bench fuzz wasm cross ct cover tidy docs format demo packages clean help
 
 all: packages ## build build/edn and build/ednd
 	@bash -c '. scripts/lib.sh; configure build'
@@ -16,6 +19,9 @@ run: ## build and start the server on loopback
 
 test: ## every test, as CI runs them; T='base/base' or T='--suite unit' runs some
 	@scripts/test $(T)
+
+sim: ## the whole network in one process; SEEDS=2000 DAYS=4 FIRST=1
+	@scripts/sim $(SEEDS) $(DAYS) $(FIRST)
 
 asan: ## tests under AddressSanitizer and UBSan; T=
 	@scripts/test --in asan $(T)

@@ -361,7 +361,8 @@ static bool excused(const device *d, edn_status st)
 
     if (d->armed != FAULT_KINDS && (st == EDN_E_NOMEM || st == EDN_E_IO || st == EDN_E_FULL || st == EDN_E_BUSY))
         return true;
-    if (st == EDN_E_NETWORK || st == EDN_E_RATE || st == EDN_E_SERVER || st == EDN_E_FULL)
+    if (st == EDN_E_NETWORK || st == EDN_E_RATE || st == EDN_E_SERVER || st == EDN_E_FULL ||
+        st == EDN_E_DENIED) /* denied: a login that the network repeated is refused the second time */
         return !s->calm;
     return !s->honest || s->model.clones;
 }
@@ -391,8 +392,9 @@ edn_status device_sync(device *d)
     alarms_check(d);
     if (!crashed)
         check_views(d, false);
+    d->told_rollback |= d->findings[EDN_E_ROLLBACK] > 0;
     d->synced = st == EDN_OK && r.synced;
-    if (st == EDN_OK && lost && s->honest && !s->model.clones && !d->findings[EDN_E_ROLLBACK])
+    if (st == EDN_OK && lost && s->honest && !s->model.clones && !d->told_rollback)
         sim_violation(s, "device %u: the server lost what it had signed for, and nobody said so", d->index);
     if (st == EDN_OK && !crashed) {
         check_state(d);

@@ -125,17 +125,20 @@ static void report(const sim *s, const args *a)
 {
     char text[200];
 
-    command(&s->o, text, sizeof text);
     command(&a->o, text, sizeof text);
     printf("seed %llu: %s (%llu violations)\n  again: %s --verbose\n", (unsigned long long)s->o.seed, s->first,
            (unsigned long long)s->violations, text);
-    if (a->shrink) {
-        sim_options o = a->o;
-        o.verbose = false;
-        o = shrunk(o);
-        command(&o, text, sizeof text);
-        printf("  shrunk: %s --verbose\n", text);
-    }
+}
+
+static void report_shrunk(const args *a)
+{
+    char text[200];
+    sim_options o = a->o;
+
+    o.verbose = false;
+    o = shrunk(o);
+    command(&o, text, sizeof text);
+    printf("  shrunk: %s --verbose\n", text);
 }
 
 static void add(figures *to, const figures *from)
@@ -167,7 +170,9 @@ int main(int argc, char **argv)
     }
     for (uint64_t i = 0; i < a.seeds; i++, a.o.seed++) {
         uint64_t trace, used;
+        bool broken;
         sim_run(s, &a.o);
+        broken = s->violations > 0;
         trace = s->trace;
         add(&all, &s->f);
         device_days += (uint64_t)s->devices_n * a.o.days;
@@ -176,6 +181,8 @@ int main(int argc, char **argv)
             report(s, &a);
         }
         sim_dispose(s);
+        if (broken && a.shrink)
+            report_shrunk(&a);
         if (a.twice && i % a.twice == 0) {
             sim_run(s, &a.o);
             if (s->trace != trace) {

@@ -148,6 +148,7 @@ typedef struct device {
     int inflight;     /* the entry that the call at hand is about, or INFLIGHT_ */
     edn_head *receipt_heads; /* what the last receipt covered */
     size_t receipt_heads_n;
+    bool told_rollback; /* since then */
     edn_buf replay;                      /* a request that is still on its way */
     char replay_path[128], replay_bearer[EDN_TOKEN_SIZE_MAX + 1];
 } device;
@@ -205,6 +206,7 @@ struct sim {
     unsigned writer;           /* where the one writer is */
     bool solo;   /* one person, on one device after another, each synced before it is left */
     bool calm;   /* faults have stopped */
+    unsigned calm_rounds;
     bool honest; /* so far no answer was rewritten */
     evil_kind evil;
     edn_device_id evil_victim_id;

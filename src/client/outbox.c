@@ -29,7 +29,7 @@ edn_status heads_load(edn_client *c, heads *out)
     if (st == EDN_E_MISSING)
         st = EDN_OK;
     else if (st == EDN_OK && (!edn_heads_read(&r, &a, &p, &out->n) || edn_reader_end(&r) != EDN_OK))
-        st = EDN_E_DAMAGED;
+        st = edn_reader_status(&r) == EDN_E_NOMEM ? EDN_E_NOMEM : EDN_E_DAMAGED;
     if (st == EDN_OK && out->n) {
         out->p = calloc(out->n, sizeof *out->p);
         if (out->p)

@@ -25,7 +25,7 @@ edn_status remote_load(edn_client *c, edn_sync_remote *out)
     edn_status st = remote_row(c, &row);
 
     memset(out, 0, sizeof *out);
-    if (st == EDN_OK && edn_sync_remote_decode(edn_buf_view(&row), origin, out) != EDN_OK)
+    if (st == EDN_OK && (st = edn_sync_remote_decode(edn_buf_view(&row), origin, out)) != EDN_OK && st != EDN_E_NOMEM)
         st = EDN_E_DAMAGED;
     if (st == EDN_E_MISSING)
         st = EDN_OK;

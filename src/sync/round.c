@@ -562,14 +562,17 @@ static edn_status group_run(edn_sync *s, uint64_t now_ms, round_group *g, bool *
     return st;
 }
 
-static edn_status batches_take(edn_sync *s, uint64_t now_ms)
+static bool self_doubted(const edn_sync *s)
+{
+    const peer *self = edn_peer_find(s, &s->setup.device);
+    return self && (self->suspect || self->proven) && !self->stopped;
+}
+
+static edn_status batches_of_others_take(edn_sync *s, uint64_t now_ms)
 {
     edn_status st = EDN_OK;
     bool moved = true;
 
-    for (size_t i = 0; i < s->groups_n && st == EDN_OK; i++)
-        if (is_self(s, &s->groups[i].device))
-            st = own_take(s, &s->groups[i]);
     while (moved && st == EDN_OK) {
         round_group *waiting = NULL;
         moved = false;
@@ -580,6 +583,27 @@ static edn_status batches_take(edn_sync *s, uint64_t now_ms)
         if (st == EDN_OK && !moved && waiting) /* they wait for each other, or for what is refused */
             st = group_step(s, now_ms, waiting, true, &moved);
     }
+    return st;
+}
+
+/* A copy of this device may have given the same numbers to other events, and what others wrote since rests on those.
+ * So while there is doubt whether this device is alone nothing of others is taken: it first becomes sure, or gets a new
+ * id, and then they come again. */
+static edn_status batches_take(edn_sync *s, uint64_t now_ms)
+{
+    head_map before = {NULL, 0, 0};
+    edn_status st = edn_head_map_copy(&before, s->have.p, s->have.n);
+
+    for (size_t i = 0; i < s->groups_n && st == EDN_OK; i++)
+        if (is_self(s, &s->groups[i].device))
+            st = own_take(s, &s->groups[i]);
+    if (st == EDN_OK)
+        st = batches_of_others_take(s, now_ms); /* also for what their heads say of this device */
+    if (st == EDN_OK && self_doubted(s)) {
+        s->save_batches_n = 0;
+        st = edn_head_map_copy(&s->have, before.p, before.n);
+    }
+    edn_head_map_dispose(&before);
     return st;
 }
 
