@@ -23,6 +23,16 @@ EDN_MUST_USE edn_status account_fetch_box(edn_client *c, const char *origin, con
 EDN_MUST_USE edn_status account_make_kdf(edn_client *c, const identity *id, const edn_devlog *log, edn_bytes prepared,
                                          edn_kdf_profile profile, const edn_root_secret *secret, edn_kdf_record *record,
                                          edn_buf *root_box, edn_buf *link);
+/* The account's present record and root box: from here, or from the server ("" for no token). */
+EDN_MUST_USE edn_status account_load_wrap(edn_client *c, const char *token, edn_kdf_record *record, edn_buf *box,
+                                          edn_err *err);
+/* EDN_E_AUTH: another passphrase. */
+EDN_MUST_USE edn_status account_open_root(edn_client *c, edn_bytes prepared, const edn_kdf_record *record,
+                                          edn_bytes box, edn_root_secret *out);
+/* The highest profile that a record reaches. */
+edn_kdf_profile account_profile_of(const edn_kdf_record *r);
+/* The newest log, and a token that is still good for a while: a probe alone would need none, and bring none. */
+EDN_MUST_USE edn_status account_fresh_token(edn_client *c, edn_sync_remote *remote, edn_err *err);
 void account_root_secret(edn_root_secret *out, const edn_seed *aik_seed, const edn_root_key *rk, const edn_devlog *log);
 
 #endif

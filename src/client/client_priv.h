@@ -129,7 +129,8 @@ void identity_derive(identity *id); /* what follows from the rest: sign_sk, spac
 /* Links from the store into c->log, from where it ends. */
 EDN_MUST_USE edn_status log_load(edn_client *c);
 EDN_MUST_USE edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes link);
-EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box); /* under its hash */
+EDN_MUST_USE edn_status link_load(edn_client *c, uint64_t seq, edn_buf *out); /* appends; EDN_E_MISSING */
+EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box);               /* under its hash */
 EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
 /* What an unfinished passphrase change waits for when the log has moved on: keeps or drops the waiting slot. */
 EDN_MUST_USE edn_status passphrase_settle(edn_client *c);
@@ -150,11 +151,19 @@ EDN_MUST_USE edn_status keys_new(key_cache **out);
 void keys_free(key_cache *k);
 void keys_forget(key_cache *k); /* wipes what is cached */
 EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out);
+/* Whether the log is in an epoch whose root key is not here: nothing can be sealed then. */
+bool roots_behind(edn_client *c);
+/* Whether there are root keys, newer or older, that were not looked for yet. */
+bool roots_incomplete(edn_client *c);
+/* Gets every root key that the log speaks of and that is missing here, newer and older ones, from the boxes that the log
+ * names. EDN_E_MISSING, EDN_E_AUTH, EDN_E_FORMAT: this device was given none that opens. */
+EDN_MUST_USE edn_status roots_fetch(edn_client *c, const char *token, bool *changed, edn_err *err);
 EDN_MUST_USE edn_status keys_root_save(edn_client *c, uint32_t epoch, const edn_root_key *rk);
 /* K_meta in a journal key's place: for records that belong to no journal. */
 EDN_MUST_USE edn_status keys_meta(edn_client *c, uint32_t epoch, edn_journal_key *out);
 EDN_MUST_USE edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out);
-/* The newest key of a journal; made and kept when there is none: then the caller sends it. */
+/* The newest key of a journal; made and kept when there is none, or when the root key has changed since: then the caller
+ * sends it. */
 EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch,
                                              edn_journal_key *out, bool *made);
 /* The i-th known key of (journal, epoch): two devices may have made one each. EDN_E_MISSING past the last. */
@@ -162,8 +171,9 @@ EDN_MUST_USE edn_status keys_journal(edn_client *c, const edn_journal_id *j, uin
                                      edn_journal_key *out);
 /* Marks a key that its batch never reached anybody with: the next batch of the journal carries it. */
 EDN_MUST_USE edn_status keys_journal_resend(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch);
+/* `root_epoch`: the one in which it was made. */
 EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch,
-                                         const edn_journal_key *jk);
+                                         uint32_t root_epoch, const edn_journal_key *jk);
 
 /* ---- compression before sealing (codec.c) ------------------------------------------------------------------------ */
 

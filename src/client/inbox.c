@@ -99,7 +99,7 @@ static edn_status apply_journal_key(edn_client *c, const edn_batch_header *h, co
     if (st == EDN_OK)
         st = edn_journal_key_open(&rk, &client_id(c)->account, &h->space, &r->journal, h->epoch, r->journal_epoch,
                                   r->box, &jk);
-    return st == EDN_OK ? keys_journal_add(c, &r->journal, r->journal_epoch, &jk) : st;
+    return st == EDN_OK ? keys_journal_add(c, &r->journal, r->journal_epoch, h->epoch, &jk) : st;
 }
 
 edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,

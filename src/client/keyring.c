@@ -174,11 +174,47 @@ edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t epoch, 
 
 #define KEYS_OF_EPOCH_MAX 32u
 
-edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t epoch, const edn_journal_key *jk)
+/* META "journal-epoch": u32 the newest journal epoch ‖ u32 the root epoch in which its first key here was made. */
+typedef struct journal_now {
+    uint32_t epoch, root_epoch;
+} journal_now;
+
+static edn_status journal_now_load(edn_client *c, const edn_journal_id *j, journal_now *out)
+{
+    edn_buf row = EDN_BUF_INIT(16);
+    edn_status st = meta_get(c, "journal-epoch", EDN_F(*j), &row);
+
+    memset(out, 0, sizeof *out);
+    if (st == EDN_OK && row.n != 4 && row.n != 8)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK) {
+        out->epoch = edn_load_u32(row.p);
+        out->root_epoch = row.n == 8 ? edn_load_u32(row.p + 4) : 0; /* as it was before root keys changed */
+    }
+    edn_buf_dispose(&row);
+    return st;
+}
+
+static edn_status journal_now_raise(edn_client *c, const edn_journal_id *j, uint32_t epoch, uint32_t root_epoch)
+{
+    journal_now now;
+    uint8_t row[8];
+    edn_status st = journal_now_load(c, j, &now);
+
+    if (st == EDN_OK && now.epoch >= epoch)
+        return EDN_OK;
+    if (st != EDN_OK && st != EDN_E_MISSING)
+        return st;
+    edn_store_u32(row, epoch);
+    edn_store_u32(row + 4, root_epoch);
+    return meta_put(c, "journal-epoch", EDN_F(*j), edn_bytes_of(row, sizeof row));
+}
+
+edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t epoch, uint32_t root_epoch,
+                            const edn_journal_key *jk)
 {
     key_salt salt = salt_of(j, epoch);
     edn_buf row = EDN_BUF_INIT(KEYS_OF_EPOCH_MAX * sizeof jk->b);
-    uint8_t newest[4];
     edn_status st = meta_get(c, "journal-key", EDN_F(salt), &row);
 
     if (st == EDN_E_MISSING)
@@ -192,15 +228,8 @@ edn_status keys_journal_add(edn_client *c, const edn_journal_id *j, uint32_t epo
     }
     if (st == EDN_OK)
         st = meta_put(c, "journal-key", EDN_F(salt), edn_buf_view(&row));
-    if (st == EDN_OK) {
-        edn_buf now = EDN_BUF_INIT(16);
-        bool raise = meta_get(c, "journal-epoch", EDN_F(*j), &now) != EDN_OK || now.n != 4 ||
-                     edn_load_u32(now.p) < epoch;
-        edn_buf_dispose(&now);
-        edn_store_u32(newest, epoch);
-        if (raise)
-            st = meta_put(c, "journal-epoch", EDN_F(*j), edn_bytes_of(newest, sizeof newest));
-    }
+    if (st == EDN_OK)
+        st = journal_now_raise(c, j, epoch, root_epoch);
 out:
     edn_buf_wipe(&row);
     return st;
@@ -226,24 +255,27 @@ static edn_status resend_due(edn_client *c, const edn_journal_id *j, bool *due)
 edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *epoch, edn_journal_key *out,
                                 bool *made)
 {
-    edn_buf row = EDN_BUF_INIT(16);
-    edn_status st = meta_get(c, "journal-epoch", EDN_F(*j), &row);
+    uint32_t root_epoch = edn_devlog_epoch(c->log);
+    journal_now now;
+    edn_status st = journal_now_load(c, j, &now);
 
-    *epoch = 0;
+    *epoch = now.epoch;
     *made = false;
-    if (st == EDN_OK && row.n != 4)
-        st = EDN_E_DAMAGED;
-    if (st == EDN_OK) {
-        *epoch = edn_load_u32(row.p);
-        st = keys_journal(c, j, *epoch, 0, out);
-        if (st == EDN_OK)
+    if (st == EDN_OK && now.root_epoch >= root_epoch) {
+        if ((st = keys_journal(c, j, *epoch, 0, out)) == EDN_OK)
             st = resend_due(c, j, made);
-    } else if (st == EDN_E_MISSING) {
-        /* Whoever first sends something of a journal makes its key. */
-        client_random(c, out->b, sizeof out->b);
-        st = keys_journal_add(c, j, 0, out);
-        *made = true;
+        return st;
     }
-    edn_buf_dispose(&row);
-    return st;
+    if (st != EDN_OK && st != EDN_E_MISSING)
+        return st;
+    /* Whoever first sends something of a journal makes its key; and whoever first does so after the root key changed
+     * makes the next one: a device that was revoked knows the old. One that waits to be sent again goes with it. */
+    if (st == EDN_OK) {
+        *epoch = now.epoch + 1;
+        if ((st = resend_due(c, j, made)) != EDN_OK)
+            return st;
+    }
+    client_random(c, out->b, sizeof out->b);
+    *made = true;
+    return keys_journal_add(c, j, *epoch, root_epoch, out);
 }

@@ -58,8 +58,7 @@ edn_status passphrase_settle(edn_client *c)
     return pending_drop(c);
 }
 
-/* The account's present record and root box: from here, or from the server. */
-static edn_status load_wrap(edn_client *c, const char *token, edn_kdf_record *record, edn_buf *box, edn_err *err)
+edn_status account_load_wrap(edn_client *c, const char *token, edn_kdf_record *record, edn_buf *box, edn_err *err)
 {
     edn_hash kdf_hash, box_hash;
     edn_sign_pk login;
@@ -85,8 +84,8 @@ static edn_status load_wrap(edn_client *c, const char *token, edn_kdf_record *re
     return st == EDN_OK ? st : client_fail(c, st, err);
 }
 
-static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_record *record, edn_bytes box,
-                            edn_root_secret *out)
+edn_status account_open_root(edn_client *c, edn_bytes prepared, const edn_kdf_record *record, edn_bytes box,
+                             edn_root_secret *out)
 {
     EDN_SECRET(edn_wrap_key) wrap = EDN_KEY_EMPTY;
     EDN_SECRET(edn_seed) login_seed = EDN_KEY_EMPTY;
@@ -99,8 +98,7 @@ static edn_status open_root(edn_client *c, edn_bytes prepared, const edn_kdf_rec
     return st == EDN_OK ? edn_root_box_open(&wrap, &id->account, edn_devlog_epoch(c->log), record, box, out) : st;
 }
 
-/* The highest profile that a record reaches. */
-static edn_kdf_profile profile_of(const edn_kdf_record *r)
+edn_kdf_profile account_profile_of(const edn_kdf_record *r)
 {
     int p = EDN_KDF_HIGH;
 
@@ -118,7 +116,7 @@ static edn_status slot_profile(edn_client *c, edn_kdf_profile *out)
     if (st == EDN_OK)
         st = edn_slot_record(edn_buf_view(&slot), &record) ? EDN_OK : EDN_E_DAMAGED;
     if (st == EDN_OK)
-        *out = profile_of(&record);
+        *out = account_profile_of(&record);
     edn_buf_dispose(&slot);
     return st;
 }
@@ -139,14 +137,14 @@ typedef struct changing {
 static edn_status changing_make(changing *x)
 {
     edn_client *c = x->c;
-    edn_status st = load_wrap(c, x->token, &x->old_record, &x->old_box, x->err);
+    edn_status st = account_load_wrap(c, x->token, &x->old_record, &x->old_box, x->err);
 
     if (st != EDN_OK)
         return st;
     x->head = edn_devlog_head(c->log);
-    st = open_root(c, x->old_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret);
+    st = account_open_root(c, x->old_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret);
     if (st == EDN_E_AUTH &&
-        open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
+        account_open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
         x->account_done = true;
         st = EDN_OK;
     }
@@ -160,7 +158,7 @@ static edn_status changing_make(changing *x)
         edn_buf_reset(&x->link);
         edn_buf_reset(&x->root_box);
         st = account_make_kdf(c, client_id(c), c->log, x->new_prepared,
-                              x->strength ? (edn_kdf_profile)x->strength : profile_of(&x->old_record), &fresh,
+                              x->strength ? (edn_kdf_profile)x->strength : account_profile_of(&x->old_record), &fresh,
                               &x->record, &x->root_box, &x->link);
     }
     return st;
@@ -253,19 +251,25 @@ static edn_status changing_undo(changing *x, edn_status why)
     return why;
 }
 
-/* The newest log, and a token that is still good for a while: a probe alone would need none, and bring none. */
-static edn_status fresh_token(changing *x, edn_sync_remote *remote)
+edn_status account_fresh_token(edn_client *c, edn_sync_remote *remote, edn_err *err)
 {
     edn_sync_result synced;
-    edn_status st = client_sync(x->c, NULL, true, &synced, x->err);
+    edn_status st = client_sync(c, NULL, true, &synced, err);
 
-    if (st != EDN_OK || (st = client_begin_read(x->c, x->err)) != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     edn_sync_remote_dispose(remote);
-    st = client_end_read(x->c, remote_load(x->c, remote), x->err);
+    st = client_end_read(c, remote_load(c, remote), err);
+    if (st == EDN_OK && !remote->token[0])
+        st = edn_fail(err, EDN_E_DENIED, "%s: the server gave no login; sync first", client_id(c)->server);
+    return st;
+}
+
+static edn_status fresh_token(changing *x, edn_sync_remote *remote)
+{
+    edn_status st = account_fresh_token(x->c, remote, x->err);
+
     x->token = remote->token;
-    if (st == EDN_OK && !x->token[0])
-        st = edn_fail(x->err, EDN_E_DENIED, "%s: the server gave no login; sync first", client_id(x->c)->server);
     return st;
 }
 

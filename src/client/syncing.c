@@ -157,15 +157,16 @@ static edn_status view_batch(void *ctx, const edn_device_id *d, uint64_t dseq, e
     return batch_load(ctx, d, dseq, out);
 }
 
-static edn_status view_link(void *ctx, uint64_t seq, edn_buf *out)
+edn_status link_load(edn_client *c, uint64_t seq, edn_buf *out)
 {
-    edn_client *c = ctx;
     uint8_t key[8];
 
     for (int i = 0; i < 8; i++)
         key[i] = (uint8_t)(seq >> (56 - 8 * i));
     return edn_store_get(c->store, EDN_TABLE_LINK, edn_bytes_of(key, sizeof key), out);
 }
+
+static edn_status view_link(void *ctx, uint64_t seq, edn_buf *out) { return link_load(ctx, seq, out); }
 
 static edn_status view_box(void *ctx, const edn_hash *hash, edn_buf *out) { return box_load(ctx, hash, out); }
 
@@ -204,9 +205,10 @@ static edn_status run_begin(run *r, bool full)
         free(claims);
         return st;
     }
+    setup.full |= roots_behind(c); /* without the newest root key there is no probe to ask by */
     if ((st = remote_load(c, &r->remote)) == EDN_OK && (st = heads_load(c, &h)) == EDN_OK &&
         (st = claims_load(c, claims, &setup.claims_n)) == EDN_OK &&
-        (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK) {
+        (roots_behind(c) || (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK)) {
         const identity *id = client_id(c);
         setup.account = id->account;
         setup.device = id->device;
@@ -277,6 +279,8 @@ static edn_status run_remember(run *r)
     if (st == EDN_OK)
         st = claims_save(c, claims, claims_n);
     for (size_t i = 0; st == EDN_OK && i < n; i++) {
+        if (f[i].status == EDN_E_EPOCH && roots_incomplete(c))
+            continue; /* the key is fetched next, and what it opens with it */
         edn_finding out = {.status = f[i].status, .time_ms = client_now(c)};
         memcpy(out.text, f[i].text, sizeof out.text);
         st = finding_save(c, &out);
@@ -420,9 +424,13 @@ static edn_status send_local(edn_client *c, edn_err *err)
     uint64_t n = 0;
     edn_status st = client_begin_read(c, err);
 
-    if (st == EDN_OK)
+    bool behind = false;
+
+    if (st == EDN_OK) {
+        behind = roots_behind(c);
         st = client_end_read(c, outbox_count(c, &n), err);
-    if (st != EDN_OK || n == 0)
+    }
+    if (st != EDN_OK || n == 0 || behind)
         return st;
     if ((st = client_begin_write(c, err)) != EDN_OK)
         return st;
@@ -440,6 +448,22 @@ static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
         st = aside_count(c, &out->set_aside);
     out->synced = out->synced && unsent == 0;
     return client_end_read(c, st, err);
+}
+
+/* Root keys that the log has spoken of since, and then once more what waited for them. */
+static edn_status take_new_roots(run *r, uint64_t *clone_dseq)
+{
+    bool changed;
+    edn_status st;
+
+    if (edn_devlog_epoch(r->c->log) == 0 || !r->remote.token[0])
+        return EDN_OK;
+    st = roots_fetch(r->c, r->remote.token, &changed, r->err);
+    if (st != EDN_OK || !changed || (st = send_local(r->c, r->err)) != EDN_OK)
+        return st;
+    edn_wipe(r->remote.token, sizeof r->remote.token);
+    edn_sync_remote_dispose(&r->remote);
+    return run_patiently(r, true, clone_dseq);
 }
 
 edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
@@ -468,6 +492,8 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
         if (st == EDN_OK && (st = send_local(c, err)) == EDN_OK)
             st = run_patiently(&r, true, &clone_dseq);
     }
+    if (st == EDN_OK)
+        st = take_new_roots(&r, &clone_dseq);
     edn_wipe(r.remote.token, sizeof r.remote.token);
     edn_sync_remote_dispose(&r.remote);
     return st == EDN_OK ? after_sync(c, out, err) : st;

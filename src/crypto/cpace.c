@@ -9,7 +9,8 @@
  *     K    y * Y of the other side; the neutral element is refused
  *     ISK  SHA-512(lv(DSI_ISK) ‖ lv(sid) ‖ lv(K) ‖ lv(Ya) ‖ lv(ADa) ‖ lv(Yb) ‖ lv(ADb))
  *
- * lv is the LEB128 length and the bytes. The zeros fill SHA-512's first block up, so that the code has one for itself. */
+ * lv is the LEB128 length and the bytes. The zeros fill SHA-512's first block up, so that the code has one of its
+ * own. */
 
 static const char dsi[] = "CPaceRistretto255", dsi_isk[] = "CPaceRistretto255_ISK";
 

@@ -68,8 +68,8 @@ EDN_MUST_USE edn_status edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t
 EDN_MUST_USE edn_status edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t salt[16], uint32_t ops,
                                      uint32_t mem_kib);
 
-/* For formats of others (SLIP-0039) only: EDN derives by edn_kdf. HMAC-SHA256 (RFC 2104), and PBKDF2 over it (RFC 8018),
- * with at least one iteration. */
+/* For formats of others (SLIP-0039) only: EDN derives by edn_kdf. HMAC-SHA256 (RFC 2104), and PBKDF2 over it (RFC
+ * 8018), with at least one iteration. */
 void edn_hmac_sha256(uint8_t out[32], edn_bytes key, edn_bytes message);
 void edn_pbkdf2_sha256(uint8_t *out, size_t out_n, edn_bytes passphrase, edn_bytes salt, uint32_t iterations);
 
@@ -79,8 +79,8 @@ EDN_MUST_USE bool edn_dh(uint8_t out[32], const edn_dh_sk *sk, const edn_dh_pk *
 
 /* CPace (draft-irtf-cfrg-cpace) over ristretto255 with SHA-512, initiator and responder: a code that can be guessed
  * becomes a key that cannot, at one guess for each try. `ci` names the channel, `sid` the session; `ad` goes with each
- * share. Both sides get the same `isk` when code, ci and sid are the same. EDN_E_KEY_INVALID: their share is no element,
- * or the neutral one. */
+ * share. Both sides get the same `isk` when code, ci and sid are the same. EDN_E_KEY_INVALID: their share is no
+ * element, or the neutral one. */
 EDN_KEY_TYPE(edn_cpace_scalar)
 typedef struct edn_cpace_share {
     uint8_t b[32];

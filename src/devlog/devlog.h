@@ -158,6 +158,9 @@ typedef struct edn_rotation {
 } edn_rotation;
 EDN_MUST_USE edn_status edn_link_revoke_rotate(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                                const edn_rotation *rotation);
+/* The same link read: `revoked` and `cuts` stay empty (edn_devlog_device, edn_devlog_cut). EDN_E_FORMAT; EDN_E_TYPE:
+ * another link. */
+EDN_MUST_USE edn_status edn_link_rotation(edn_bytes link, edn_rotation *out);
 /* EDN_E_INVALID: the set's numbers. */
 EDN_MUST_USE edn_status edn_link_set_recovery(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                               const edn_recovery_set *set);

@@ -237,6 +237,26 @@ edn_status edn_link_body_read(edn_link_type type, edn_bytes in, link_body *b)
     return edn_reader_end(&r);
 }
 
+edn_status edn_link_rotation(edn_bytes link, edn_rotation *out)
+{
+    edn_link_info info;
+    link_body b;
+    edn_status st;
+
+    memset(out, 0, sizeof *out);
+    if ((st = edn_link_peek(link, &info)) != EDN_OK)
+        return st;
+    if (info.type != EDN_LINK_REVOKE_ROTATE)
+        return EDN_E_TYPE;
+    if ((st = edn_link_body_read(info.type, info.body, &b)) != EDN_OK)
+        return st;
+    out->epoch = b.epoch;
+    out->aek = b.aek;
+    out->grants_hash = b.grants_hash;
+    out->prev_box_hash = b.prev_box_hash;
+    return EDN_OK;
+}
+
 edn_status edn_link_boxes(edn_bytes link, edn_hash out[EDN_LINK_BOXES_MAX], size_t *n)
 {
     edn_link_info info;

@@ -1,7 +1,7 @@
 #include "keys/keys_priv.h"
 
-/* Crockford's base32 of bytes, most significant bit first, the last digit filled up with zeros. No branch and no address
- * hangs on the bytes: a digit is made and read by comparing with the borders of its ranges. */
+/* Crockford's base32 of bytes, most significant bit first, the last digit filled up with zeros. No branch and no
+ * address hangs on the bytes: a digit is made and read by comparing with the borders of its ranges. */
 
 /* 0xff when a < b, for values below 2^31. */
 static unsigned below(unsigned a, unsigned b)

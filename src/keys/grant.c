@@ -131,3 +131,71 @@ edn_status edn_grants_find(edn_bytes blob, const edn_device_id *recipient, edn_b
     *grant = found;
     return EDN_OK;
 }
+
+/* ---- a new epoch ------------------------------------------------------------------------------------------------- */
+
+static edn_bytes rotation_psk_id(edn_buf *to, const edn_device_id *recipient)
+{
+    edn_t_put(to, EDN_LABEL_GRANT_PSK, EDN_FIELDS_(edn_bytes_str("epoch"), EDN_F(*recipient)));
+    return edn_buf_view(to);
+}
+
+static bool is_among(const edn_device_id *ids, size_t n, const edn_device_id *id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(ids[i].b, id->b, sizeof id->b) == 0)
+            return true;
+    return false;
+}
+
+static edn_status rotation_grant(edn_grant *out, edn_grant_context *cx, const edn_device *d, const edn_root_key *before,
+                                 const edn_root_key *next, const edn_random *rng)
+{
+    EDN_SECRET(edn_psk) psk = EDN_KEY_EMPTY;
+    uint8_t id_bytes[TEXT_SIZE_MAX];
+    edn_buf id = EDN_BUF_OVER(id_bytes);
+
+    cx->recipient = out->recipient = d->id;
+    edn_grant_psk_of(&psk, before, &cx->account, &d->id, cx->epoch);
+    return edn_grant_seal(out->b, cx, &d->cert.enc, next, &psk, rotation_psk_id(&id, &d->id), rng);
+}
+
+edn_status edn_rotation_grants(edn_buf *out, const edn_devlog *log, const edn_device_id *revoked, size_t revoked_n,
+                               uint32_t epoch, const edn_root_key *before, const edn_root_key *next,
+                               const edn_random *rng)
+{
+    edn_grant_context cx = {.account = edn_devlog_account(log),
+                            .epoch = epoch,
+                            .purpose = EDN_GRANT_ROOT,
+                            .link_seq = edn_devlog_count(log),
+                            .prev = edn_devlog_head(log)};
+    edn_grant grants[EDN_DEVICES_MAX];
+    const edn_device *d;
+    size_t n = 0;
+    edn_status st;
+
+    for (size_t i = 0; (d = edn_devlog_device(log, i)) != NULL; i++) {
+        if (!edn_device_active(d) || is_among(revoked, revoked_n, &d->id))
+            continue;
+        EDN_ASSERT(n < EDN_COUNT(grants)); /* no log has more that are active */
+        if ((st = rotation_grant(&grants[n++], &cx, d, before, next, rng)) != EDN_OK)
+            return st;
+    }
+    return edn_grants_encode(out, grants, n);
+}
+
+edn_status edn_rotation_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_bytes blob,
+                                   const edn_root_key *before, edn_root_key *next)
+{
+    EDN_SECRET(edn_psk) psk = EDN_KEY_EMPTY;
+    uint8_t id_bytes[TEXT_SIZE_MAX];
+    edn_buf id = EDN_BUF_OVER(id_bytes);
+    edn_bytes grant;
+    edn_status st;
+
+    memset(next, 0, sizeof *next);
+    if ((st = edn_grants_find(blob, &cx->recipient, &grant)) != EDN_OK)
+        return st;
+    edn_grant_psk_of(&psk, before, &cx->account, &cx->recipient, cx->epoch);
+    return edn_grant_open(cx, sk, grant, &psk, rotation_psk_id(&id, &cx->recipient), next);
+}

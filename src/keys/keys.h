@@ -139,6 +139,16 @@ EDN_MUST_USE edn_status edn_grants_encode(edn_buf *out, const edn_grant *grants,
 /* EDN_E_FORMAT; EDN_E_MISSING: none for this recipient. */
 EDN_MUST_USE edn_status edn_grants_find(edn_bytes blob, const edn_device_id *recipient, edn_bytes *grant);
 
+/* The grants of a rotation to `epoch`, for every device that is active in `log` and not among `revoked`, in psk mode: the
+ * psk comes from the root key of the epoch before, so that a later break of X25519 alone opens none. psk_id is
+ * T("EDNv1/grant/psk"; "epoch", recipient). The link is the one that follows `log`. */
+EDN_MUST_USE edn_status edn_rotation_grants(edn_buf *out, const edn_devlog *log, const edn_device_id *revoked,
+                                            size_t revoked_n, uint32_t epoch, const edn_root_key *before,
+                                            const edn_root_key *next, const edn_random *rng);
+/* A device's own among them; `cx` is of the link. EDN_E_MISSING: there is none; EDN_E_FORMAT; EDN_E_AUTH. */
+EDN_MUST_USE edn_status edn_rotation_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_bytes blob,
+                                                const edn_root_key *before, edn_root_key *next);
+
 /* ---- batches and records (SECURITY 2.8): the one place where they are sealed and opened -------------------------- */
 
 /* Seals a whole batch: header (its padded length, suite and heads_hash are set here), outer box, signature. `body` is

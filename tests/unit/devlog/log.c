@@ -482,7 +482,7 @@ static void a_rotation_is_built_as_it_is_read(void **state)
 {
     links l;
     edn_buf out = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
-    edn_rotation r = {.epoch = 1, .grants_hash = {{1}}, .prev_box_hash = {{2}}};
+    edn_rotation got, r = {.epoch = 1, .grants_hash = {{1}}, .prev_box_hash = {{2}}};
     edn_space_id a = {{3}}, b = {{4}}, none = {{5}};
     edn_pin cuts[3];
     edn_device_id revoked[2];
@@ -506,6 +506,12 @@ static void a_rotation_is_built_as_it_is_read(void **state)
     CHECK_INT(n, 2);
     CHECK_BYTES(EDN_F(boxes[0]), EDN_F(r.grants_hash));
     CHECK_BYTES(EDN_F(boxes[1]), EDN_F(r.prev_box_hash));
+    CHECK_OK(edn_link_rotation(edn_buf_view(&out), &got));
+    CHECK_INT(got.epoch, 1);
+    CHECK_BYTES(EDN_F(got.aek), EDN_F(r.aek));
+    CHECK_BYTES(EDN_F(got.grants_hash), EDN_F(r.grants_hash));
+    CHECK_BYTES(EDN_F(got.prev_box_hash), EDN_F(r.prev_box_hash));
+    CHECK_STATUS(edn_link_rotation(links_at(&l, 0), &got), EDN_E_TYPE);
     CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
     CHECK_INT(edn_devlog_epoch(l.log), 1);
     for (size_t i = 0; i < 3; i++) {

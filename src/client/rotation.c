@@ -1,0 +1,246 @@
+/* A device is revoked: a new root key for all others, and everything that hangs on it, by two links in one request.
+ *
+ *     REVOKE_ROTATE   the cut, the new epoch, grants (in psk mode) for the devices that stay, the old root key under the
+ *                     new one
+ *     SET_KDF         the root box holds the new key; the same passphrase under a new salt, so a new login key
+ *
+ * The log is the server's to take or refuse as a whole; until it has, nothing changes here. An answer that is lost costs
+ * nothing: this device finds its own grant in the log at the next sync, as the others do (roots.c). */
+#include "account_priv.h"
+
+#include <stdio.h>
+
+typedef struct rotating {
+    edn_client *c;
+    const char *what; /* the device, as the person named it */
+    edn_bytes prepared;
+    edn_sync_remote remote;
+    struct rotating_secrets {
+        edn_root_secret was, is;
+        edn_root_key before, next;
+    } * secret; /* guarded */
+    edn_device_id revoked;
+    uint32_t epoch;  /* the new one */
+    edn_devlog *log; /* with the links so far */
+    edn_kdf_record record;
+    edn_buf rotate, set_kdf, grants, prev_box, root_box;
+    edn_err *err;
+} rotating;
+
+/* ---- which device ------------------------------------------------------------------------------------------------ */
+
+static bool names_device(edn_client *c, const edn_device *d, const char *what)
+{
+    edn_buf name = EDN_BUF_INIT(4096);
+    char hex[33];
+    bool yes;
+
+    edn_hex_encode(hex, d->id.b, sizeof d->id.b);
+    yes = (strlen(what) >= 4 && strncmp(hex, what, strlen(what)) == 0) ||
+          (device_name(c, &d->id, &name) == EDN_OK && edn_bytes_equal(edn_buf_view(&name), edn_bytes_str(what)));
+    edn_buf_dispose(&name);
+    return yes;
+}
+
+static edn_status find_device(rotating *x)
+{
+    const edn_device *d;
+    unsigned n = 0;
+
+    for (size_t i = 0; (d = edn_devlog_device(x->c->log, i)) != NULL; i++) {
+        if (!edn_device_active(d) || !names_device(x->c, d, x->what))
+            continue;
+        x->revoked = d->id;
+        n++;
+    }
+    if (n == 0)
+        return edn_fail(x->err, EDN_E_MISSING, "no device of this account that is not revoked is called \"%.200s\"",
+                        x->what);
+    if (n > 1)
+        return edn_fail(x->err, EDN_E_AMBIGUOUS, "several devices are called \"%.200s\"; name one by its id", x->what);
+    if (memcmp(x->revoked.b, client_id(x->c)->device.b, sizeof x->revoked.b) == 0)
+        return edn_fail(x->err, EDN_E_INVALID, "that is this device; revoke it from another one");
+    return EDN_OK;
+}
+
+/* ---- the links --------------------------------------------------------------------------------------------------- */
+
+/* Opens the account's root box: who revokes must know the passphrase, since it is sealed again. */
+static edn_status open_account(rotating *x)
+{
+    edn_buf box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
+    edn_status st = account_load_wrap(x->c, x->remote.token, &x->record, &box, x->err);
+
+    if (st == EDN_OK) {
+        st = account_open_root(x->c, x->prepared, &x->record, edn_buf_view(&box), &x->secret->was);
+        if (st == EDN_E_AUTH)
+            st = edn_fail(x->err, EDN_E_PASSPHRASE, "that is not the account's passphrase");
+    }
+    edn_buf_dispose(&box);
+    if (st == EDN_OK)
+        st = keys_root(x->c, edn_devlog_epoch(x->c->log), &x->secret->before);
+    if (st == EDN_OK && !edn_equal_ct(x->secret->before.b, x->secret->was.root.b, sizeof x->secret->before.b))
+        st = edn_fail(x->err, EDN_E_AUTH, "the account's sealed root key is not the one that this device has");
+    return st;
+}
+
+/* The revoked device's newest batch here: what comes after it does not count. */
+static edn_status cut_of(rotating *x, edn_pin *out, size_t *n)
+{
+    const edn_head *h;
+    heads all;
+    edn_status st = heads_load(x->c, &all);
+
+    *n = 0;
+    if (st == EDN_OK && (h = edn_heads_find(all.p, all.n, &x->revoked)) != NULL) {
+        *out = (edn_pin){client_id(x->c)->space, h->device, h->dseq, h->hash};
+        *n = 1;
+    }
+    heads_dispose(&all);
+    return st;
+}
+
+static edn_status make_rotation(rotating *x)
+{
+    const identity *id = client_id(x->c);
+    edn_link_signer by = {&id->device, &id->sign_sk, client_now(x->c)};
+    edn_rotation r = {.revoked = &x->revoked, .revoked_n = 1, .epoch = x->epoch};
+    EDN_SECRET(edn_dh_sk) aek_sk = EDN_KEY_EMPTY;
+    edn_pin cut;
+    edn_status st;
+
+    client_random(x->c, x->secret->next.b, sizeof x->secret->next.b);
+    edn_aek_of(&aek_sk, &x->secret->next, &id->account, x->epoch);
+    edn_dh_keypair(&aek_sk, &r.aek);
+    r.cuts = &cut;
+    if ((st = cut_of(x, &cut, &r.cuts_n)) != EDN_OK ||
+        (st = edn_rotation_grants(&x->grants, x->log, &x->revoked, 1, x->epoch, &x->secret->before, &x->secret->next,
+                                  &x->c->random)) != EDN_OK ||
+        (st = edn_prev_box_seal(&x->prev_box, &x->secret->next, &id->account, x->epoch, &x->secret->before,
+                                &x->c->random)) != EDN_OK)
+        return st;
+    r.grants_hash = edn_h32(edn_buf_view(&x->grants));
+    r.prev_box_hash = edn_h32(edn_buf_view(&x->prev_box));
+    if ((st = edn_link_revoke_rotate(&x->rotate, x->log, &by, &r)) == EDN_OK)
+        st = edn_devlog_append(x->log, edn_buf_view(&x->rotate));
+    return st;
+}
+
+/* In a transaction that only reads. */
+static edn_status make_links(rotating *x)
+{
+    edn_client *c = x->c;
+    edn_kdf_profile profile;
+    edn_status st;
+
+    if ((st = find_device(x)) != EDN_OK || (st = open_account(x)) != EDN_OK)
+        return st;
+    edn_devlog_free(x->log);
+    edn_buf_reset(&x->rotate);
+    edn_buf_reset(&x->set_kdf);
+    edn_buf_reset(&x->grants);
+    edn_buf_reset(&x->prev_box);
+    edn_buf_reset(&x->root_box);
+    x->epoch = edn_devlog_epoch(c->log) + 1;
+    if ((st = edn_devlog_copy(c->log, &x->log)) != EDN_OK || (st = make_rotation(x)) != EDN_OK)
+        return st;
+    account_root_secret(&x->secret->is, &x->secret->was.aik_seed, &x->secret->next, x->log);
+    profile = account_profile_of(&x->record);
+    return account_make_kdf(c, client_id(c), x->log, x->prepared, profile, &x->secret->is, &x->record, &x->root_box,
+                            &x->set_kdf);
+}
+
+static edn_status send_links(rotating *x)
+{
+    edn_bytes links[] = {edn_buf_view(&x->rotate), edn_buf_view(&x->set_kdf)};
+    edn_bytes boxes[] = {edn_buf_view(&x->grants), edn_buf_view(&x->prev_box), EDN_F(x->record),
+                         edn_buf_view(&x->root_box)};
+    edn_msg_log_append msg = {links, EDN_COUNT(links), boxes, EDN_COUNT(boxes)};
+    edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_status st;
+
+    edn_log_append_put(&rq, &msg);
+    st = edn_buf_status(&rq);
+    if (st == EDN_OK)
+        st = account_call(x->c, client_id(x->c)->server, "/v1/log", x->remote.token, edn_buf_view(&rq), &body, NULL,
+                          x->err);
+    edn_buf_dispose(&rq);
+    edn_buf_dispose(&body);
+    return st;
+}
+
+static edn_status save_link(edn_client *c, edn_bytes link)
+{
+    edn_status st = edn_devlog_append(c->log, link);
+
+    return st == EDN_OK ? log_save_link(c, edn_devlog_count(c->log) - 1, link) : st;
+}
+
+static edn_status save_all(rotating *x)
+{
+    edn_client *c = x->c;
+    edn_status st;
+
+    if (edn_devlog_epoch(c->log) >= x->epoch)
+        return EDN_OK; /* another process has synced it already */
+    if ((st = save_link(c, edn_buf_view(&x->rotate))) != EDN_OK ||
+        (st = save_link(c, edn_buf_view(&x->set_kdf))) != EDN_OK ||
+        (st = box_save(c, edn_buf_view(&x->grants))) != EDN_OK ||
+        (st = box_save(c, edn_buf_view(&x->prev_box))) != EDN_OK || (st = box_save(c, EDN_F(x->record))) != EDN_OK ||
+        (st = box_save(c, edn_buf_view(&x->root_box))) != EDN_OK)
+        return st;
+    return keys_root_save(c, x->epoch, &x->secret->next);
+}
+
+static edn_status rotate_once(rotating *x)
+{
+    edn_status st = account_fresh_token(x->c, &x->remote, x->err);
+
+    if (st != EDN_OK || (st = client_begin_read(x->c, x->err)) != EDN_OK ||
+        (st = client_end_read(x->c, make_links(x), x->err)) != EDN_OK || (st = send_links(x)) != EDN_OK ||
+        (st = client_begin_write(x->c, x->err)) != EDN_OK)
+        return st;
+    return client_end_write(x->c, save_all(x), x->err);
+}
+
+static edn_status rotate(rotating *x)
+{
+    edn_status st = EDN_E_CONFLICT;
+
+    for (int tries = 0; tries < 5 && st == EDN_E_CONFLICT; tries++)
+        st = rotate_once(x);
+    return st;
+}
+
+edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err)
+{
+    edn_buf prepared = EDN_BUF_INIT(16384);
+    rotating x = {.c = c,
+                  .what = device,
+                  .err = err,
+                  .rotate = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
+                  .set_kdf = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
+                  .grants = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
+                  .prev_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
+                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    edn_status st;
+
+    x.secret = edn_secret_alloc(sizeof *x.secret);
+    if (!x.secret)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    if ((st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK) {
+        x.prepared = edn_buf_view(&prepared);
+        st = rotate(&x);
+    }
+    edn_secret_free(x.secret);
+    edn_devlog_free(x.log);
+    edn_wipe(x.remote.token, sizeof x.remote.token);
+    edn_sync_remote_dispose(&x.remote);
+    edn_buf_wipe(&prepared);
+    edn_buf_dispose(&x.rotate);
+    edn_buf_dispose(&x.set_kdf);
+    edn_buf_dispose(&x.grants);
+    edn_buf_dispose(&x.prev_box);
+    edn_buf_dispose(&x.root_box);
+    return st;
+}
