@@ -211,7 +211,7 @@ static void prepare_probes(work *w, wire_conn *conns)
 static void bench_requests(const ednd *s, bool quick)
 {
     wire_conn *conns = calloc(CONNS, sizeof *conns);
-    work w = {.each = quick ? 50 : 500, .probes_each = quick ? 500 : 5000};
+    work w = {.each = quick ? 200 : 500, .probes_each = quick ? 500 : 5000};
     double cpu, wall, idle = server_private_kib(s);
     uint64_t bytes = 0;
     size_t good;

@@ -34,6 +34,10 @@
 /* Answers to challenges and logins leave this long after their request, whatever their making took: some hundred
  * microseconds, a little more or less for an account that is there, or in memory. */
 #define HTTP_HOLD_NS 3000000u
+/* When several devices write at once, a group waits this long for more of them: a commit costs nearly the same for one
+ * as for fifty. A device that writes alone never waits. */
+#define HTTP_LINGER_NS 2000000u
+#define HTTP_GROUP_MAX 256u
 #define STOP_GRACE_S 10u
 
 static void queue_init(queue *q) { *q = (queue){NULL, &q->first, 0}; }
@@ -443,7 +447,7 @@ static enum MHD_Result request_data(edn_httpd *h, request *r, const char *data, 
 /* The body is complete. */
 static enum MHD_Result request_end(edn_httpd *h, request *r, void **context)
 {
-    uint64_t began_ns;
+    uint64_t began_ns = now_ns();
 
     if (r->done)
         return MHD_NO; /* its answer could not be queued */
@@ -453,11 +457,11 @@ static enum MHD_Result request_end(edn_httpd *h, request *r, void **context)
     r->rq.body = edn_buf_view(&r->body);
     r->rq.channel_binding = binding_of(r->c->mhd, r->binding);
     if (r->appends) {
+        r->due_ns = began_ns;
         queue_put(&h->pending, r);
         MHD_suspend_connection(r->c->mhd);
         return MHD_YES;
     }
-    began_ns = now_ns();
     edn_server_handle(h->core, &r->rq, 1, &r->answer);
     if (r->answer.hold) {
         r->due_ns = began_ns + HTTP_HOLD_NS;
@@ -520,6 +524,7 @@ static void group_handle(edn_httpd *h)
     edn_server_answer *answers = malloc(n * sizeof *answers);
     request *first = h->pending.first;
 
+    h->group_last = n;
     queue_init(&h->pending);
     if (rq && answers) {
         for (request *r = first; r; r = r->next)
@@ -538,6 +543,19 @@ static void group_handle(edn_httpd *h)
     free(rq);
     free(answers);
     news(h);
+}
+
+/* How long the group may still wait for company; 0: it is to be handled now; UINT64_MAX: there is none. */
+static uint64_t group_due_ns(const edn_httpd *h)
+{
+    uint64_t passed;
+
+    if (h->pending.n == 0)
+        return UINT64_MAX;
+    if (h->group_last <= 1 || h->pending.n >= HTTP_GROUP_MAX || h->stopping)
+        return 0;
+    passed = now_ns() - h->pending.first->due_ns;
+    return passed >= HTTP_LINGER_NS ? 0 : HTTP_LINGER_NS - passed;
 }
 
 static void held_release(edn_httpd *h)
@@ -574,6 +592,7 @@ static const struct timespec *wait_for(edn_httpd *h, struct timespec *t)
 
     if (MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000)
         ns = EDN_MIN(ns, ms * 1000000u);
+    ns = EDN_MIN(ns, group_due_ns(h));
     if (ns > 0 && h->held.first) {
         now = now_ns();
         ns = h->held.first->due_ns > now ? EDN_MIN(ns, h->held.first->due_ns - now) : 0;
@@ -592,7 +611,7 @@ static edn_status turn(edn_httpd *h, int stop_fd, bool *stop, edn_err *err)
     h->resumed = false;
     if (MHD_run(h->daemon) != MHD_YES)
         return edn_fail(err, EDN_E_IO, "the HTTP library's loop failed");
-    if (h->pending.n > 0)
+    if (group_due_ns(h) == 0)
         group_handle(h);
     held_release(h);
     sweep(h);

@@ -30,7 +30,7 @@ typedef struct conn {
 struct request {
     conn *c;
     request *next;   /* in the queue that it waits in */
-    uint64_t due_ns; /* of a held answer */
+    uint64_t due_ns; /* when its body was complete, or when its held answer leaves */
     edn_server_request rq;
     edn_server_answer answer;
     edn_buf body;
@@ -63,8 +63,9 @@ struct edn_httpd {
     char *cert, *key;
     conn *conns;
     size_t conns_n, requests_n, streams_n;
-    queue pending; /* bodies are complete, to be handled in a group */
-    queue held;    /* answers are made, and wait for their time */
+    queue pending;     /* bodies are complete, to be handled in a group */
+    size_t group_last; /* how many the last group had */
+    queue held;        /* answers are made, and wait for their time */
     size_t body_memory;
     stream **by_space; /* STREAM_SLOTS chains */
     stream *wheel[WHEEL_SLOTS];
