@@ -1,105 +1,8 @@
 /* One person's diary on two devices, through a server: real clients, the real server core, one process. */
-#include "check.h"
-
-#include "world.h"
-
-static edn_entry_id add(edn_client *c, const char *date, const char *title, const char *text)
-{
-    edn_draft d = {.date = edn_bytes_str(date), .title = edn_bytes_str(title), .text = edn_bytes_str(text)};
-    edn_entry_id id;
-    edn_err err = {EDN_OK, ""};
-
-    CHECK_OK(edn_client_add(c, &d, &id, &err));
-    return id;
-}
-
-static edn_sync_result sync_ok(edn_client *c)
-{
-    edn_sync_result r;
-    edn_err err = {EDN_OK, ""};
-    edn_status st = edn_client_sync(c, NULL, &r, &err);
-
-    if (st != EDN_OK)
-        print_error("sync: %s\n", err.text);
-    CHECK_OK(st);
-    return r;
-}
-
-static edn_status put_entry(void *ctx, const edn_entry *e)
-{
-    edn_buf *out = ctx;
-
-    edn_put_bytes(out, e->id.b, sizeof e->id.b);
-    edn_put_lp(out, e->date);
-    edn_put_lp(out, e->title);
-    edn_put_lp(out, e->text);
-    edn_put_lp(out, e->journal_name);
-    for (size_t i = 0; i < e->tags_n; i++)
-        edn_put_lp(out, e->tags[i]);
-    for (size_t i = 0; i < e->fields_n; i++) {
-        edn_put_lp(out, e->fields[i].name);
-        edn_put_lp(out, e->fields[i].value);
-    }
-    edn_put_u8(out, (uint8_t)(e->deleted | e->conflict << 1));
-    return EDN_OK;
-}
-
-static edn_buf everything(edn_client *c)
-{
-    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-    edn_filter f = {.deleted = true};
-
-    CHECK_OK(edn_client_export(c, &f, put_entry, &b, NULL, NULL));
-    return b;
-}
-
-static void check_same_diary(edn_client *a, edn_client *b)
-{
-    edn_buf x = everything(a), y = everything(b);
-
-    CHECK_BYTES(edn_buf_view(&x), edn_buf_view(&y));
-    edn_buf_dispose(&x);
-    edn_buf_dispose(&y);
-}
-
-static edn_status put_text(void *ctx, const edn_entry *e)
-{
-    edn_put_bytes(ctx, e->text.p, e->text.n);
-    return EDN_OK;
-}
-
-static void check_text(edn_client *c, const edn_entry_id *id, const char *want)
-{
-    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-
-    CHECK_OK(edn_client_show(c, id, put_text, &b, NULL));
-    CHECK_STR(edn_buf_view(&b), want);
-    edn_buf_dispose(&b);
-}
+#include "diarist.h"
 
 /* What the test cut off on purpose may fail or not: what counts is how things stand afterwards. */
 static void may_fail(edn_status st) { CHECK(st < EDN_STATUS_COUNT); }
-
-typedef struct two {
-    world *w;
-    edn_client *a, *b;
-} two;
-
-static two two_open(void)
-{
-    two t = {world_of_two(), NULL, NULL};
-
-    t.a = world_open(t.w, "a");
-    t.b = world_open(t.w, "b");
-    return t;
-}
-
-static void two_close(two *t)
-{
-    edn_client_close(t->a);
-    edn_client_close(t->b);
-    world_free(t->w);
-}
 
 /* ---- what a diarist does ----------------------------------------------------------------------------------------- */
 
@@ -107,15 +10,15 @@ static void what_is_written_on_one_device_is_read_on_the_other(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "A title", "Early came Mr. Vanly");
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "A title", "Early came Mr. Vanly");
     CHECK_OK(edn_client_tag(t.a, &id, edn_bytes_str("office"), true, NULL));
     CHECK_OK(edn_client_set(t.a, &id, edn_bytes_str("mood"), edn_bytes_str("merry"), NULL));
-    CHECK(sync_ok(t.a).synced);
-    edn_sync_result r = sync_ok(t.b);
+    CHECK(diary_sync(t.a).synced);
+    edn_sync_result r = diary_sync(t.b);
     CHECK(r.synced);
     CHECK_INT(r.entries_changed, 1);
-    check_text(t.b, &id, "Early came Mr. Vanly");
-    check_same_diary(t.a, t.b);
+    diary_check_text(t.b, &id, "Early came Mr. Vanly");
+    diary_check_same(t.a, t.b);
     two_close(&t);
 }
 
@@ -123,17 +26,17 @@ static void edits_of_one_entry_on_both_devices_merge(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "", "We went to the sea.");
-    sync_ok(t.a);
-    sync_ok(t.b);
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "We went to the sea.");
+    diary_sync(t.a);
+    diary_sync(t.b);
     CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("Yesterday we went to the sea."), NULL));
     CHECK_OK(edn_client_edit(t.b, &id, EDN_BYTES_EMPTY, edn_bytes_str("We went to the sea. It rained."), NULL));
-    sync_ok(t.a);
-    sync_ok(t.b);
-    sync_ok(t.a);
-    check_same_diary(t.a, t.b);
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_sync(t.a);
+    diary_check_same(t.a, t.b);
     edn_buf b = EDN_BUF_INIT(4096);
-    CHECK_OK(edn_client_show(t.a, &id, put_text, &b, NULL));
+    CHECK_OK(edn_client_show(t.a, &id, diary_put_text, &b, NULL));
     edn_put_u8(&b, 0);
     assert_non_null(strstr((char *)b.p, "Yesterday"));
     assert_non_null(strstr((char *)b.p, "It rained."));
@@ -145,54 +48,33 @@ static void an_edit_from_an_older_text_keeps_what_came_meanwhile(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "", "one two three");
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "one two three");
     CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("one two three four"), NULL));
     CHECK_OK(edn_client_edit(t.a, &id, edn_bytes_str("one two three"), edn_bytes_str("ONE two three"), NULL));
-    check_text(t.a, &id, "ONE two three four");
+    diary_check_text(t.a, &id, "ONE two three four");
     two_close(&t);
-}
-
-typedef struct seen {
-    unsigned entries, deleted, conflicts;
-} seen;
-
-static edn_status see(void *ctx, const edn_entry *e)
-{
-    seen *s = ctx;
-    s->entries++;
-    s->deleted += e->deleted;
-    s->conflicts += e->conflict;
-    return EDN_OK;
-}
-
-static seen see_all(edn_client *c, bool deleted)
-{
-    seen s = {0, 0, 0};
-    edn_filter f = {.deleted = deleted};
-    CHECK_OK(edn_client_list(c, &f, see, &s, NULL));
-    return s;
 }
 
 static void an_edit_wins_over_a_deletion_and_says_so(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "", "to be or not");
-    sync_ok(t.a);
-    sync_ok(t.b);
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "to be or not");
+    diary_sync(t.a);
+    diary_sync(t.b);
     CHECK_OK(edn_client_remove(t.a, &id, NULL));
     CHECK_OK(edn_client_edit(t.b, &id, EDN_BYTES_EMPTY, edn_bytes_str("to be"), NULL));
-    CHECK_INT(see_all(t.a, false).entries, 0);
-    sync_ok(t.a);
-    CHECK_INT(sync_ok(t.b).conflicts, 1);
-    sync_ok(t.a);
-    check_same_diary(t.a, t.b);
-    CHECK_INT(see_all(t.a, false).conflicts, 1);
+    CHECK_INT(diary_see(t.a, false).entries, 0);
+    diary_sync(t.a);
+    CHECK_INT(diary_sync(t.b).conflicts, 1);
+    diary_sync(t.a);
+    diary_check_same(t.a, t.b);
+    CHECK_INT(diary_see(t.a, false).conflicts, 1);
     CHECK_OK(edn_client_undelete(t.a, &id, NULL)); /* looked at */
-    sync_ok(t.a);
-    sync_ok(t.b);
-    CHECK_INT(see_all(t.b, false).conflicts, 0);
-    CHECK_INT(see_all(t.b, false).entries, 1);
+    diary_sync(t.a);
+    diary_sync(t.b);
+    CHECK_INT(diary_see(t.b, false).conflicts, 0);
+    CHECK_INT(diary_see(t.b, false).entries, 1);
     two_close(&t);
 }
 
@@ -200,13 +82,13 @@ static void a_deleted_entry_can_be_brought_back(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "", "hello");
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "hello");
     CHECK_OK(edn_client_remove(t.a, &id, NULL));
-    CHECK_INT(see_all(t.a, false).entries, 0);
-    CHECK_INT(see_all(t.a, true).deleted, 1);
+    CHECK_INT(diary_see(t.a, false).entries, 0);
+    CHECK_INT(diary_see(t.a, true).deleted, 1);
     CHECK_OK(edn_client_undelete(t.a, &id, NULL));
-    CHECK_INT(see_all(t.a, false).entries, 1);
-    check_text(t.a, &id, "hello");
+    CHECK_INT(diary_see(t.a, false).entries, 1);
+    diary_check_text(t.a, &id, "hello");
     two_close(&t);
 }
 
@@ -214,24 +96,24 @@ static void history_shows_versions_and_restores_them(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "", "first");
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "first");
     t.w->now_ms += 1000;
     CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("second"), NULL));
     t.w->now_ms += 1000;
     CHECK_OK(edn_client_set(t.a, &id, edn_bytes_str("title"), edn_bytes_str("T"), NULL));
     edn_buf b = EDN_BUF_INIT(4096);
-    CHECK_OK(edn_client_show_version(t.a, &id, 1, put_text, &b, NULL));
+    CHECK_OK(edn_client_show_version(t.a, &id, 1, diary_put_text, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "first");
     edn_buf_reset(&b);
-    CHECK_OK(edn_client_show_version(t.a, &id, 3, put_text, &b, NULL));
+    CHECK_OK(edn_client_show_version(t.a, &id, 3, diary_put_text, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "second");
-    CHECK_STATUS(edn_client_show_version(t.a, &id, 4, put_text, &b, NULL), EDN_E_MISSING);
+    CHECK_STATUS(edn_client_show_version(t.a, &id, 4, diary_put_text, &b, NULL), EDN_E_MISSING);
     t.w->now_ms += 1000;
     CHECK_OK(edn_client_restore(t.a, &id, 1, NULL));
-    check_text(t.a, &id, "first");
-    sync_ok(t.a);
-    sync_ok(t.b);
-    check_same_diary(t.a, t.b);
+    diary_check_text(t.a, &id, "first");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_check_same(t.a, t.b);
     edn_buf_dispose(&b);
     two_close(&t);
 }
@@ -240,7 +122,7 @@ static void entries_are_found_by_date_prefix_and_last(void **state)
 {
     (void)state;
     two t = two_open();
-    edn_entry_id one = add(t.a, "1660-01-04", "", "x"), two_ = add(t.a, "1661-05-06", "", "y"), got;
+    edn_entry_id one = diary_add(t.a, "1660-01-04", "", "x"), two_ = diary_add(t.a, "1661-05-06", "", "y"), got;
     char hex[33];
     edn_err err;
     CHECK_OK(edn_client_find(t.a, "1660-01-04", &got, &err));
@@ -251,7 +133,7 @@ static void entries_are_found_by_date_prefix_and_last(void **state)
     hex[7] = 0;
     CHECK_OK(edn_client_find(t.a, hex, &got, &err));
     CHECK(memcmp(got.b, one.b, 16) == 0);
-    add(t.a, "1660-01-04", "", "z");
+    diary_add(t.a, "1660-01-04", "", "z");
     CHECK_STATUS(edn_client_find(t.a, "1660-01-04", &got, &err), EDN_E_AMBIGUOUS);
     CHECK_STATUS(edn_client_find(t.a, "1999-01-01", &got, &err), EDN_E_MISSING);
     CHECK_STATUS(edn_client_find(t.a, "1999-02-30", &got, &err), EDN_E_INVALID);
@@ -263,20 +145,20 @@ static void journals_are_made_named_and_moved_to(void **state)
     (void)state;
     two t = two_open();
     edn_journal_id work, got;
-    edn_entry_id id = add(t.a, "1660-01-04", "", "x");
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "x");
     CHECK_OK(edn_client_journal_new(t.a, edn_bytes_str("Work"), &work, NULL));
     CHECK_STATUS(edn_client_journal_new(t.a, edn_bytes_str("Work"), &got, NULL), EDN_E_EXISTS);
     CHECK_OK(edn_client_move(t.a, &id, &work, NULL));
-    sync_ok(t.a);
-    sync_ok(t.b);
-    check_same_diary(t.a, t.b);
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_check_same(t.a, t.b);
     CHECK_OK(edn_client_journal_find(t.b, "work", &got, NULL));
     CHECK(memcmp(got.b, work.b, 16) == 0);
     CHECK_OK(edn_client_journal_rename(t.b, &work, edn_bytes_str("Office"), NULL));
     CHECK_OK(edn_client_edit(t.b, &id, EDN_BYTES_EMPTY, edn_bytes_str("xy"), NULL));
-    sync_ok(t.b);
-    sync_ok(t.a);
-    check_same_diary(t.a, t.b);
+    diary_sync(t.b);
+    diary_sync(t.a);
+    diary_check_same(t.a, t.b);
     CHECK_OK(edn_client_journal_find(t.a, "Office", &got, NULL));
     two_close(&t);
 }
@@ -294,8 +176,8 @@ static void search_finds_all_words_in_any_case(void **state)
     (void)state;
     two t = two_open();
     unsigned hits = 0;
-    add(t.a, "1660-01-04", "Of the Fleet", "The D\xc3\xbcke spoke.");
-    add(t.a, "1660-01-05", "", "Nothing here");
+    diary_add(t.a, "1660-01-04", "Of the Fleet", "The D\xc3\xbcke spoke.");
+    diary_add(t.a, "1660-01-05", "", "Nothing here");
     CHECK_OK(edn_client_search(t.a, edn_bytes_str("D\xc3\x9cKE fleet"), NULL, count_hit, &hits, NULL));
     CHECK_INT(hits, 1);
     hits = 0;
@@ -311,11 +193,11 @@ static void a_sync_with_nothing_new_is_one_round_trip(void **state)
 {
     (void)state;
     two t = two_open();
-    add(t.a, "1660-01-04", "", "x");
-    sync_ok(t.a);
-    sync_ok(t.b);
-    sync_ok(t.a);
-    edn_sync_result r = sync_ok(t.a);
+    diary_add(t.a, "1660-01-04", "", "x");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_sync(t.a);
+    edn_sync_result r = diary_sync(t.a);
     CHECK_INT(r.round_trips, 1);
     CHECK_INT(r.bytes_sent + r.bytes_received, 0); /* no bodies at all */
     CHECK(r.synced);
@@ -327,21 +209,21 @@ static void a_server_that_lost_everything_is_refilled(void **state)
     (void)state;
     two t = two_open();
     for (int i = 0; i < 5; i++) {
-        add(t.a, "1660-01-04", "", "from a");
-        add(t.b, "1660-01-05", "", "from b");
-        sync_ok(t.a);
-        sync_ok(t.b);
+        diary_add(t.a, "1660-01-04", "", "from a");
+        diary_add(t.b, "1660-01-05", "", "from b");
+        diary_sync(t.a);
+        diary_sync(t.b);
     }
-    sync_ok(t.a);
+    diary_sync(t.a);
     world_server_restore(t.w, "");
-    edn_sync_result r = sync_ok(t.a);
+    edn_sync_result r = diary_sync(t.a);
     CHECK(r.refilled > 0 && r.synced && r.findings > 0);
-    CHECK(sync_ok(t.b).synced);
-    check_same_diary(t.a, t.b);
-    CHECK_INT(see_all(t.a, false).entries, 10);
+    CHECK(diary_sync(t.b).synced);
+    diary_check_same(t.a, t.b);
+    CHECK_INT(diary_see(t.a, false).entries, 10);
     edn_client *n = world_login(t.w, "c"); /* what is there again serves a new device */
-    sync_ok(n);
-    check_same_diary(t.a, n);
+    diary_sync(n);
+    diary_check_same(t.a, n);
     edn_client_close(n);
     two_close(&t);
 }
@@ -350,20 +232,20 @@ static void a_server_restored_from_a_backup_is_refilled(void **state)
 {
     (void)state;
     two t = two_open();
-    add(t.a, "1660-01-04", "", "before");
-    sync_ok(t.a);
-    sync_ok(t.b);
+    diary_add(t.a, "1660-01-04", "", "before");
+    diary_sync(t.a);
+    diary_sync(t.b);
     world_server_save(t.w, "backup");
-    add(t.a, "1660-01-05", "", "after a");
-    sync_ok(t.a);
-    add(t.b, "1660-01-06", "", "after b");
-    sync_ok(t.b);
+    diary_add(t.a, "1660-01-05", "", "after a");
+    diary_sync(t.a);
+    diary_add(t.b, "1660-01-06", "", "after b");
+    diary_sync(t.b);
     world_server_restore(t.w, "backup");
-    edn_sync_result r = sync_ok(t.b);
+    edn_sync_result r = diary_sync(t.b);
     CHECK(r.refilled > 0 && r.synced);
-    CHECK(sync_ok(t.a).synced);
-    check_same_diary(t.a, t.b);
-    CHECK_INT(see_all(t.a, false).entries, 3);
+    CHECK(diary_sync(t.a).synced);
+    diary_check_same(t.a, t.b);
+    CHECK_INT(diary_see(t.a, false).entries, 3);
     two_close(&t);
 }
 
@@ -374,14 +256,14 @@ static void a_lost_answer_loses_nothing_and_doubles_nothing(void **state)
         two t = two_open();
         edn_sync_result r;
         edn_err err;
-        add(t.a, "1660-01-04", "", "once");
+        diary_add(t.a, "1660-01-04", "", "once");
         t.w->lose_answer = t.w->exchanges + lost;
         may_fail(edn_client_sync(t.a, NULL, &r, &err)); /* may fail: the answer was lost */
         t.w->lose_answer = 0;
-        CHECK(sync_ok(t.a).synced);
-        CHECK(sync_ok(t.b).synced);
-        check_same_diary(t.a, t.b);
-        CHECK_INT(see_all(t.b, false).entries, 1);
+        CHECK(diary_sync(t.a).synced);
+        CHECK(diary_sync(t.b).synced);
+        diary_check_same(t.a, t.b);
+        CHECK_INT(diary_see(t.b, false).entries, 1);
         two_close(&t);
     }
 }
@@ -393,14 +275,14 @@ static void without_a_network_everything_but_sync_works(void **state)
     edn_sync_result r;
     edn_err err;
     t.w->down = true;
-    edn_entry_id id = add(t.a, "1660-01-04", "", "offline");
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "offline");
     CHECK_STATUS(edn_client_sync(t.a, NULL, &r, &err), EDN_E_NETWORK);
-    check_text(t.a, &id, "offline");
+    diary_check_text(t.a, &id, "offline");
     edn_client_status s;
     CHECK_OK(edn_client_status_get(t.a, &s, &err));
     CHECK(!s.synced);
     t.w->down = false;
-    CHECK(sync_ok(t.a).synced);
+    CHECK(diary_sync(t.a).synced);
     CHECK_OK(edn_client_status_get(t.a, &s, &err));
     CHECK(s.synced && s.receipt_ms > 0);
     two_close(&t);
@@ -411,11 +293,11 @@ static void status_is_green_for_exactly_what_the_receipt_covers(void **state)
     (void)state;
     two t = two_open();
     edn_client_status s;
-    add(t.a, "1660-01-04", "", "x");
-    sync_ok(t.a);
+    diary_add(t.a, "1660-01-04", "", "x");
+    diary_sync(t.a);
     CHECK_OK(edn_client_status_get(t.a, &s, NULL));
     CHECK(s.synced);
-    add(t.a, "1660-01-05", "", "y");
+    diary_add(t.a, "1660-01-05", "", "y");
     CHECK_OK(edn_client_status_get(t.a, &s, NULL));
     CHECK(!s.synced && s.unsent == 1);
     two_close(&t);
@@ -443,7 +325,7 @@ static void the_passphrase_changes_everywhere_in_one_step(void **state)
     two t = two_open();
     edn_err err = {EDN_OK, ""};
     const char *fresh = "a quite different phrase";
-    add(t.a, "1660-01-04", "", "x");
+    diary_add(t.a, "1660-01-04", "", "x");
     edn_status st = edn_client_passphrase_change(t.a, edn_bytes_str(WORLD_PASSPHRASE), edn_bytes_str(fresh),
                                                  EDN_STRENGTH_FLOOR, &err);
     if (st != EDN_OK)
@@ -452,8 +334,8 @@ static void the_passphrase_changes_everywhere_in_one_step(void **state)
     edn_client_lock(t.a);
     CHECK_STATUS(edn_client_unlock(t.a, edn_bytes_str(WORLD_PASSPHRASE), &err), EDN_E_PASSPHRASE);
     CHECK_OK(edn_client_unlock(t.a, edn_bytes_str(fresh), &err));
-    CHECK(sync_ok(t.a).synced);
-    CHECK(sync_ok(t.b).synced);
+    CHECK(diary_sync(t.a).synced);
+    CHECK(diary_sync(t.b).synced);
     /* A new device needs the new one. */
     char home[256];
     world_home(t.w, "c", home);
@@ -465,8 +347,8 @@ static void the_passphrase_changes_everywhere_in_one_step(void **state)
     edn_client *c = NULL;
     CHECK_STATUS(edn_client_login(&o, &login, edn_bytes_str(WORLD_PASSPHRASE), &c, &err), EDN_E_PASSPHRASE);
     CHECK_OK(edn_client_login(&o, &login, edn_bytes_str(fresh), &c, &err));
-    sync_ok(c);
-    check_same_diary(t.a, c);
+    diary_sync(c);
+    diary_check_same(t.a, c);
     edn_client_close(c);
     two_close(&t);
 }
@@ -489,7 +371,7 @@ static void a_passphrase_change_cut_off_anywhere_leaves_one_that_opens(void **st
         CHECK(old_opens || new_opens);
         if (!new_opens)
             CHECK_OK(edn_client_unlock(t.a, edn_bytes_str(WORLD_PASSPHRASE), &err));
-        CHECK(sync_ok(t.a).synced);
+        CHECK(diary_sync(t.a).synced);
         edn_client_lock(t.a);
         old_opens = edn_client_unlock(t.a, edn_bytes_str(WORLD_PASSPHRASE), &err) == EDN_OK;
         edn_client_lock(t.a);
@@ -503,36 +385,36 @@ static void a_restored_device_goes_on_under_a_new_id_and_loses_nothing(void **st
 {
     (void)state;
     two t = two_open();
-    edn_entry_id id = add(t.a, "1660-01-04", "", "base");
-    sync_ok(t.a);
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "base");
+    diary_sync(t.a);
     edn_client_close(t.a);
     world_home_copy(t.w, "a", "backup-a");
     t.a = world_open(t.w, "a");
     CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("base, then more"), NULL));
-    add(t.a, "1660-01-05", "", "after the backup");
-    sync_ok(t.a);
+    diary_add(t.a, "1660-01-05", "", "after the backup");
+    diary_sync(t.a);
     edn_client_close(t.a);
     /* The disk dies; the backup comes back, and is written to before it syncs. */
     world_home_copy(t.w, "backup-a", "a");
     t.a = world_open(t.w, "a");
     CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("base and other things"), NULL));
-    add(t.a, "1660-01-06", "", "after the restore");
-    sync_ok(t.a);
-    sync_ok(t.b);
-    CHECK(sync_ok(t.a).synced);
-    check_same_diary(t.a, t.b);
-    CHECK_INT(see_all(t.b, false).entries, 3);
+    diary_add(t.a, "1660-01-06", "", "after the restore");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    CHECK(diary_sync(t.a).synced);
+    diary_check_same(t.a, t.b);
+    CHECK_INT(diary_see(t.b, false).entries, 3);
     edn_buf b = EDN_BUF_INIT(4096);
-    CHECK_OK(edn_client_show(t.b, &id, put_text, &b, NULL));
+    CHECK_OK(edn_client_show(t.b, &id, diary_put_text, &b, NULL));
     edn_put_u8(&b, 0);
     assert_non_null(strstr((char *)b.p, "then more"));
     assert_non_null(strstr((char *)b.p, "other things"));
     edn_buf_dispose(&b);
     /* Later writing under the new id arrives too. */
     CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("all new"), NULL));
-    sync_ok(t.a);
-    sync_ok(t.b);
-    check_text(t.b, &id, "all new");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_check_text(t.b, &id, "all new");
     two_close(&t);
 }
 
@@ -542,10 +424,10 @@ static void verify_finds_nothing_wrong_in_a_good_diary(void **state)
     two t = two_open();
     edn_verify_result v;
     for (int i = 0; i < 20; i++)
-        add(i % 2 ? t.a : t.b, "1660-01-04", "t", "some text");
-    sync_ok(t.a);
-    sync_ok(t.b);
-    sync_ok(t.a);
+        diary_add(i % 2 ? t.a : t.b, "1660-01-04", "t", "some text");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_sync(t.a);
     CHECK_OK(edn_client_verify(t.a, NULL, NULL, NULL, &v, NULL));
     CHECK_INT(v.damaged, 0);
     CHECK_INT(v.entries, 20);
@@ -562,7 +444,7 @@ static void text_that_is_not_utf8_is_refused_with_its_place(void **state)
     edn_err err;
     CHECK_STATUS(edn_client_add(t.a, &d, &id, &err), EDN_E_UTF8);
     assert_non_null(strstr(err.text, "byte 5"));
-    CHECK_INT(see_all(t.a, true).entries, 0);
+    CHECK_INT(diary_see(t.a, true).entries, 0);
     two_close(&t);
 }
 
@@ -580,18 +462,18 @@ static void a_very_large_entry_travels(void **state)
     edn_draft d = {.text = edn_buf_view(&text)};
     edn_entry_id id;
     CHECK_OK(edn_client_add(t.a, &d, &id, NULL));
-    CHECK(sync_ok(t.a).synced);
-    CHECK(sync_ok(t.b).synced);
+    CHECK(diary_sync(t.a).synced);
+    CHECK(diary_sync(t.b).synced);
     edn_buf got = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-    CHECK_OK(edn_client_show(t.b, &id, put_text, &got, NULL));
+    CHECK_OK(edn_client_show(t.b, &id, diary_put_text, &got, NULL));
     CHECK_BYTES(edn_buf_view(&got), edn_buf_view(&text));
     /* A small edit of it is a small change. */
     edn_put_str(&text, "the end");
     CHECK_OK(edn_client_edit(t.b, &id, EDN_BYTES_EMPTY, edn_buf_view(&text), NULL));
-    edn_sync_result s = sync_ok(t.b);
+    edn_sync_result s = diary_sync(t.b);
     CHECK(s.bytes_sent < 8192);
-    sync_ok(t.a);
-    check_same_diary(t.a, t.b);
+    diary_sync(t.a);
+    diary_check_same(t.a, t.b);
     edn_buf_dispose(&text);
     edn_buf_dispose(&got);
     two_close(&t);

@@ -1,0 +1,40 @@
+/* diarist: what somebody does with a diary in a test, and how diaries are compared. Each call fails the test when it
+ * does not succeed. */
+#ifndef EDN_TESTS_DIARIST_H
+#define EDN_TESTS_DIARIST_H
+
+#include "check.h"
+#include "world.h"
+
+edn_entry_id diary_add(edn_client *c, const char *date, const char *title, const char *text);
+void diary_edit(edn_client *c, const edn_entry_id *id, const char *text);
+edn_sync_result diary_sync(edn_client *c);
+
+/* Every entry, deleted ones too, whole: equal bytes are equal diaries. */
+edn_buf diary_bytes(edn_client *c);
+void diary_check_same(edn_client *a, edn_client *b);
+/* Appends the entry's text. */
+void diary_text(edn_client *c, const edn_entry_id *id, edn_buf *out);
+void diary_check_text(edn_client *c, const edn_entry_id *id, const char *want);
+edn_status diary_put_text(void *ctx, const edn_entry *e); /* an edn_entry_fn onto an edn_buf */
+
+typedef struct diary_seen {
+    unsigned entries, deleted, conflicts;
+} diary_seen;
+diary_seen diary_see(edn_client *c, bool deleted);
+
+/* `verify` finds nothing. */
+void diary_check_verified(edn_client *c);
+
+/* How many findings of a class status shows. */
+unsigned diary_findings(edn_client *c, edn_status st);
+
+/* One account on two devices. */
+typedef struct two {
+    world *w;
+    edn_client *a, *b;
+} two;
+two two_open(void);
+void two_close(two *t);
+
+#endif
