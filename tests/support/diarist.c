@@ -86,6 +86,15 @@ void diary_check_text(edn_client *c, const edn_entry_id *id, const char *want)
     edn_buf_dispose(&b);
 }
 
+size_t diary_count(edn_bytes in, const char *word)
+{
+    size_t n = 0, size = strlen(word);
+
+    for (size_t i = 0; i + size <= in.n; i++)
+        n += in.p[i] == (uint8_t)word[0] && memcmp(in.p + i, word, size) == 0;
+    return n;
+}
+
 static edn_status see(void *ctx, const edn_entry *e)
 {
     diary_seen *s = ctx;

@@ -23,6 +23,9 @@ typedef struct diary_seen {
 } diary_seen;
 diary_seen diary_see(edn_client *c, bool deleted);
 
+/* How often a word occurs in bytes. */
+size_t diary_count(edn_bytes in, const char *word);
+
 /* `verify` finds nothing. */
 void diary_check_verified(edn_client *c);
 

@@ -48,7 +48,7 @@ void world_home_copy(const world *w, const char *from, const char *to)
 
 /* ---- the server -------------------------------------------------------------------------------------------------- */
 
-void world_server_start(world *w)
+bool world_server_try_start(world *w)
 {
     static const uint8_t master_key[32] = {7};
     edn_server_config config = {
@@ -61,15 +61,22 @@ void world_server_start(world *w)
     join(path, sizeof path, w->dir, "server");
     (void)mkdir(path, 0700); /* may be there */
     join(path, sizeof path, w->dir, "server/meta.db");
-    must(edn_meta_sqlite_open(path, NULL, &w->meta, &err) == EDN_OK, "meta", err.text);
+    if (edn_meta_sqlite_open(path, w->server_vfs, &w->meta, &err) != EDN_OK)
+        return false;
     join(path, sizeof path, w->dir, "server/blobs");
     must(edn_blobs_folder_open(path, &w->blobs, &err) == EDN_OK, "blobs", err.text);
     /* Limits have tests of their own; here they would only be in the way of a clock that stands still. */
     config.limits.api_per_s = config.limits.login_account_per_min = config.limits.login_address_per_min = 0;
     config.limits.passphrase_per_hour = 0;
     config.limits.bytes_per_s = 0;
-    must(edn_server_new(&config, &w->meta, &w->blobs, &clock, &random, &w->server) == EDN_OK, "server", NULL);
+    if (edn_server_new(&config, &w->meta, &w->blobs, &clock, &random, &w->server) == EDN_OK)
+        return true;
+    w->meta.close(w->meta.ctx);
+    w->blobs.close(w->blobs.ctx);
+    return false;
 }
+
+void world_server_start(world *w) { must(world_server_try_start(w), "server", w->dir); }
 
 void world_server_stop(world *w)
 {
@@ -122,6 +129,10 @@ static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answe
     w->exchanges++;
     if (w->down)
         return edn_fail(err, EDN_E_NETWORK, "the network is away");
+    if (!w->server) {
+        out->status = 503;
+        return EDN_OK;
+    }
     memset(&answer, 0, sizeof answer);
     edn_server_handle(w->server, &request, 1, &answer);
     out->status = answer.status;
@@ -153,10 +164,13 @@ static world *world_empty(void)
     return w;
 }
 
-world *world_new(void)
+world *world_new(void) { return world_new_on(NULL); }
+
+world *world_new_on(const char *server_vfs)
 {
     world *w = world_empty();
 
+    w->server_vfs = server_vfs;
     world_server_start(w);
     return w;
 }
@@ -188,7 +202,8 @@ world *world_copy(const world *w)
 
 edn_client_options world_options(world *w, const char *home)
 {
-    return (edn_client_options){.home = home, .clock = {now, w}, .transport = &w->transport};
+    return (edn_client_options){
+        .home = home, .clock = {now, w}, .random = w->random, .transport = &w->transport, .vfs = w->device_vfs};
 }
 
 /* Session keys by device name, so that a copied world opens its devices without stretching a passphrase again. */

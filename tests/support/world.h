@@ -30,17 +30,23 @@ struct world {
     void *tamper_ctx;
     bool down;            /* no request arrives */
     uint64_t lose_answer; /* the exchange of this number is carried out, its answer lost; 0: none */
+    /* The SQLite VFS of the server's metadata, and of the devices that are opened from now on; NULL: the real disk. */
+    const char *server_vfs, *device_vfs;
+    edn_random random; /* of the devices; no function: the system's */
     char account_key[EDN_ACCOUNT_KEY_TEXT_MAX];
 };
 
 /* A server and nothing else. */
 world *world_new(void);
+world *world_new_on(const char *server_vfs);
 void world_free(world *w);
 /* Everything as it is, copied: devices must be closed. */
 world *world_copy(const world *w);
 /* Power off and on again. */
 void world_server_stop(world *w);
 void world_server_start(world *w);
+/* The same on a disk that may refuse: false, and no server. Without a server requests get HTTP 503. */
+bool world_server_try_start(world *w);
 /* The server's disk as it is now under a name, and back to it. "" is an empty disk. */
 void world_server_save(world *w, const char *name);
 void world_server_restore(world *w, const char *name);
