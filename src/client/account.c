@@ -127,6 +127,52 @@ edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *re
     return st;
 }
 
+/* A request whose effect is not known when its answer is lost: it is sent once more, and says then that it was done. */
+static edn_status call_twice(edn_client *c, const char *origin, const char *path, const char *bearer, edn_bytes rq,
+                             edn_buf *body, edn_err *err)
+{
+    edn_status st = account_call(c, origin, path, bearer, rq, body, NULL, err);
+
+    if (st != EDN_E_NETWORK)
+        return st;
+    edn_buf_reset(body);
+    return account_call(c, origin, path, bearer, rq, body, NULL, err);
+}
+
+/* Whether a refusal says that the log there is exactly this already. */
+static bool log_state_is(edn_bytes body, uint64_t count, const edn_hash *head)
+{
+    edn_arena a = edn_arena_init(4096);
+    edn_msg_log_state state;
+    bool is = edn_log_state_decode(&a, body, &state) == EDN_OK && state.count == count &&
+              memcmp(state.head.b, head->b, sizeof head->b) == 0;
+
+    edn_arena_dispose(&a);
+    return is;
+}
+
+edn_status account_log_append(edn_client *c, const char *origin, const char *token, edn_bytes link,
+                              const edn_bytes *boxes, size_t boxes_n, edn_err *err)
+{
+    edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_msg_log_append msg = {&link, 1, (edn_bytes *)(uintptr_t)boxes, boxes_n}; /* a put only reads */
+    edn_link_info info;
+    edn_hash hash = edn_link_hash(link);
+    edn_status st = edn_link_peek(link, &info);
+
+    if (st == EDN_OK) {
+        edn_log_append_put(&rq, &msg);
+        st = edn_buf_status(&rq);
+    }
+    if (st == EDN_OK)
+        st = call_twice(c, origin, "/v1/log", token, edn_buf_view(&rq), &body, err);
+    if (st == EDN_E_CONFLICT && log_state_is(edn_buf_view(&body), info.seq + 1, &hash))
+        st = EDN_OK;
+    edn_buf_dispose(&rq);
+    edn_buf_dispose(&body);
+    return st;
+}
+
 /* A row visitor that gathers borrowed copies into a list. */
 typedef struct gather {
     edn_arena *a;
@@ -162,9 +208,7 @@ static edn_status register_account(edn_client *c, edn_err *err)
     edn_arena a = edn_arena_init((size_t)64 << 20);
     edn_buf rq = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     gather links = {.a = &a}, boxes = {.a = &a};
-    edn_msg_log_state state;
     edn_msg_account msg = {.name_hash = account_name_hash(id)};
-    int http = 0;
     edn_status st;
 
     if ((st = edn_store_scan(c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather_row, &links)) !=
@@ -181,11 +225,10 @@ static edn_status register_account(edn_client *c, edn_err *err)
     edn_account_put(&rq, &msg);
     if ((st = edn_buf_status(&rq)) != EDN_OK)
         goto out;
-    st = account_call(c, id->server, "/v1/accounts", NULL, edn_buf_view(&rq), &body, &http, err);
+    st = call_twice(c, id->server, "/v1/accounts", NULL, edn_buf_view(&rq), &body, err);
     if (st == EDN_E_CONFLICT) {
         edn_hash head = edn_devlog_head(c->log);
-        if (edn_log_state_decode(&a, edn_buf_view(&body), &state) == EDN_OK &&
-            state.count == edn_devlog_count(c->log) && memcmp(state.head.b, head.b, sizeof head.b) == 0)
+        if (log_state_is(edn_buf_view(&body), edn_devlog_count(c->log), &head))
             st = EDN_OK;
         else
             st = edn_fail(err, EDN_E_EXISTS, "%s: the name \"%s\" is taken; choose another with --name", id->server,
@@ -290,17 +333,10 @@ static edn_status make_home(edn_client *c, const edn_local_key *ldk, edn_err *er
 /* Takes away what make_home made: this account will never be used. */
 static void unmake_home(edn_client *c)
 {
-    static const char *const files[] = {"diary.edn", "diary.edn-wal", "diary.edn-shm", "diary.edn-journal"};
-    char path[4096];
-
     edn_client_lock(c);
     edn_store_close(c->store);
     c->store = NULL;
-    for (size_t i = 0; !c->vfs && i < EDN_COUNT(files); i++) {
-        if (snprintf(path, sizeof path, "%s/%s", c->home, files[i]) < (int)sizeof path)
-            (void)unlink(path); /* some of them never existed */
-    }
-    (void)rmdir(c->home); /* stays when it holds something else */
+    edn_store_remove(c->home, c->vfs);
 }
 
 static edn_status home_is_free(edn_client *c, edn_err *err)
@@ -314,24 +350,39 @@ static edn_status home_is_free(edn_client *c, edn_err *err)
     return st == EDN_E_MISSING ? EDN_OK : home_taken(c, err);
 }
 
+/* What a new home is made of. */
+typedef struct new_home {
+    edn_bytes slot;
+    const edn_bytes *links, *boxes;
+    size_t links_n, boxes_n;
+    const edn_sync_remote *remote; /* the pinned server; NULL: none */
+    bool first;                    /* of the account: it makes the first journal */
+} new_home;
+
+static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h)
+{
+    edn_status st;
+
+    if ((st = write_rows(c, e, h->slot, h->links, h->links_n, h->boxes, h->boxes_n)) != EDN_OK ||
+        (st = client_refresh(c)) != EDN_OK || (h->remote && (st = remote_save(c, h->remote)) != EDN_OK) ||
+        (st = device_name_set(c, e->id.device_name)) != EDN_OK)
+        return st;
+    return h->first ? journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary")) : EDN_OK;
+}
+
 /* A new home, in one transaction: rows, and what every home has (a name for the device, a first journal). A failure
  * leaves nothing behind. */
-static edn_status write_home(edn_client *c, const enrolment *e, edn_bytes slot, const edn_bytes *links, size_t links_n,
-                             const edn_bytes *boxes, size_t boxes_n, bool first, edn_err *err)
+static edn_status write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
 {
     edn_status st = make_home(c, &e->ldk, err);
 
     if (st != EDN_OK)
         return st;
     c->device = e->id.device;
-    if ((st = edn_store_begin_write(c->store)) != EDN_OK) {
+    if ((st = edn_store_begin_write(c->store)) != EDN_OK)
         client_fail(c, st, err);
-    } else {
-        if ((st = write_rows(c, e, slot, links, links_n, boxes, boxes_n)) == EDN_OK &&
-            (st = client_refresh(c)) == EDN_OK && (st = device_name_set(c, e->id.device_name)) == EDN_OK && first)
-            st = journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary"));
-        st = client_end_write(c, st, err);
-    }
+    else
+        st = client_end_write(c, home_rows(c, e, h), err);
     if (st != EDN_OK)
         unmake_home(c);
     return st;
@@ -444,7 +495,7 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
 {
     edn_buf prepared = EDN_BUF_INIT(16384), genesis = EDN_BUF_INIT(65536), set_kdf = EDN_BUF_INIT(65536);
     edn_buf grants = EDN_BUF_INIT(65536), root_box = EDN_BUF_INIT(65536), slot = EDN_BUF_INIT(4096);
-    edn_sign_pk receipt_pk;
+    edn_sign_pk receipt_pk = {{0}};
     enrolment *e = NULL;
     edn_client *c = NULL;
     edn_status st;
@@ -476,10 +527,18 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
     }
     const edn_bytes links[] = {edn_buf_view(&genesis), edn_buf_view(&set_kdf)};
     const edn_bytes boxes[] = {edn_buf_view(&grants), edn_buf_view(&root_box), EDN_F(e->record)};
-    st = write_home(c, e, edn_buf_view(&slot), links, EDN_COUNT(links), boxes, EDN_COUNT(boxes), true, err);
+    const edn_sync_remote remote = {.origin = e->id.server, .receipt_pk = receipt_pk};
+    const new_home home = {.slot = edn_buf_view(&slot),
+                           .links = links,
+                           .links_n = EDN_COUNT(links),
+                           .boxes = boxes,
+                           .boxes_n = EDN_COUNT(boxes),
+                           .remote = o->server ? &remote : NULL,
+                           .first = true};
+    st = write_home(c, e, &home, err);
     if (st == EDN_OK && o->server) {
-        if ((st = client_begin_write(c, err)) == EDN_OK)
-            st = client_end_write(c, connect_server(c, &receipt_pk, err), err);
+        if ((st = client_begin_read(c, err)) == EDN_OK)
+            st = client_end_read(c, register_account(c, err), err);
         if (st != EDN_OK)
             unmake_home(c);
     }
@@ -765,7 +824,7 @@ static edn_status join_add(edn_client *c, joining *j, edn_buf *grants, edn_err *
 {
     identity *id = &j->e->id;
     edn_link_signer by = {NULL, &j->e->aik_sk, client_now(c)};
-    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), rq = EDN_BUF_INIT(1 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
     edn_signature pop;
     edn_hash head = edn_devlog_head(j->log), grants_hash;
     edn_status st;
@@ -776,16 +835,12 @@ static edn_status join_add(edn_client *c, joining *j, edn_buf *grants, edn_err *
     grants_hash = edn_h32(edn_buf_view(grants));
     edn_link_pop(&pop, j->log, &by, &j->e->aik, &j->e->cert, &id->sign_sk);
     if ((st = edn_link_add_device(&link, j->log, &by, &j->e->cert, &grants_hash, &pop)) == EDN_OK) {
-        edn_bytes links[] = {edn_buf_view(&link)}, boxes[] = {edn_buf_view(grants)};
-        edn_msg_log_append msg = {links, 1, boxes, 1};
-        edn_log_append_put(&rq, &msg);
-        st = account_call(c, id->server, "/v1/log", j->token, edn_buf_view(&rq), &body, NULL, err);
+        edn_bytes boxes[] = {edn_buf_view(grants)};
+        st = account_log_append(c, id->server, j->token, edn_buf_view(&link), boxes, EDN_COUNT(boxes), err);
     }
     if (st == EDN_OK && (st = edn_devlog_append(j->log, edn_buf_view(&link))) == EDN_OK)
         st = join_keep_link(j, edn_buf_view(&link));
     edn_buf_dispose(&link);
-    edn_buf_dispose(&rq);
-    edn_buf_dispose(&body);
     return st;
 }
 
@@ -809,7 +864,6 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
 {
     edn_buf prepared = EDN_BUF_INIT(16384), grants = EDN_BUF_INIT(65536), slot = EDN_BUF_INIT(4096);
     identity *id = &j->e->id;
-    edn_sync_remote remote = {0};
     edn_status st;
 
     if ((st = home_is_free(c, err)) != EDN_OK || (st = device_name_check(o->device_name, err)) != EDN_OK ||
@@ -834,16 +888,14 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
         goto out;
     }
     const edn_bytes boxes[] = {edn_buf_view(&grants), edn_buf_view(&j->root_box), EDN_F(j->e->record)};
-    st = write_home(c, j->e, edn_buf_view(&slot), j->links, j->links_n, boxes, EDN_COUNT(boxes), false, err);
-    if (st != EDN_OK)
-        goto out;
-    if ((st = client_begin_write(c, err)) == EDN_OK) {
-        remote.receipt_pk = j->receipt_pk;
-        remote.origin = client_id(c)->server;
-        st = client_end_write(c, remote_save(c, &remote), err);
-    }
-    if (st != EDN_OK)
-        unmake_home(c);
+    const edn_sync_remote remote = {.origin = id->server, .receipt_pk = j->receipt_pk};
+    const new_home home = {.slot = edn_buf_view(&slot),
+                           .links = j->links,
+                           .links_n = j->links_n,
+                           .boxes = boxes,
+                           .boxes_n = EDN_COUNT(boxes),
+                           .remote = &remote};
+    st = write_home(c, j->e, &home, err);
 out:
     edn_buf_wipe(&prepared);
     edn_buf_dispose(&grants);
@@ -929,7 +981,6 @@ static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link
 edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), grants = EDN_BUF_INIT(65536);
-    edn_buf rq = EDN_BUF_INIT(1 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     enrolment *e = edn_secret_alloc(sizeof *e);
     edn_status st;
 
@@ -939,17 +990,13 @@ edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dse
     if ((st = client_begin_read(c, err)) == EDN_OK)
         st = client_end_read(c, reenrol_link(c, e, &link, &grants), err);
     if (st == EDN_OK) {
-        edn_bytes links[] = {edn_buf_view(&link)}, boxes[] = {edn_buf_view(&grants)};
-        edn_msg_log_append msg = {links, 1, boxes, 1};
-        edn_log_append_put(&rq, &msg);
-        st = account_call(c, client_id(c)->server, "/v1/log", token, edn_buf_view(&rq), &body, NULL, err);
+        edn_bytes boxes[] = {edn_buf_view(&grants)};
+        st = account_log_append(c, client_id(c)->server, token, edn_buf_view(&link), boxes, EDN_COUNT(boxes), err);
     }
     if (st == EDN_OK)
         st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, err);
     edn_secret_free(e);
     edn_buf_dispose(&link);
     edn_buf_dispose(&grants);
-    edn_buf_dispose(&rq);
-    edn_buf_dispose(&body);
     return st;
 }

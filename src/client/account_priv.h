@@ -14,6 +14,10 @@ edn_status http_status_fail(const edn_http_answer *a, const char *origin, edn_er
 /* One request whose answer must be 200 or 201; any answer's body is appended to `body`. A NULL body asks by GET. */
 EDN_MUST_USE edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer,
                                      edn_bytes rq, edn_buf *body, int *http_status, edn_err *err);
+/* Appends a link, and the boxes that it names, to the account's log at the server. An answer that was lost is asked for
+ * again, so that what was done counts as done. EDN_E_CONFLICT: the log there has moved on. */
+EDN_MUST_USE edn_status account_log_append(edn_client *c, const char *origin, const char *token, edn_bytes link,
+                                           const edn_bytes *boxes, size_t boxes_n, edn_err *err);
 /* The key that the server signs receipts with, at first contact. */
 EDN_MUST_USE edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *receipt_pk, edn_err *err);
 /* A box that a link names; its hash is checked. */

@@ -132,8 +132,10 @@ EDN_MUST_USE edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes lin
 EDN_MUST_USE edn_status link_load(edn_client *c, uint64_t seq, edn_buf *out); /* appends; EDN_E_MISSING */
 EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box);               /* under its hash */
 EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
-/* What an unfinished passphrase change waits for when the log has moved on: keeps or drops the waiting slot. */
-EDN_MUST_USE edn_status passphrase_settle(edn_client *c);
+/* Whether an unfinished passphrase change waits for word from the server. */
+EDN_MUST_USE edn_status passphrase_pending(edn_client *c, bool *out);
+/* Keeps or drops the waiting slot once the log tells. `log_is_whole`: the server has no more links than are here. */
+EDN_MUST_USE edn_status passphrase_settle(edn_client *c, bool log_is_whole);
 /* New keys and a new id for this device, by a link that its old key signs (SECURITY 2.8, clones). Server first, then
  * one transaction; documents are the caller's business. */
 EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err);

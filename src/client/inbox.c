@@ -389,7 +389,7 @@ edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures 
     for (size_t i = 0; st == EDN_OK && i < save->links_n; i++)
         st = log_save_link(c, count + i, save->links[i]);
     if (st == EDN_OK && save->links_n && (st = log_load(c)) == EDN_OK)
-        st = passphrase_settle(c);
+        st = passphrase_settle(c, false);
     for (size_t i = 0; st == EDN_OK && i < save->batches_n; i++) {
         const edn_sync_batch *b = &save->batches[i];
         edn_head head = {b->batch.header.device, b->batch.header.dseq, b->hash};

@@ -5,7 +5,8 @@
  *     2  server:  append the link, if the log is still as we know it
  *     3  here:    the link; slot-next becomes slot                               only the new one opens
  *
- * A crash after 1 or 2 is settled by the next sync: the log either has the link in its place or something else. */
+ * A crash after 1 or 2 is settled by the next sync: the log has the link in its place, or something else, or still ends
+ * before it. */
 #include "account_priv.h"
 
 #include <stdlib.h>
@@ -43,13 +44,23 @@ static edn_status slot_swap(edn_client *c)
     return st == EDN_OK ? pending_drop(c) : st;
 }
 
-edn_status passphrase_settle(edn_client *c)
+edn_status passphrase_pending(edn_client *c, bool *out)
+{
+    edn_hash hash;
+    uint64_t seq;
+    edn_status st = pending_load(c, &seq, &hash);
+
+    *out = st == EDN_OK;
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
+edn_status passphrase_settle(edn_client *c, bool log_is_whole)
 {
     edn_hash want, at;
     uint64_t seq;
     edn_status st = pending_load(c, &seq, &want);
 
-    if (st == EDN_E_MISSING || (st == EDN_OK && edn_devlog_count(c->log) <= seq))
+    if (st == EDN_E_MISSING || (st == EDN_OK && edn_devlog_count(c->log) <= seq && !log_is_whole))
         return EDN_OK;
     if (st != EDN_OK)
         return st;
@@ -215,30 +226,29 @@ static edn_status changing_prepare(changing *x)
 /* Step 2. */
 static edn_status changing_send(changing *x)
 {
-    edn_bytes links[] = {edn_buf_view(&x->link)}, boxes[] = {edn_buf_view(&x->root_box), EDN_F(x->record)};
-    edn_msg_log_append msg = {links, 1, boxes, 2};
-    edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
-    edn_status st;
+    const edn_bytes boxes[] = {edn_buf_view(&x->root_box), EDN_F(x->record)};
 
-    edn_log_append_put(&rq, &msg);
-    st = account_call(x->c, client_id(x->c)->server, "/v1/log", x->token, edn_buf_view(&rq), &body, NULL, x->err);
-    edn_buf_dispose(&rq);
-    edn_buf_dispose(&body);
-    return st;
+    return account_log_append(x->c, client_id(x->c)->server, x->token, edn_buf_view(&x->link), boxes, EDN_COUNT(boxes),
+                              x->err);
 }
 
-/* Step 3. */
+/* Step 3. A sync of another process may have brought the link meanwhile, and settled the rest. */
 static edn_status changing_finish(changing *x)
 {
     edn_client *c = x->c;
+    edn_hash hash = edn_link_hash(edn_buf_view(&x->link)), at;
+    edn_link_info info;
     edn_status st = client_begin_write(c, x->err);
 
     if (st != EDN_OK)
         return st;
-    if (!x->account_done)
+    if (!x->account_done && (st = edn_link_peek(edn_buf_view(&x->link), &info)) == EDN_OK &&
+        !(edn_devlog_hash_at(c->log, info.seq, &at) && memcmp(at.b, hash.b, sizeof at.b) == 0))
         st = append_link(x);
     if (st == EDN_OK)
-        st = slot_swap(c);
+        st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&x->slot));
+    if (st == EDN_OK)
+        st = pending_drop(c);
     return client_end_write(c, st, x->err);
 }
 

@@ -440,14 +440,20 @@ static edn_status send_local(edn_client *c, edn_err *err)
 static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
 {
     uint64_t unsent = 0;
+    bool covered = out->synced, pending = false;
     edn_status st = client_begin_read(c, err);
 
     if (st != EDN_OK)
         return st;
-    if ((st = outbox_count(c, &unsent)) == EDN_OK)
-        st = aside_count(c, &out->set_aside);
+    if ((st = outbox_count(c, &unsent)) == EDN_OK && (st = aside_count(c, &out->set_aside)) == EDN_OK)
+        st = passphrase_pending(c, &pending);
     out->synced = out->synced && unsent == 0;
-    return client_end_read(c, st, err);
+    if ((st = client_end_read(c, st, err)) != EDN_OK || !pending || !covered)
+        return st;
+    /* The log at the server is the one here: a passphrase change that waits is in it, or never arrived. */
+    if ((st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    return client_end_write(c, passphrase_settle(c, true), err);
 }
 
 /* Root keys that the log has spoken of since, and then once more what waited for them. */

@@ -261,3 +261,20 @@ out:
     free(path);
     return st;
 }
+
+void edn_store_remove(const char *dir, const char *vfs_name)
+{
+    static const char *const files[] = {STORE_FILE, STORE_FILE "-wal", STORE_FILE "-shm", STORE_FILE "-journal"};
+    sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name);
+    size_t path_size = strlen(dir) + sizeof "/" STORE_FILE "-journal";
+    char *path = malloc(path_size);
+
+    EDN_ASSERT(vfs);
+    for (size_t i = 0; path && i < EDN_COUNT(files); i++) {
+        snprintf(path, path_size, "%s/%s", dir, files[i]);
+        (void)vfs->xDelete(vfs, path, 1); /* some of them never existed */
+    }
+    free(path);
+    if (!vfs_name)
+        (void)rmdir(dir); /* stays when it holds something else */
+}

@@ -46,6 +46,9 @@ EDN_MUST_USE edn_status edn_store_open(const char *dir, const edn_store_options 
                                        edn_err *err);
 /* Wipes the keys. An open transaction is rolled back. */
 void edn_store_close(edn_store *s);
+/* Takes away a store that nobody has open, and its folder when nothing else is in it: for one that was never finished.
+ * `vfs` as in the options. What cannot be removed stays. */
+void edn_store_remove(const char *dir, const char *vfs);
 /* The keys are derived from `ldk`. EDN_E_AUTH when the store was sealed under another (a check row tells). */
 EDN_MUST_USE edn_status edn_store_unlock(edn_store *s, const edn_local_key *ldk, const edn_random *rng);
 void edn_store_lock(edn_store *s);

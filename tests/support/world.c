@@ -127,7 +127,7 @@ static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answe
     edn_server_answer answer;
 
     w->exchanges++;
-    if (w->down)
+    if (w->down || (w->down_from && w->exchanges >= w->down_from))
         return edn_fail(err, EDN_E_NETWORK, "the network is away");
     if (!w->server) {
         out->status = 503;

@@ -29,6 +29,7 @@ struct world {
     world_tamper_fn *tamper;
     void *tamper_ctx;
     bool down;            /* no request arrives */
+    uint64_t down_from;   /* nor does the exchange of this number, or any after it; 0: none */
     uint64_t lose_answer; /* the exchange of this number is carried out, its answer lost; 0: none */
     /* The SQLite VFS of the server's metadata, and of the devices that are opened from now on; NULL: the real disk. */
     const char *server_vfs, *device_vfs;

@@ -68,7 +68,7 @@ static void an_init_that_fails_leaves_nothing_behind(void **state)
     CHECK(!home_exists(w, "x"));
     /* The server is there, and goes before the account is known to it. */
     w->down = false;
-    w->lose_answer = w->exchanges + 2;
+    w->down_from = w->exchanges + 2;
     CHECK_STATUS(edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), key, &c, &err), EDN_E_NETWORK);
     CHECK(!home_exists(w, "x"));
     init.server = NULL;
@@ -108,8 +108,8 @@ static void a_login_that_fails_leaves_nothing_behind(void **state)
     login.account_key = edn_bytes_str("nonsense");
     CHECK_STATUS(edn_client_login(&o, &login, edn_bytes_str(WORLD_PASSPHRASE), &c, &err), EDN_E_PASSPHRASE);
     login.account_key = edn_bytes_str(w->account_key);
-    for (uint64_t lost = 1; lost <= 6; lost++) { /* whichever answer is the one that does not come */
-        w->lose_answer = w->exchanges + lost;
+    for (uint64_t n = 1; n <= 6; n++) { /* whichever request is the first that does not arrive */
+        w->down_from = w->exchanges + n;
         CHECK_STATUS(edn_client_login(&o, &login, edn_bytes_str(WORLD_PASSPHRASE), &c, &err), EDN_E_NETWORK);
         assert_null(c);
         CHECK(!home_exists(w, "x"));
@@ -276,8 +276,10 @@ static void a_local_diary_is_given_a_server(void **state)
     CHECK_STATUS(edn_client_server_set(c, WORLD_ORIGIN, "kim", &err), EDN_E_NETWORK);
     CHECK_STATUS(edn_client_sync(c, NULL, &r, &err), EDN_E_INVALID); /* there is none still */
     w->down = false;
-    w->lose_answer = w->exchanges + 2; /* registered, but nobody heard */
+    w->down_from = w->exchanges + 2;
     CHECK_STATUS(edn_client_server_set(c, WORLD_ORIGIN, "kim", &err), EDN_E_NETWORK);
+    w->down_from = 0;
+    w->lose_answer = w->exchanges + 2; /* registered, but nobody heard: it is asked again */
     CHECK_OK(edn_client_server_set(c, WORLD_ORIGIN, "kim", &err));
     CHECK_OK(edn_client_sync(c, NULL, &r, &err));
     CHECK(r.synced);
