@@ -98,6 +98,10 @@ EDN_MUST_USE edn_status edn_client_server_set(edn_client *c, const char *server,
  * EDN_E_PASSPHRASE; and what a sync can give. */
 EDN_MUST_USE edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err);
 
+/* Gives a device (found as above) another name, which all devices learn at their next sync. EDN_E_LIMIT, EDN_E_UTF8,
+ * EDN_E_INVALID: the new name. edn_client_status_get lists the devices. */
+EDN_MUST_USE edn_status edn_client_device_rename(edn_client *c, const char *device, const char *name, edn_err *err);
+
 /* What the emergency sheet says: account id (hex), server, name; the account key is kept sealed on every device. */
 typedef struct edn_account_info {
     char account[65], device[33];

@@ -106,38 +106,43 @@ const edn_cli_command *edn_cli_command_find(const char *first, const char *secon
 }
 
 /* The only commands of two words. */
-#define FAMILY "journal"
-#define FAMILY_WORDS "list, new and rename"
+typedef struct family {
+    const char *first, *seconds;
+} family;
+static const family families[] = {{"device", "list, rename and revoke"}, {"journal", "list, new and rename"}};
 
 static edn_status command_unknown(const char *word, edn_err *err)
 {
-    const char *names[EDN_CMD_COUNT + 1] = {FAMILY}, *near;
+    const char *names[EDN_CMD_COUNT + EDN_COUNT(families)], *near;
 
     for (size_t i = 0; i < EDN_CMD_COUNT; i++)
-        names[i + 1] = edn_cli_commands[i].name;
-    near = edn_cli_nearest(word, names, EDN_CMD_COUNT + 1);
+        names[i] = edn_cli_commands[i].name;
+    for (size_t i = 0; i < EDN_COUNT(families); i++)
+        names[EDN_CMD_COUNT + i] = families[i].first;
+    near = edn_cli_nearest(word, names, EDN_COUNT(names));
     if (near)
         return edn_fail(err, EDN_E_INVALID, "there is no command '%s'; did you mean '%s'?", word, near);
     return edn_fail(err, EDN_E_INVALID, "there is no command '%s'; 'edn help' lists them", word);
 }
 
-/* A word of the command line: the command's own one or two first, then its arguments. *family: the first of two was
- * there. */
-static edn_status word_take(edn_cli_args *a, bool *family, const char *word, edn_err *err)
+/* A word of the command line: the command's own one or two first, then its arguments. *of: the first of two was there. */
+static edn_status word_take(edn_cli_args *a, const family **of, const char *word, edn_err *err)
 {
     if (a->command) {
         a->words[a->words_n++] = word;
         return EDN_OK;
     }
-    if (*family) {
-        a->command = edn_cli_command_find(FAMILY, word);
-        return a->command
-                   ? EDN_OK
-                   : edn_fail(err, EDN_E_INVALID, "there is no command '" FAMILY " %s'; there are " FAMILY_WORDS, word);
+    if (*of) {
+        a->command = edn_cli_command_find((*of)->first, word);
+        return a->command ? EDN_OK
+                          : edn_fail(err, EDN_E_INVALID, "there is no command '%s %s'; there are %s", (*of)->first,
+                                     word, (*of)->seconds);
     }
-    if (strcmp(word, FAMILY) == 0) {
-        *family = true;
-        return EDN_OK;
+    for (size_t i = 0; i < EDN_COUNT(families); i++) {
+        if (strcmp(word, families[i].first) == 0) {
+            *of = &families[i];
+            return EDN_OK;
+        }
     }
     a->command = edn_cli_command_find(word, NULL);
     return a->command ? EDN_OK : command_unknown(word, err);
@@ -286,7 +291,7 @@ static edn_status words_check(const edn_cli_args *a, edn_err *err)
 
 edn_status edn_cli_args_init(edn_cli_args *out, int argc, char *const *argv, edn_err *err)
 {
-    bool family = false;
+    const family *of = NULL;
     edn_status st = EDN_OK;
     size_t letters = 1;
     bool words_only = false;
@@ -302,7 +307,7 @@ edn_status edn_cli_args_init(edn_cli_args *out, int argc, char *const *argv, edn
     for (int i = 1; i < argc && st == EDN_OK; i++) {
         const char *arg = argv[i];
         if (words_only || arg[0] != '-' || !arg[1])
-            st = word_take(out, &family, arg, err);
+            st = word_take(out, &of, arg, err);
         else if (strcmp(arg, "--") == 0)
             words_only = true;
         else if (arg[1] == '-')
@@ -310,8 +315,8 @@ edn_status edn_cli_args_init(edn_cli_args *out, int argc, char *const *argv, edn
         else
             st = option_letters(out, argc, argv, &i, err);
     }
-    if (st == EDN_OK && family && !out->command && !edn_cli_has(out, EDN_OPT_HELP))
-        st = edn_fail(err, EDN_E_INVALID, "'edn " FAMILY "' needs one more word: there are " FAMILY_WORDS);
+    if (st == EDN_OK && of && !out->command && !edn_cli_has(out, EDN_OPT_HELP))
+        st = edn_fail(err, EDN_E_INVALID, "'edn %s' needs one more word: there are %s", of->first, of->seconds);
     if (st == EDN_OK && (st = options_settle(out, err)) == EDN_OK)
         st = words_check(out, err);
     if (st != EDN_OK)

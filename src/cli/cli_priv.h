@@ -88,6 +88,7 @@ void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_passwd, edn_cli_server, edn_cli_sheet;
+edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_search, edn_cli_history, edn_cli_restore;

@@ -96,9 +96,9 @@ void edn_cli_bash(edn_buf *out)
     bash_pattern_put(out, option_has_value);
     edn_put_str(out, ") ((i++)) ;;\n"
                      "        -*) ;;\n"
-                     "        journal)\n"
+                     "        device | journal)\n"
                      "            [[ $command ]] && break\n"
-                     "            command=journal\n"
+                     "            command=${COMP_WORDS[i]}\n"
                      "            ;;\n"
                      "        *)\n"
                      "            command=\"${command:+$command }${COMP_WORDS[i]}\"\n"
@@ -108,6 +108,7 @@ void edn_cli_bash(edn_buf *out)
                      "    done\n"
                      "    case $command in\n"
                      "    '') [[ $cur == -* ]] || COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\")) ;;\n"
+                     "    device) [[ $cur == -* ]] || COMPREPLY=($(compgen -W 'list rename revoke' -- \"$cur\")) ;;\n"
                      "    journal) [[ $cur == -* ]] || COMPREPLY=($(compgen -W 'list new rename' -- \"$cur\")) ;;\n");
     for (size_t i = 0; i < EDN_CMD_COUNT; i++)
         bash_command_put(out, &edn_cli_commands[i]);
@@ -196,7 +197,8 @@ void edn_cli_zsh(edn_buf *out)
         zsh_text_put(out, edn_cli_commands[i].summary, "\\");
         edn_put_u8(out, '\'');
     }
-    edn_put_str(out, "\n        'journal:List, make and rename journals'"
+    edn_put_str(out, "\n        'device:List, rename and revoke devices'"
+                     "\n        'journal:List, make and rename journals'"
                      "\n    )\n    _describe -t commands command commands\n}\n\n"
                      "_edn()\n{\n"
                      "    local curcontext=$curcontext state line name\n"
@@ -207,12 +209,13 @@ void edn_cli_zsh(edn_buf *out)
     edn_put_str(out, " \\\n        '1:command:_edn_commands' \\\n        '*::argument:->argument'\n"
                      "    [[ $state == argument ]] || return\n"
                      "    name=$line[1]\n"
-                     "    if [[ $name == journal ]]; then\n"
+                     "    if [[ $name == device || $name == journal ]]; then\n"
                      "        if ((CURRENT == 2)); then\n"
-                     "            _values subcommand list new rename\n"
+                     "            [[ $name == device ]] && _values subcommand list rename revoke\n"
+                     "            [[ $name == journal ]] && _values subcommand list new rename\n"
                      "            return\n"
                      "        fi\n"
-                     "        name=\"journal $words[2]\"\n"
+                     "        name=\"$name $words[2]\"\n"
                      "    fi\n"
                      "    case $name in\n");
     for (size_t i = 0; i < EDN_CMD_COUNT; i++)

@@ -200,6 +200,18 @@ edn_status edn_cli_sync(edn_cli *c)
 
 /* ---- status ------------------------------------------------------------------------------------------------------ */
 
+static void put_device_json(edn_buf *out, const edn_head_status *h)
+{
+    edn_json_open(out, NULL, '{');
+    edn_json_string(out, "device", edn_bytes_str(h->device));
+    edn_json_string(out, "name", h->device_name);
+    edn_json_bool(out, "self", h->self);
+    edn_json_bool(out, "active", h->active);
+    edn_json_number(out, "batch", h->dseq);
+    edn_json_time(out, "added", h->added_ms);
+    edn_json_close(out, '}');
+}
+
 static void put_status_json(edn_cli *c, const edn_client_status *s, const char *device)
 {
     edn_buf *out = &c->buf;
@@ -219,17 +231,8 @@ static void put_status_json(edn_cli *c, const edn_client_status *s, const char *
         edn_json_time(out, "receipt_local", s->receipt_local_ms);
         edn_json_number(out, "set_aside", s->set_aside);
         edn_json_open(out, "devices", '[');
-        for (size_t i = 0; i < s->heads_n; i++) {
-            const edn_head_status *h = &s->heads[i];
-            edn_json_open(out, NULL, '{');
-            edn_json_string(out, "device", edn_bytes_str(h->device));
-            edn_json_string(out, "name", h->device_name);
-            edn_json_bool(out, "self", h->self);
-            edn_json_bool(out, "active", h->active);
-            edn_json_number(out, "batch", h->dseq);
-            edn_json_time(out, "added", h->added_ms);
-            edn_json_close(out, '}');
-        }
+        for (size_t i = 0; i < s->heads_n; i++)
+            put_device_json(out, &s->heads[i]);
         edn_json_close(out, ']');
         edn_cli_put_findings_json(out, s->findings, s->findings_n);
     }
@@ -326,6 +329,68 @@ static void put_status_words(edn_cli *c, const edn_client_status *s)
         edn_put_u8(&c->buf, '\n');
     }
 }
+
+/* ---- devices ----------------------------------------------------------------------------------------------------- */
+
+/* For scripts: id, name, what it is, since when. */
+static void put_device_row(edn_cli *c, const edn_head_status *h)
+{
+    char added[EDN_CLI_TIME_MAX];
+
+    edn_cli_time_local(added, h->added_ms, 0);
+    edn_cli_putf(&c->buf, "%.8s\t", h->device);
+    edn_cli_put_text(&c->buf, &c->out, h->device_name, true);
+    edn_cli_putf(&c->buf, "\t%s\t%.10s", h->self ? "self" : h->active ? "active" : "revoked", added);
+}
+
+edn_status edn_cli_device_list(edn_cli *c)
+{
+    edn_client_status s;
+    edn_status st = edn_cli_need(c);
+
+    if (st != EDN_OK || (st = edn_client_status_get(c->client, &s, &c->err)) != EDN_OK)
+        return st;
+    if (!c->json && c->out.tty) {
+        put_devices(c, &s);
+        return edn_cli_out(c);
+    }
+    for (size_t i = 0; st == EDN_OK && i < s.heads_n; i++) {
+        if (c->json)
+            put_device_json(&c->buf, &s.heads[i]);
+        else
+            put_device_row(c, &s.heads[i]);
+        edn_put_u8(&c->buf, '\n');
+        st = edn_cli_out(c);
+    }
+    return st;
+}
+
+edn_status edn_cli_device_rename(edn_cli *c)
+{
+    edn_status st = edn_cli_need(c);
+
+    return st == EDN_OK ? edn_client_device_rename(c->client, c->args.words[0], c->args.words[1], &c->err) : st;
+}
+
+/* The passphrase is asked for even when the diary is unlocked: it locks the account again. Read once, it unlocks too. */
+edn_status edn_cli_device_revoke(edn_cli *c)
+{
+    edn_cli_secret passphrase = {NULL, 0};
+    edn_status st = edn_cli_has(&c->args, EDN_OPT_PASSPHRASE_FD) ? edn_cli_open(c) : edn_cli_try(c);
+
+    if (st == EDN_OK && (st = edn_cli_passphrase(c, "Passphrase: ", &passphrase)) == EDN_OK &&
+        !edn_client_unlocked(c->client))
+        st = edn_client_unlock(c->client, edn_cli_secret_view(&passphrase), &c->err);
+    if (st == EDN_OK)
+        st = edn_client_device_revoke(c->client, c->args.words[0], edn_cli_secret_view(&passphrase), &c->err);
+    edn_cli_secret_dispose(&passphrase);
+    if (st == EDN_OK)
+        edn_cli_note(c, "%s is revoked. Let the other devices sync soon: what they write before is under the old keys.",
+                     c->args.words[0]);
+    return st;
+}
+
+/* ---- the status command ------------------------------------------------------------------------------------------ */
 
 edn_status edn_cli_status(edn_cli *c)
 {

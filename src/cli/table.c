@@ -372,6 +372,37 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "Print the emergency sheet again",
             .text = "The sheet holds the account key. Whoever has it and the passphrase can read the diary.",
         },
+    [EDN_CMD_DEVICE_LIST] =
+        {
+            .name = "device list",
+            .group = "Devices",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_DEVICE,
+            .summary = "List the account's devices, revoked ones too",
+        },
+    [EDN_CMD_DEVICE_RENAME] =
+        {
+            .name = "device rename",
+            .group = "Devices",
+            .words = "DEVICE NAME",
+            .words_min = 2,
+            .words_max = 2,
+            .summary = "Give a device another name",
+        },
+    [EDN_CMD_DEVICE_REVOKE] =
+        {
+            .name = "device revoke",
+            .group = "Devices",
+            .words = "DEVICE",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Take a lost or stolen device out of the account",
+            .text =
+                "DEVICE is its name or the beginning of its id. Asks for the passphrase. From then on the server "
+                "refuses the device, all other devices refuse what it writes, and nothing that any of them writes once it has "
+                "synced opens with a key that the device ever had. What it has read, it has read; if somebody may know "
+                "its passphrase, change that too: 'edn passwd'. The server must be within reach.",
+        },
     [EDN_CMD_WRITE] =
         {
             .name = "write",
@@ -699,6 +730,16 @@ static const edn_cli_member version_members[] = {
     {NULL, NULL, NULL},
 };
 
+static const edn_cli_member device_members[] = {
+    {"device", "string", "32 hex digits"},
+    {"name", "string", "empty: not known here"},
+    {"self", "boolean", "this device"},
+    {"active", "boolean", "false: revoked"},
+    {"batch", "number", "of its newest batch held here; 0: none"},
+    {"added", "string", "RFC 3339, UTC: when it joined, as the device that added it believed"},
+    {NULL, NULL, NULL},
+};
+
 static const edn_cli_member journal_members[] = {
     {"id", "string", "32 hex digits"},
     {"name", "string", ""},
@@ -772,9 +813,10 @@ static const edn_cli_member verify_members[] = {
 const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_ENTRY] = {"entry", entry_members},       [EDN_JSON_HIT] = {"hit", hit_members},
     [EDN_JSON_VERSION] = {"version", version_members}, [EDN_JSON_JOURNAL] = {"journal", journal_members},
-    [EDN_JSON_MADE] = {"made", made_members},          [EDN_JSON_IMPORT] = {"import", import_members},
-    [EDN_JSON_EXPORT] = {"export", export_members},    [EDN_JSON_SYNC] = {"sync", sync_members},
-    [EDN_JSON_STATUS] = {"status", status_members},    [EDN_JSON_VERIFY] = {"verify", verify_members},
+    [EDN_JSON_DEVICE] = {"device", device_members},    [EDN_JSON_MADE] = {"made", made_members},
+    [EDN_JSON_IMPORT] = {"import", import_members},    [EDN_JSON_EXPORT] = {"export", export_members},
+    [EDN_JSON_SYNC] = {"sync", sync_members},          [EDN_JSON_STATUS] = {"status", status_members},
+    [EDN_JSON_VERIFY] = {"verify", verify_members},
 };
 
 /* ---- prose ------------------------------------------------------------------------------------------------------- */

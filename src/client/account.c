@@ -8,8 +8,6 @@
 
 #include "account_priv.h"
 
-#define DEVICE_NAME_SIZE_MAX 256u
-
 /* What is made for a new device before anything is written down; in guarded memory. */
 typedef struct enrolment {
     edn_local_key ldk;
@@ -242,20 +240,6 @@ out:
 }
 
 /* ---- writing a new home down ------------------------------------------------------------------------------------- */
-
-/* EDN_E_LIMIT, EDN_E_UTF8, EDN_E_INVALID. NULL is the default one. */
-static edn_status device_name_check(const char *name, edn_err *err)
-{
-    size_t n = name ? strlen(name) : 1;
-
-    if (n == 0)
-        return edn_fail(err, EDN_E_INVALID, "a device's name cannot be empty");
-    if (n > DEVICE_NAME_SIZE_MAX)
-        return edn_fail(err, EDN_E_LIMIT, "a device's name has at most %u bytes", DEVICE_NAME_SIZE_MAX);
-    if (name && edn_utf8_check(edn_bytes_str(name), NULL) != n)
-        return edn_fail(err, EDN_E_UTF8, "the device's name is not UTF-8");
-    return EDN_OK;
-}
 
 static void new_cert(edn_client *c, enrolment *e, const char *device_name)
 {

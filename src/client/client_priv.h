@@ -157,15 +157,15 @@ EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *o
 bool roots_behind(edn_client *c);
 /* Whether there are root keys, newer or older, that were not looked for yet. */
 bool roots_incomplete(edn_client *c);
-/* Gets every root key that the log speaks of and that is missing here, newer and older ones, from the boxes that the log
- * names. EDN_E_MISSING, EDN_E_AUTH, EDN_E_FORMAT: this device was given none that opens. */
+/* Gets every root key that the log speaks of and that is missing here, newer and older ones, from the boxes that the
+ * log names. EDN_E_MISSING, EDN_E_AUTH, EDN_E_FORMAT: this device was given none that opens. */
 EDN_MUST_USE edn_status roots_fetch(edn_client *c, const char *token, bool *changed, edn_err *err);
 EDN_MUST_USE edn_status keys_root_save(edn_client *c, uint32_t epoch, const edn_root_key *rk);
 /* K_meta in a journal key's place: for records that belong to no journal. */
 EDN_MUST_USE edn_status keys_meta(edn_client *c, uint32_t epoch, edn_journal_key *out);
 EDN_MUST_USE edn_status keys_space(edn_client *c, uint32_t epoch, edn_space_key *out);
-/* The newest key of a journal; made and kept when there is none, or when the root key has changed since: then the caller
- * sends it. */
+/* The newest key of a journal; made and kept when there is none, or when the root key has changed since: then the
+ * caller sends it. */
 EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t *journal_epoch,
                                              edn_journal_key *out, bool *made);
 /* The i-th known key of (journal, epoch): two devices may have made one each. EDN_E_MISSING past the last. */
@@ -292,7 +292,12 @@ EDN_MUST_USE edn_status names_update(edn_client *c, const object *o);
 /* Appends a journal's or a device's name; EDN_E_MISSING. */
 EDN_MUST_USE edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out);
 EDN_MUST_USE edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out);
-EDN_MUST_USE edn_status device_name_set(edn_client *c, const char *name);
+EDN_MUST_USE edn_status device_name_set(edn_client *c, const char *name); /* this device's */
+EDN_MUST_USE edn_status device_rename(edn_client *c, const edn_device_id *d, const char *name);
+/* EDN_E_LIMIT, EDN_E_UTF8, EDN_E_INVALID. NULL is the default one. */
+EDN_MUST_USE edn_status device_name_check(const char *name, edn_err *err);
+/* Of the devices that are not revoked, by name or the beginning of the id. EDN_E_MISSING, EDN_E_AMBIGUOUS. */
+EDN_MUST_USE edn_status device_find(edn_client *c, const char *what, edn_device_id *out, edn_err *err);
 EDN_MUST_USE edn_status journal_name_check(edn_bytes name, edn_err *err);
 EDN_MUST_USE edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name);
 typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes name);

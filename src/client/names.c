@@ -108,10 +108,12 @@ static edn_status name_set(edn_client *c, const uint8_t id[16], edn_record_type 
     return st;
 }
 
-edn_status device_name_set(edn_client *c, const char *name)
+edn_status device_rename(edn_client *c, const edn_device_id *d, const char *name)
 {
-    return name_set(c, client_id(c)->device.b, EDN_RECORD_DEVICE, edn_bytes_str(name));
+    return name_set(c, d->b, EDN_RECORD_DEVICE, edn_bytes_str(name));
 }
+
+edn_status device_name_set(edn_client *c, const char *name) { return device_rename(c, &client_id(c)->device, name); }
 
 edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name)
 {

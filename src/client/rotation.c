@@ -1,14 +1,12 @@
-/* A device is revoked: a new root key for all others, and everything that hangs on it, by two links in one request.
+/* A device is revoked: a new root key for all others, and all that hangs on it, by two links in one request.
  *
- *     REVOKE_ROTATE   the cut, the new epoch, grants (in psk mode) for the devices that stay, the old root key under the
- *                     new one
+ *     REVOKE_ROTATE   the cut, the new epoch, grants (in psk mode) for the devices that stay, the old root key under
+ *                     the new one
  *     SET_KDF         the root box holds the new key; the same passphrase under a new salt, so a new login key
  *
- * The log is the server's to take or refuse as a whole; until it has, nothing changes here. An answer that is lost costs
- * nothing: this device finds its own grant in the log at the next sync, as the others do (roots.c). */
+ * The server takes both or refuses both; until it has, nothing changes here. An answer that is lost costs nothing: this
+ * device finds its own grant in the log at the next sync, as the others do (roots.c). */
 #include "account_priv.h"
-
-#include <stdio.h>
 
 typedef struct rotating {
     edn_client *c;
@@ -26,42 +24,6 @@ typedef struct rotating {
     edn_buf rotate, set_kdf, grants, prev_box, root_box;
     edn_err *err;
 } rotating;
-
-/* ---- which device ------------------------------------------------------------------------------------------------ */
-
-static bool names_device(edn_client *c, const edn_device *d, const char *what)
-{
-    edn_buf name = EDN_BUF_INIT(4096);
-    char hex[33];
-    bool yes;
-
-    edn_hex_encode(hex, d->id.b, sizeof d->id.b);
-    yes = (strlen(what) >= 4 && strncmp(hex, what, strlen(what)) == 0) ||
-          (device_name(c, &d->id, &name) == EDN_OK && edn_bytes_equal(edn_buf_view(&name), edn_bytes_str(what)));
-    edn_buf_dispose(&name);
-    return yes;
-}
-
-static edn_status find_device(rotating *x)
-{
-    const edn_device *d;
-    unsigned n = 0;
-
-    for (size_t i = 0; (d = edn_devlog_device(x->c->log, i)) != NULL; i++) {
-        if (!edn_device_active(d) || !names_device(x->c, d, x->what))
-            continue;
-        x->revoked = d->id;
-        n++;
-    }
-    if (n == 0)
-        return edn_fail(x->err, EDN_E_MISSING, "no device of this account that is not revoked is called \"%.200s\"",
-                        x->what);
-    if (n > 1)
-        return edn_fail(x->err, EDN_E_AMBIGUOUS, "several devices are called \"%.200s\"; name one by its id", x->what);
-    if (memcmp(x->revoked.b, client_id(x->c)->device.b, sizeof x->revoked.b) == 0)
-        return edn_fail(x->err, EDN_E_INVALID, "that is this device; revoke it from another one");
-    return EDN_OK;
-}
 
 /* ---- the links --------------------------------------------------------------------------------------------------- */
 
@@ -133,7 +95,11 @@ static edn_status make_links(rotating *x)
     edn_kdf_profile profile;
     edn_status st;
 
-    if ((st = find_device(x)) != EDN_OK || (st = open_account(x)) != EDN_OK)
+    if ((st = device_find(c, x->what, &x->revoked, x->err)) != EDN_OK)
+        return st;
+    if (memcmp(x->revoked.b, client_id(c)->device.b, sizeof x->revoked.b) == 0)
+        return edn_fail(x->err, EDN_E_INVALID, "that is this device; revoke it from another one");
+    if ((st = open_account(x)) != EDN_OK)
         return st;
     edn_devlog_free(x->log);
     edn_buf_reset(&x->rotate);

@@ -139,8 +139,8 @@ EDN_MUST_USE edn_status edn_grants_encode(edn_buf *out, const edn_grant *grants,
 /* EDN_E_FORMAT; EDN_E_MISSING: none for this recipient. */
 EDN_MUST_USE edn_status edn_grants_find(edn_bytes blob, const edn_device_id *recipient, edn_bytes *grant);
 
-/* The grants of a rotation to `epoch`, for every device that is active in `log` and not among `revoked`, in psk mode: the
- * psk comes from the root key of the epoch before, so that a later break of X25519 alone opens none. psk_id is
+/* The grants of a rotation to `epoch`, for every device that is active in `log` and not among `revoked`, in psk mode:
+ * the psk comes from the root key of the epoch before, so that a later break of X25519 alone opens none. psk_id is
  * T("EDNv1/grant/psk"; "epoch", recipient). The link is the one that follows `log`. */
 EDN_MUST_USE edn_status edn_rotation_grants(edn_buf *out, const edn_devlog *log, const edn_device_id *revoked,
                                             size_t revoked_n, uint32_t epoch, const edn_root_key *before,

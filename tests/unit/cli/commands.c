@@ -262,6 +262,36 @@ static void json_is_as_the_table_says(void **state)
     check_members(EDN_JSON_VERIFY, NULL, 0);
 }
 
+static void devices_are_listed_and_revoked_by_name(void **state)
+{
+    static const edn_head_status heads[] = {
+        {.device = "00112233445566778899aabbccddeeff",
+         .device_name = {(const uint8_t *)"desk", 4},
+         .self = true,
+         .active = true,
+         .dseq = 7,
+         .added_ms = 1714521600000},
+        {.device = "ff112233445566778899aabbccddeeff", .device_name = {(const uint8_t *)"ph\none", 6}},
+    };
+    (void)state;
+
+    fake.status.heads = heads;
+    fake.status.heads_n = 1;
+    CHECK_INT(run("device list --json" PASS), 0);
+    check_members(EDN_JSON_DEVICE, NULL, 0);
+    fake.status.heads_n = 2;
+    CHECK_INT(run("device list" PASS), 0);
+    check_says(out_text, "00112233\tdesk\tself\t2024-0");
+    check_says(out_text, "ff112233\tph");
+    check_says(out_text, "\trevoked\t");
+    CHECK_INT(run("device rename desk attic" PASS), 0);
+    CHECK_INT(run("device revoke phone" PASS), 0);
+    check_says(note_text, "phone is revoked.");
+    fake.fail = EDN_E_MISSING;
+    CHECK_INT(run("device revoke phone" PASS), EDN_EXIT_NOT_FOUND);
+    CHECK_INT(run("device revoke" PASS), EDN_EXIT_USAGE);
+}
+
 static void a_list_tells_ids_apart(void **state)
 {
     (void)state;
@@ -387,6 +417,7 @@ int main(void)
         FRESH(wrong_lines_are_exit_code_2),
         FRESH(nothing_found_is_exit_code_3),
         FRESH(json_is_as_the_table_says),
+        FRESH(devices_are_listed_and_revoked_by_name),
         FRESH(a_list_tells_ids_apart),
         FRESH(text_alone_is_the_text_and_a_line_end),
         FRESH(writing_takes_a_title_from_the_first_line),

@@ -186,6 +186,22 @@ edn_status edn_client_passphrase_change(edn_client *c, edn_bytes a, edn_bytes b,
     return step(err);
 }
 
+edn_status edn_client_device_rename(edn_client *c, const char *device, const char *name, edn_err *err)
+{
+    (void)c;
+    (void)device;
+    (void)name;
+    return step(err);
+}
+
+edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err)
+{
+    (void)c;
+    (void)device;
+    (void)passphrase;
+    return step(err);
+}
+
 edn_status edn_client_server_set(edn_client *c, const char *server, const char *name, edn_err *err)
 {
     (void)c;

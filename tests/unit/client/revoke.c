@@ -364,6 +364,30 @@ static void a_revocation_that_is_refused_changes_nothing(void **state)
     three_close(&t);
 }
 
+static void a_device_is_named_anew_on_all_and_found_by_the_new_name(void **state)
+{
+    three t = three_open();
+    edn_client_status s;
+    edn_err err = {EDN_OK, ""};
+    unsigned found = 0;
+
+    (void)state;
+    CHECK_OK(edn_client_device_rename(t.a, "b", "lost phone", &err));
+    CHECK_STATUS(edn_client_device_rename(t.a, "b", "again", &err), EDN_E_MISSING);
+    CHECK_STATUS(edn_client_device_rename(t.a, "c", "", &err), EDN_E_INVALID);
+    CHECK_OK(edn_client_device_rename(t.a, "c", "a", &err));
+    CHECK_STATUS(edn_client_device_rename(t.a, "a", "x", &err), EDN_E_AMBIGUOUS);
+    CHECK(sync_ok(t.a).synced);
+    CHECK(sync_ok(t.c).synced);
+    revoke_ok(t.c, "lost phone");
+    sync_ok(t.a);
+    CHECK_OK(edn_client_status_get(t.a, &s, NULL));
+    for (size_t i = 0; i < s.heads_n; i++)
+        found += !s.heads[i].active && edn_bytes_equal(s.heads[i].device_name, edn_bytes_str("lost phone"));
+    CHECK_INT(found, 1);
+    three_close(&t);
+}
+
 static void a_lost_answer_leaves_the_account_revoked_or_not_and_usable(void **state)
 {
     (void)state;
@@ -396,6 +420,7 @@ int main(void)
         cmocka_unit_test(a_device_that_was_away_goes_on_and_loses_nothing),
         cmocka_unit_test(a_device_that_joins_later_reads_old_and_new),
         cmocka_unit_test(a_revocation_that_is_refused_changes_nothing),
+        cmocka_unit_test(a_device_is_named_anew_on_all_and_found_by_the_new_name),
         cmocka_unit_test(a_lost_answer_leaves_the_account_revoked_or_not_and_usable),
     };
 
