@@ -11,7 +11,8 @@ for needed in edn_batch_verify edn_devlog_append crypto_sign_verify_detached; do
 done
 bad=$(echo "$symbols" | grep -E \
     -e '^edn_(seal|unseal|hpke|argon2|stretch|unlock|passphrase|account_key|kdf_record|root_box|prev_box|journal_key)' \
-    -e '^edn_(grant|entry_key|space_key|meta_key|index_key|aek|record_(seal|open)|batch_(seal|open)|slot|store_([^u]|unlock))' \
+    -e '^edn_(grant|entry_key|space_key|meta_key|index_key|aek|record_(seal|open)|batch_(seal|open)|slot)' \
+    -e '^edn_store_([^u]|unlock)' \
     -e '^edn_(doc|crdt|client|sync|http_|search|secret|shamir|recovery)' \
     -e '^crypto_(aead|secretbox|secretstream|box|pwhash|kx|stream|kdf|onetimeauth)' || true)
 if [ -n "$bad" ]; then
