@@ -4,8 +4,8 @@
  * call that writes is one transaction. A handle belongs to one thread at a time.
  *
  * Strings and bytes handed to callbacks are borrowed for the call. A callback must not use the client that called it:
- * what it asks for is refused with EDN_E_BUSY, and edn_client_lock does nothing. Functions that take `edn_err *` fill it with one
- * sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says otherwise. */
+ * what it asks for is refused with EDN_E_BUSY, and edn_client_lock does nothing. Functions that take `edn_err *` fill it
+ * with one sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says otherwise. */
 #ifndef EDN_CLIENT_H
 #define EDN_CLIENT_H
 

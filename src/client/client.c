@@ -320,7 +320,9 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
         codec_forget(c->codec);
         c->store_version = 0;
         edn_devlog_free(c->log);
-        c->log = NULL; /* the next transaction reads it again */
+        c->log = NULL; /* the next transaction reads it again, and makes it if there is no memory now */
+        if (edn_devlog_new(&c->log) != EDN_OK)
+            c->log = NULL;
     }
     forget_caches(c);
     return client_fail(c, st, err);

@@ -3,6 +3,7 @@
  *     identity   who this device is; init, login, passphrases      keyring   root, journal and entry keys
  *     object     entries, journals and devices as documents        catalog   the table of contents, by month
  *     outbox     local changes -> batches                          inbox     batches -> documents
+ *     reissue    batches taken back, after a clone
  *     syncing    drives src/sync over a transport
  *
  * Rows are written down in docs/spec/local-store.md. */
@@ -84,7 +85,7 @@ struct edn_client {
     edn_device_id device;     /* the id that the home was made with: binds the lock, names the session key */
     unlocked_secrets *secret; /* NULL: locked */
     bool busy;                /* between client_begin_ and client_end_ */
-    edn_devlog *log;          /* NULL until the first transaction, and after one that failed */
+    edn_devlog *log;          /* empty or NULL until the first transaction, and after one that failed */
     key_cache *keys;
     catalog *catalog;
     object_cache *objects;
@@ -193,11 +194,12 @@ EDN_MUST_USE edn_status codec_unpack(edn_client *c, edn_bytes packed, size_t siz
 
 #define DICTIONARY_SIZE_MAX ((size_t)256 << 10)
 #define DICTIONARY_ENTRIES_MIN 100u
-/* Keeps a dictionary and packs with it from now on. */
-EDN_MUST_USE edn_status dictionary_save(edn_client *c, edn_bytes bytes);
+/* Keeps a dictionary and packs with it from now on. `live`: how many entries it was made for; 0: not known. */
+EDN_MUST_USE edn_status dictionary_save(edn_client *c, edn_bytes bytes, uint64_t live);
 /* Packs without one from now on; what was packed with it still opens. */
 EDN_MUST_USE edn_status dictionary_drop(edn_client *c);
-/* Whether a diary of `live` entries should train one (again). */
+/* Whether a diary of `live` entries should train one (again). Inside a transaction that writes: an attempt is noted, so
+ * that one in vain is not made again at every sync. */
 EDN_MUST_USE edn_status dictionary_due(edn_client *c, uint64_t live, bool *out);
 /* Appends a dictionary trained on samples that lie one after the other. EDN_E_MISSING: there is not enough to learn
  * from. */
@@ -364,6 +366,10 @@ EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h,
 /* The same for a dictionary; its hash is checked. */
 EDN_MUST_USE edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
                                           edn_buf *out);
+#define BATCH_ARENA_SIZE_MAX ((size_t)64 << 20)
+/* A held batch, opened again; all of it lives in `a`. */
+EDN_MUST_USE edn_status batch_reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b,
+                                     edn_body *body);
 EDN_MUST_USE edn_status aside_count(edn_client *c, uint64_t *out);
 EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes evidence);
 /* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their

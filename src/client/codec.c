@@ -1,7 +1,7 @@
 /* Compression before sealing: u8 method ‖ payload.
  *
  *     0   the bytes as they are
- *     1   varint size ‖ one zstd frame (RFC 8878) without magic, checksum, content size and dictionary id
+ *     1   varint size ‖ one zstd frame (RFC 8878) without checksum, content size and dictionary id
  *     2   dictionary tag 4 ‖ varint size ‖ one such frame made with that dictionary
  *
  * Diary entries are short, and most of what a compressor could use stands in the other entries: a dictionary trained on
@@ -9,7 +9,8 @@
  * like anything else
  *
  *     EDN_TABLE_META   "dictionary" ‖ tag 4    the dictionary         tag = the first 4 bytes of its H32
- *                      "dictionary-current"    tag 4 ‖ u64 live entries when it was made
+ *                      "dictionary-current"    tag 4 ‖ u64 live entries when it was made; 0: it came from elsewhere
+ *                      "dictionary-tried"      u64 live entries when one was last trained, or was not to be had
  *
  * and used only where one person wrote it all (SECURITY 2.8), so lengths tell nobody about anybody else's words. The
  * size stands in front, so that a frame cannot make its reader allocate more than its caller allows. */
@@ -158,21 +159,22 @@ static edn_status load_current(edn_client *c, uint64_t *entries)
     return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
-edn_status dictionary_save(edn_client *c, edn_bytes bytes)
+static edn_status current_save(edn_client *c, const uint8_t tag[4], uint64_t live)
+{
+    uint8_t row[12];
+
+    memcpy(row, tag, 4);
+    edn_store_u64(row + 4, live);
+    c->codec->current_known = false;
+    return meta_put(c, "dictionary-current", EDN_BYTES_EMPTY, edn_bytes_of(row, sizeof row));
+}
+
+edn_status dictionary_save(edn_client *c, edn_bytes bytes, uint64_t live)
 {
     edn_hash h = edn_h32(bytes);
-    uint8_t row[12];
-    uint64_t live = 0, deleted = 0;
-    edn_status st = catalog_counts(c, &live, &deleted);
+    edn_status st = meta_put(c, "dictionary", edn_bytes_of(h.b, 4), bytes);
 
-    memcpy(row, h.b, 4);
-    edn_store_u64(row + 4, live);
-    if (st == EDN_OK)
-        st = meta_put(c, "dictionary", edn_bytes_of(h.b, 4), bytes);
-    if (st == EDN_OK)
-        st = meta_put(c, "dictionary-current", EDN_BYTES_EMPTY, edn_bytes_of(row, sizeof row));
-    c->codec->current_known = false;
-    return st;
+    return st == EDN_OK ? current_save(c, h.b, live) : st;
 }
 
 edn_status dictionary_drop(edn_client *c)
@@ -183,13 +185,27 @@ edn_status dictionary_drop(edn_client *c)
 
 edn_status dictionary_due(edn_client *c, uint64_t live, bool *out)
 {
-    uint64_t then;
+    edn_buf row = EDN_BUF_INIT(16);
+    uint64_t then, tried = 0;
+    uint8_t now[8];
     edn_status st = load_current(c, &then);
 
+    *out = false;
+    if (st != EDN_OK || live < DICTIONARY_ENTRIES_MIN)
+        return st;
+    /* Another device's comes before the entries that it was made of: it counts as made for what is here by now. */
+    if (c->codec->has_current && then == 0)
+        return current_save(c, c->codec->current, live);
+    st = meta_get(c, "dictionary-tried", EDN_BYTES_EMPTY, &row);
+    if (st == EDN_OK && row.n == sizeof now)
+        tried = edn_load_u64(row.p);
+    edn_buf_dispose(&row);
+    if (st != EDN_OK && st != EDN_E_MISSING)
+        return st;
     /* A first one as soon as there is enough to learn from; a better one each time the diary has grown eightfold. */
-    *out = live >= DICTIONARY_ENTRIES_MIN &&
-           (!c->codec->has_current || live / 8 >= EDN_MAX(then, (uint64_t)DICTIONARY_ENTRIES_MIN));
-    return st;
+    *out = live / 2 >= tried && (!c->codec->has_current || live / 8 >= EDN_MAX(then, (uint64_t)DICTIONARY_ENTRIES_MIN));
+    edn_store_u64(now, live);
+    return *out ? meta_put(c, "dictionary-tried", EDN_BYTES_EMPTY, edn_bytes_of(now, sizeof now)) : EDN_OK;
 }
 
 edn_status dictionary_train(const edn_buf *samples, const size_t *sizes, unsigned n, edn_buf *out)

@@ -15,7 +15,6 @@
 #define RECORD_FORMAT 1u
 #define EVIDENCE_MAX 64u
 #define ASIDE_KEY_SIZE 29u
-#define BATCH_ARENA_SIZE_MAX ((size_t)64 << 20)
 
 /* ---- opening one record ------------------------------------------------------------------------------------------ */
 
@@ -127,7 +126,7 @@ static edn_status apply_dictionary(edn_client *c, const edn_batch_header *h, con
     edn_status st = record_dictionary(c, h, r, index, &dictionary);
 
     if (st == EDN_OK)
-        st = dictionary_save(c, edn_buf_view(&dictionary));
+        st = dictionary_save(c, edn_buf_view(&dictionary), 0);
     edn_buf_wipe(&dictionary);
     return st;
 }
@@ -287,9 +286,8 @@ static edn_status gather_aside(void *ctx, edn_bytes key, edn_status st, edn_byte
     return edn_buf_status(&l->keys);
 }
 
-/* A held batch, opened again. */
-static edn_status reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b,
-                         edn_body *body)
+edn_status batch_reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b,
+                        edn_body *body)
 {
     EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
     edn_buf bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX), plain = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
@@ -323,7 +321,7 @@ static edn_status retry_one(edn_client *c, const uint8_t *key, inbox_figures *f,
         dseq = dseq << 8 | edn_read_u8(&r, "dseq");
     for (int i = 0; i < 4; i++)
         index = index << 8 | edn_read_u8(&r, "index");
-    st = reopen(c, &device, dseq, &a, &b, &body);
+    st = batch_reopen(c, &device, dseq, &a, &b, &body);
     if (st == EDN_OK && index >= body.records_n)
         st = EDN_E_FORMAT;
     if (st == EDN_OK)
@@ -380,14 +378,33 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
     return st;
 }
 
-edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *f)
+/* Another process may have kept some of the links since this sync began: those are left, if they are the same. */
+static edn_status keep_links(edn_client *c, const edn_sync_action *save)
 {
     uint64_t count = edn_devlog_count(c->log);
+    edn_link_info info;
+    edn_hash held, came;
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < save->links_n; i++) {
+        if ((st = edn_link_peek(save->links[i], &info)) != EDN_OK)
+            return st;
+        came = edn_link_hash(save->links[i]);
+        if (edn_devlog_hash_at(c->log, info.seq, &held))
+            st = memcmp(held.b, came.b, sizeof held.b) == 0 ? EDN_OK : EDN_E_FORK;
+        else
+            st = info.seq == count++ ? log_save_link(c, info.seq, save->links[i]) : EDN_E_CONFLICT;
+    }
+    return st;
+}
+
+edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *f)
+{
     heads h;
     edn_status st = heads_load(c, &h);
 
-    for (size_t i = 0; st == EDN_OK && i < save->links_n; i++)
-        st = log_save_link(c, count + i, save->links[i]);
+    if (st == EDN_OK)
+        st = keep_links(c, save);
     if (st == EDN_OK && save->links_n && (st = log_load(c)) == EDN_OK)
         st = passphrase_settle(c, false);
     for (size_t i = 0; st == EDN_OK && i < save->batches_n; i++) {
@@ -404,144 +421,5 @@ edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures 
     if (st == EDN_OK && save->batches_n)
         st = retry_aside(c, f);
     heads_dispose(&h);
-    return st;
-}
-
-/* ---- giving up an id --------------------------------------------------------------------------------------------- */
-
-/* What this device wrote under numbers that its other copy has used for something else: for each document, the first
- * such event. */
-typedef struct reissue {
-    edn_entry_id *ids;
-    uint64_t *seq_from;
-    size_t n, cap;
-} reissue;
-
-static edn_status reissue_note(reissue *x, const edn_entry_id *id, uint64_t seq_from)
-{
-    for (size_t i = 0; i < x->n; i++) {
-        if (memcmp(x->ids[i].b, id->b, sizeof id->b) == 0) {
-            x->seq_from[i] = EDN_MIN(x->seq_from[i], seq_from);
-            return EDN_OK;
-        }
-    }
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? 2 * x->cap : 16;
-        edn_entry_id *ids = realloc(x->ids, cap * sizeof *ids);
-        uint64_t *seqs;
-        if (!ids)
-            return EDN_E_NOMEM;
-        x->ids = ids;
-        seqs = realloc(x->seq_from, cap * sizeof *seqs);
-        if (!seqs)
-            return EDN_E_NOMEM;
-        x->seq_from = seqs;
-        x->cap = cap;
-    }
-    x->ids[x->n] = *id;
-    x->seq_from[x->n++] = seq_from;
-    return EDN_OK;
-}
-
-static edn_status reissue_batch(edn_client *c, const edn_device_id *old, uint64_t dseq, reissue *x)
-{
-    edn_arena a = edn_arena_init(BATCH_ARENA_SIZE_MAX);
-    edn_buf message = EDN_BUF_INIT((size_t)4 << 20);
-    edn_batch b;
-    edn_body body;
-    record_head head;
-    edn_status st = reopen(c, old, dseq, &a, &b, &body);
-
-    for (uint32_t i = 0; st == EDN_OK && i < body.records_n; i++) {
-        if (body.records[i].type == EDN_RECORD_JOURNAL_KEY) {
-            st = keys_journal_resend(c, &body.records[i].journal, body.records[i].journal_epoch);
-            continue;
-        }
-        if (body.records[i].type == EDN_RECORD_DICTIONARY) {
-            st = dictionary_drop(c); /* nobody has it: the next batches go without, until one is trained again */
-            continue;
-        }
-        edn_buf_reset(&message);
-        st = record_message(c, &b.header, &body.records[i], i, &message, &head);
-        if (st == EDN_OK)
-            st = reissue_note(x, &body.records[i].entry, head.seq_from);
-    }
-    if (st == EDN_OK)
-        st = batch_drop(c, old, dseq);
-    edn_buf_wipe(&message);
-    edn_arena_dispose(&a);
-    return st;
-}
-
-static edn_status reissue_dirty(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
-{
-    edn_buf *out = ctx;
-
-    (void)value;
-    if (st == EDN_OK && key.n == sizeof(edn_entry_id))
-        edn_put_bytes(out, key.p, key.n);
-    return edn_buf_status(out);
-}
-
-/* The document without the events of the old name, then made to show again what it showed, under the new one. */
-static edn_status reissue_document(edn_client *c, const edn_device_id *old, const edn_entry_id *id, uint64_t seq_from)
-{
-    edn_agent_id agent;
-    edn_doc *without = NULL, *shown;
-    object *o;
-    edn_status st = object_get(c, id, &o);
-
-    memcpy(agent.b, old->b, sizeof agent.b);
-    if (st != EDN_OK || (st = edn_doc_without(o->doc, agent, seq_from, &without)) != EDN_OK)
-        return st;
-    shown = o->doc;
-    o->doc = without;
-    o->rewrite = true;
-    if ((st = dirty_put(c, id, 0)) != EDN_OK) { /* under the new name nothing has been sent */
-        edn_doc_free(shown);
-        return st;
-    }
-    object_author(c, o);
-    if ((st = doc_become(o->doc, shown)) == EDN_OK)
-        st = object_wrote(c, o, 0);
-    o->changed = true;
-    edn_doc_free(shown);
-    return st;
-}
-
-edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq)
-{
-    reissue x = {NULL, NULL, 0, 0};
-    edn_buf dirty = EDN_BUF_INIT((size_t)64 << 20);
-    heads h;
-    edn_head back = {.device = *old, .dseq = dseq};
-    const edn_head *last;
-    uint64_t seq_from;
-    edn_status st = heads_load(c, &h);
-
-    last = st == EDN_OK ? edn_heads_find(h.p, h.n, old) : NULL;
-    for (uint64_t i = dseq + 1; st == EDN_OK && last && i <= last->dseq; i++)
-        st = reissue_batch(c, old, i, &x);
-    if (st == EDN_OK)
-        st = edn_store_scan(c->store, EDN_TABLE_DIRTY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, reissue_dirty, &dirty);
-    for (size_t at = 0; st == EDN_OK && at < dirty.n; at += sizeof(edn_entry_id)) {
-        edn_entry_id id;
-        memcpy(id.b, dirty.p + at, sizeof id.b);
-        if ((st = dirty_get(c, &id, &seq_from)) == EDN_OK)
-            st = reissue_note(&x, &id, seq_from);
-    }
-    for (size_t i = 0; st == EDN_OK && i < x.n; i++)
-        st = reissue_document(c, old, &x.ids[i], x.seq_from[i]);
-    if (st == EDN_OK && dseq > 0)
-        st = batch_hash_load(c, old, dseq, &back.hash);
-    if (st == EDN_OK && last) {
-        st = dseq > 0 ? heads_set(&h, &back) : heads_remove(&h, old);
-        if (st == EDN_OK)
-            st = heads_save(c, &h);
-    }
-    heads_dispose(&h);
-    edn_buf_dispose(&dirty);
-    free(x.ids);
-    free(x.seq_from);
     return st;
 }

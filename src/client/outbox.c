@@ -490,7 +490,7 @@ static edn_status make_dictionary(writer *w)
     if (st == EDN_OK)
         st = dictionary_train(&s->samples, s->sizes, s->n, &dictionary);
     if (st == EDN_OK && (st = send_dictionary(w, edn_buf_view(&dictionary))) == EDN_OK)
-        st = dictionary_save(c, edn_buf_view(&dictionary));
+        st = dictionary_save(c, edn_buf_view(&dictionary), live);
     edn_buf_wipe(&s->samples);
     free(s);
     edn_buf_wipe(&dictionary);

@@ -520,6 +520,8 @@ typedef struct watching {
     edn_etag etag;    /* the state in which the last sync left the server */
     int home_fd;      /* tells when a file of the home changes; -1 */
     bool stop;
+    bool heard; /* there is a reason to sync again */
+    bool alive; /* the stream was there */
 } watching;
 
 static bool has_local_changes(watching *w)
@@ -559,14 +561,18 @@ static bool on_event(void *ctx, edn_bytes data)
 {
     watching *w = ctx;
 
-    if (data.n)
-        return !is_news(w, data);
+    w->alive = true;
+    if (data.n) {
+        w->heard = is_news(w, data);
+        return !w->heard;
+    }
     drain(w->home_fd);
     if (!w->go_on(w->ctx, NULL)) {
         w->stop = true;
         return false;
     }
-    return !has_local_changes(w);
+    w->heard = has_local_changes(w);
+    return !w->heard;
 }
 
 /* The home's files, so that a change by another process is noticed at once and not at the next look. */
@@ -581,24 +587,33 @@ static int watch_home(edn_client *c)
     return fd;
 }
 
+/* EDN_OK also when the stream just ended: `heard` tells. */
 static edn_status wait_for_word(watching *w, edn_err *err)
 {
-    edn_sync_remote remote;
+    edn_sync_remote remote = {0};
     edn_hash heads_hash;
     const edn_transport *t;
-    edn_status st = client_begin_read(w->c, err);
+    edn_status st;
 
-    if (st != EDN_OK || (st = client_end_read(w->c, remote_load(w->c, &remote), err)) != EDN_OK)
-        return st;
-    st = client_transport(w->c, client_id(w->c)->server, &t, err);
-    heads_hash = edn_heads_hash(remote.heads, remote.heads_n);
-    w->etag = edn_etag_of(&client_id(w->c)->space, remote.log_count, &remote.log_head, &heads_hash);
-    w->version = edn_store_version(w->c->store);
     drain(w->home_fd);
-    if (st == EDN_OK && t->events && remote.token[0])
+    w->alive = false;
+    w->heard = has_local_changes(w); /* what another process wrote while the sync was under way */
+    if (w->heard)
+        return EDN_OK;
+    st = client_begin_read(w->c, err);
+    if (st == EDN_OK)
+        st = client_end_read(w->c, remote_load(w->c, &remote), err);
+    if (st == EDN_OK) {
+        heads_hash = edn_heads_hash(remote.heads, remote.heads_n);
+        w->etag = edn_etag_of(&client_id(w->c)->space, remote.log_count, &remote.log_head, &heads_hash);
+        st = client_transport(w->c, client_id(w->c)->server, &t, err);
+    }
+    if (st == EDN_OK && t->events && remote.token[0]) {
         st = t->events(t->ctx, "/v1/events", remote.token, w->home_fd, on_event, w, err);
-    else if (st == EDN_OK)
-        pause_ms(1000);
+    } else if (st == EDN_OK) {
+        pause_ms(1000); /* nothing would tell: it asks every now and then */
+        w->heard = true;
+    }
     edn_wipe(remote.token, sizeof remote.token);
     edn_sync_remote_dispose(&remote);
     return st;
@@ -619,6 +634,7 @@ edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
     edn_status st = EDN_OK;
 
     while (!w.stop) {
+        w.version = edn_store_version(c->store);
         st = client_sync(c, options, full, &result, err);
         if (st != EDN_OK && !worth_waiting(st))
             break;
@@ -626,17 +642,24 @@ edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
             st = EDN_OK;
             break;
         }
-        if (st != EDN_OK) { /* the network or the server is away: ever longer, up to a minute */
-            for (unsigned i = 0; i < wait_s && !w.stop; i++) {
-                pause_ms(1000);
-                w.stop = !go_on_fn(ctx, NULL);
-            }
-            wait_s = EDN_MIN(2 * wait_s, 60u);
+        if (st == EDN_OK && (st = wait_for_word(&w, err)) == EDN_E_DENIED && !full) {
+            full = true; /* the token has run out: log in again */
             continue;
         }
-        wait_s = 1;
-        full = wait_for_word(&w, err) == EDN_E_DENIED; /* the token has run out: log in again */
+        full = false;
+        if (w.alive || (st == EDN_OK && w.heard))
+            wait_s = 1;
+        if (st == EDN_OK && w.heard)
+            continue;
+        /* The network, the server or its stream is away: ever longer, up to a minute. */
+        for (unsigned i = 0; i < wait_s && !w.stop; i++) {
+            pause_ms(1000);
+            w.stop = !go_on_fn(ctx, NULL);
+        }
+        wait_s = EDN_MIN(2 * wait_s, 60u);
     }
+    if (w.stop)
+        st = EDN_OK;
     if (w.home_fd >= 0)
         close(w.home_fd);
     return st;

@@ -536,6 +536,111 @@ static void versions_have_the_same_numbers_on_both_devices(void **state)
     world_free(w);
 }
 
+/* ---- dictionaries, and two processes ----------------------------------------------------------------------------- */
+
+static edn_status import_words(void *ctx, edn_import_item *item, bool *done)
+{
+    static char text[1200];
+    importing *im = ctx;
+    check_rng rng = {im->i * 7919 + 1};
+    size_t n = 0;
+
+    *done = im->i == im->n;
+    while (n < im->stop_at)
+        n += (size_t)snprintf(text + n, sizeof text - n, "w%03u ", (unsigned)check_below(&rng, 700));
+    item->draft.date = edn_bytes_str("2024-05-01");
+    item->draft.text = edn_bytes_of(text, n);
+    im->i++;
+    return EDN_OK;
+}
+
+static void a_new_device_counts_the_dictionary_that_came_as_made_for_what_came(void **state)
+{
+    (void)state;
+    world *w = world_of_two();
+    edn_client *a = world_open(w, "a"), *b = world_open(w, "b");
+    importing im = {.n = 900, .stop_at = 600};
+    edn_import_result r;
+    edn_buf row = EDN_BUF_INIT(64);
+    bool due = true;
+
+    CHECK_OK(edn_client_import(a, import_words, &im, NULL, &r, NULL));
+    sync_all(a, b);
+    CHECK_OK(client_begin_write(b, NULL));
+    CHECK_OK(meta_get(b, "dictionary-current", EDN_BYTES_EMPTY, &row)); /* one was trained, and is here */
+    CHECK_OK(dictionary_due(b, 900, &due));
+    CHECK(!due);
+    CHECK_OK(dictionary_due(b, 8 * 900, &due));
+    CHECK(due);
+    CHECK_OK(client_end_write(b, EDN_OK, NULL));
+    edn_buf_dispose(&row);
+    edn_client_close(a);
+    edn_client_close(b);
+    world_free(w);
+}
+
+static void training_in_vain_is_not_tried_again_at_every_sync(void **state)
+{
+    (void)state;
+    world *w = world_of_two();
+    edn_client *a = world_open(w, "a");
+    importing im = {.n = 150, .stop_at = 20}; /* enough entries, too little text */
+    edn_import_result r;
+    bool due = true;
+
+    CHECK_OK(edn_client_import(a, import_words, &im, NULL, &r, NULL));
+    sync_ok(a);
+    CHECK_OK(client_begin_write(a, NULL));
+    CHECK_OK(dictionary_due(a, 151, &due));
+    CHECK(!due);
+    CHECK_OK(dictionary_due(a, 300, &due));
+    CHECK(due);
+    CHECK_OK(client_end_write(a, EDN_OK, NULL));
+    edn_client_close(a);
+    world_free(w);
+}
+
+/* While the first process waits for an answer with a new link, the second one takes it in. */
+static void sync_second(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    edn_client **again = ctx, *c = *again;
+
+    (void)rq;
+    (void)answer;
+    (void)w;
+    if (c) {
+        *again = NULL;
+        sync_ok(c);
+    }
+}
+
+static void two_processes_that_take_in_the_same_links_keep_each_once(void **state)
+{
+    (void)state;
+    world *w = world_of_two();
+    edn_client *a = world_open(w, "a"), *again = world_open(w, "a"), *second = again;
+    edn_draft d = {.date = edn_bytes_str("2024-05-02"), .text = edn_bytes_str("x")};
+    edn_verify_result v;
+    edn_client *c;
+
+    sync_ok(a);
+    sync_ok(again);
+    c = world_login(w, "c"); /* a link that both processes lack */
+    add(c, &d);
+    sync_ok(c);
+    w->tamper = sync_second;
+    w->tamper_ctx = &second;
+    sync_ok(a);
+    CHECK_OK(edn_client_verify(a, NULL, NULL, NULL, &v, NULL));
+    CHECK_INT(v.damaged, 0);
+    CHECK_INT(v.links, 4);
+    sync_ok(again);
+    edn_client_close(a);
+    edn_client_close(again);
+    edn_client_close(c);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -551,6 +656,9 @@ int main(void)
         cmocka_unit_test(an_export_goes_by_date_and_then_id),
         cmocka_unit_test(a_damaged_entry_does_not_keep_the_others_in),
         cmocka_unit_test(versions_have_the_same_numbers_on_both_devices),
+        cmocka_unit_test(a_new_device_counts_the_dictionary_that_came_as_made_for_what_came),
+        cmocka_unit_test(training_in_vain_is_not_tried_again_at_every_sync),
+        cmocka_unit_test(two_processes_that_take_in_the_same_links_keep_each_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
