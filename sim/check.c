@@ -120,8 +120,7 @@ void check_text(sim *s, const shown *v, uint16_t entry, unsigned who)
             continue;
         if ((t->left && place[t->left - SIM_TOKEN_FIRST] && !before(place, t->left, v->text[i])) ||
             (t->right && place[t->right - SIM_TOKEN_FIRST] && !before(place, v->text[i], t->right)))
-            sim_violation(s, "device %u: entry %u shows characters in an order in which nobody wrote them", who,
-                          entry);
+            sim_violation(s, "device %u: entry %u shows characters in an order in which nobody wrote them", who, entry);
     }
     s->f.checks += v->n;
     free(place);
@@ -288,6 +287,14 @@ static uint64_t dseq_of(const edn_head *p, size_t n, const edn_device_id *id)
     return 0;
 }
 
+void check_status_synced(device *d)
+{
+    edn_client_status st;
+
+    if (status_of(d, &st) && !st.synced)
+        sim_violation(d->s, "device %u: a sync says synced, and its status has no receipt for that", d->index);
+}
+
 void check_synced(device *d)
 {
     sim *s = d->s;
@@ -398,7 +405,7 @@ static void facts_check(sim *s, device *d)
 
 static const char *value_of(const shown *v, const char *name)
 {
-    return strcmp(name, "title") == 0 ? v->title
+    return strcmp(name, "title") == 0  ? v->title
            : strcmp(name, "date") == 0 ? v->date
            : strcmp(name, "mood") == 0 ? v->mood
                                        : v->journal;

@@ -397,6 +397,8 @@ edn_status device_sync(device *d)
     if (st == EDN_OK && lost && s->honest && !s->model.clones && !d->told_rollback)
         sim_violation(s, "device %u: the server lost what it had signed for, and nobody said so", d->index);
     if (st == EDN_OK && !crashed) {
+        if (d->synced)
+            check_status_synced(d);
         check_state(d);
         if (d->synced && s->evil == EVIL_NONE)
             check_synced(d);

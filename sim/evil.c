@@ -77,7 +77,10 @@ static void pulled(sim *s, edn_msg_pulled *m, edn_arena *a)
         }
         break;
     case EVIL_TRUNCATE:
-        m->batches_n -= m->batches_n ? 1 + sim_below(r, m->batches_n) : 0;
+        if (m->batches_n && sim_chance(r, 1, 2)) /* one in the middle */
+            memmove(m->batches + k, m->batches + k + 1, (--m->batches_n - k) * sizeof *m->batches);
+        else
+            m->batches_n -= m->batches_n ? 1 + sim_below(r, m->batches_n) : 0;
         break;
     case EVIL_SWAP:
         if (m->batches_n > 1) {

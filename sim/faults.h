@@ -6,7 +6,7 @@
 #define SIM_GROUPS(X) X(NET) X(DISK) X(SERVER) X(CLOCK) X(PROCESS) X(RESTORE) X(CLONE) X(EVIL)
 
 #define SIM_EVILS(X) \
-    X(ALTER, "alters bytes of an answer")            X(TRUNCATE, "leaves out the end of a list") \
+    X(ALTER, "alters bytes of an answer")            X(TRUNCATE, "leaves out one of a list, or its end") \
     X(SWAP, "puts one batch's bytes in another's")   X(REVERSE, "turns the order of batches round") \
     X(TWICE, "gives everything out twice")           X(OLD, "gives yesterday's answer") \
     X(WITHHOLD, "hides one device's batches")        X(GARBAGE, "gives out batches of noise") \

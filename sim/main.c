@@ -9,13 +9,13 @@
 typedef struct args {
     sim_options o;
     uint64_t seeds;
-    bool shrink, faults;
+    bool shrink, faults, until_broken;
     unsigned twice; /* every so many seeds one runs twice */
 } args;
 
 static const char usage[] =
     "usage: edn-sim [--seed N] [--seeds COUNT] [--days D] [--devices K] [--faults MASK] [--twice EVERY] [--list]\n"
-    "               [--shrink] [--verbose]\n";
+    "               [--shrink] [--verbose] [--until-broken]\n";
 
 static bool number(const char *text, uint64_t *out)
 {
@@ -37,6 +37,10 @@ static bool parse(int argc, char **argv, args *a)
         }
         if (strcmp(name, "--shrink") == 0) {
             a->shrink = true;
+            continue;
+        }
+        if (strcmp(name, "--until-broken") == 0) {
+            a->until_broken = true;
             continue;
         }
         if (strcmp(name, "--list") == 0) {
@@ -168,7 +172,7 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    for (uint64_t i = 0; i < a.seeds; i++, a.o.seed++) {
+    for (uint64_t i = 0; i < a.seeds && !(bad && a.until_broken); i++, a.o.seed++) {
         uint64_t trace, used;
         bool broken;
         sim_run(s, &a.o);

@@ -29,7 +29,9 @@ static bool serve_one(device *d, const char *path, const char *bearer, bool get,
     sim *s = d->s;
     serving *v = &s->srv;
     static const uint8_t address[4] = {127, 0, 0, 1};
-    edn_server_request request = {.method = get ? EDN_SERVER_GET : put ? EDN_SERVER_PUT : EDN_SERVER_POST,
+    edn_server_request request = {.method = get   ? EDN_SERVER_GET
+                                            : put ? EDN_SERVER_PUT
+                                                  : EDN_SERVER_POST,
                                   .path = edn_bytes_str(path),
                                   .bearer = bearer ? edn_bytes_str(bearer) : EDN_BYTES_EMPTY,
                                   .address = edn_bytes_of(address, sizeof address),

@@ -76,8 +76,7 @@ static void type_text(plan *p, bool strike)
     for (size_t i = 0; i < burst; i++) {
         uint32_t left = at + i ? text[at + i - 1] : 0;
         uint32_t right = at < out ? text[at + burst] : 0;
-        text[at + i] = p->inserted[p->c.inserted_n++] =
-            model_token(&s->model, p->c.entry, p->c.author, left, right);
+        text[at + i] = p->inserted[p->c.inserted_n++] = model_token(&s->model, p->c.entry, p->c.author, left, right);
     }
     free(w->text);
     w->text = text;
@@ -93,9 +92,10 @@ static bool as_wanted(const plan *p, const shown *now)
 {
     const shown *w = &p->want;
 
-    return now->there && now->n == w->n && (now->n == 0 || memcmp(now->text, w->text, now->n * sizeof *now->text) == 0) &&
-           now->deleted == w->deleted && strcmp(now->title, w->title) == 0 && strcmp(now->date, w->date) == 0 &&
-           strcmp(now->mood, w->mood) == 0 && strcmp(now->tags, w->tags) == 0 && strcmp(now->journal, w->journal) == 0;
+    return now->there && now->n == w->n &&
+           (now->n == 0 || memcmp(now->text, w->text, now->n * sizeof *now->text) == 0) && now->deleted == w->deleted &&
+           strcmp(now->title, w->title) == 0 && strcmp(now->date, w->date) == 0 && strcmp(now->mood, w->mood) == 0 &&
+           strcmp(now->tags, w->tags) == 0 && strcmp(now->journal, w->journal) == 0;
 }
 
 /* What a call left behind: done, not done, and nothing else. */
@@ -325,6 +325,8 @@ static void act_journal(device *d)
         st = edn_client_journal_new(d->c, edn_bytes_str(name), &s->journals[s->journals_n], &err);
         if (st == EDN_OK)
             s->journals_n++;
+        else if (st == EDN_E_EXISTS)
+            st = EDN_OK; /* the dice gave a name twice */
     } else {
         st = edn_client_journal_rename(d->c, &s->journals[sim_below(&s->plan, s->journals_n)], edn_bytes_str(name),
                                        &err);

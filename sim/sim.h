@@ -89,19 +89,19 @@ typedef struct model {
     size_t writes_n, writes_cap;
     edn_entry_id entries[SIM_ENTRIES_MAX];
     size_t entries_n;
-    bool clones; /* a device was copied: what it wrote may be said twice */
-    struct log_row { /* what was done, in order */
+    bool clones;              /* a device was copied: what it wrote may be said twice */
+    struct log_row {          /* what was done, in order */
         uint8_t author, kind; /* kind 0: token inserted, 1: token deleted, 2: write */
         uint32_t what;
-    } *log;
+    } * log;
     size_t log_n, log_cap;
     size_t covered_log[SIM_DEVICES_MAX]; /* the server has signed for all that a device did before */
 } model;
 
 void model_dispose(model *m);
 uint32_t model_token(model *m, uint16_t entry, uint8_t author, uint32_t left, uint32_t right);
-token *model_find(model *m, uint32_t scalar); /* NULL: nobody wrote it */
-void model_done(model *m, const change *c);   /* it was acknowledged, or found to be done */
+token *model_find(model *m, uint32_t scalar);            /* NULL: nobody wrote it */
+void model_done(model *m, const change *c);              /* it was acknowledged, or found to be done */
 int model_entry(const model *m, const edn_entry_id *id); /* -1: unknown */
 void model_covered(model *m, uint8_t author);            /* a receipt covers all that the device has done */
 size_t model_mark(const model *m);
@@ -144,12 +144,12 @@ typedef struct device {
     uint8_t copy_session[EDN_SESSION_KEY_SIZE];
     char copy_passphrase[32];
     unsigned findings[EDN_STATUS_COUNT]; /* in the sync at hand */
-    fault_kind armed; /* what may happen in the call at hand; FAULT_KINDS: nothing */
-    int inflight;     /* the entry that the call at hand is about, or INFLIGHT_ */
-    edn_head *receipt_heads; /* what the last receipt covered */
+    fault_kind armed;                    /* what may happen in the call at hand; FAULT_KINDS: nothing */
+    int inflight;                        /* the entry that the call at hand is about, or INFLIGHT_ */
+    edn_head *receipt_heads;             /* what the last receipt covered */
     size_t receipt_heads_n;
     bool told_rollback; /* since then */
-    edn_buf replay;                      /* a request that is still on its way */
+    edn_buf replay;     /* a request that is still on its way */
     char replay_path[128], replay_bearer[EDN_TOKEN_SIZE_MAX + 1];
 } device;
 
@@ -167,7 +167,7 @@ typedef struct serving {
     uint64_t down_until_ms;
     bool fail_blobs;
     bool ever_restored;
-    edn_head *promised;     /* the newest of each device that a "synced" counted on */
+    edn_head *promised; /* the newest of each device that a "synced" counted on */
     size_t promised_n;
 } serving;
 
@@ -204,8 +204,8 @@ struct sim {
     edn_account_id account;
     bool account_known, begun; /* before that nothing breaks */
     unsigned writer;           /* where the one writer is */
-    bool solo;   /* one person, on one device after another, each synced before it is left */
-    bool calm;   /* faults have stopped */
+    bool solo;                 /* one person, on one device after another, each synced before it is left */
+    bool calm;                 /* faults have stopped */
     unsigned calm_rounds;
     bool honest; /* so far no answer was rewritten */
     evil_kind evil;
@@ -216,7 +216,7 @@ struct sim {
     size_t journals_n;
     struct seen_state {
         uint64_t heads, view;
-    } *states; /* what a device showed that held these batches */
+    } * states; /* what a device showed that held these batches */
     size_t states_n, states_cap;
     uint64_t trace;
     figures f;
@@ -287,10 +287,11 @@ void shown_copy(shown *to, const shown *from);
 edn_status check_show(device *d, const edn_entry_id *id, shown *out);
 void check_views(device *d, bool after_crash); /* looks at every entry again and compares */
 void check_text(sim *s, const shown *v, uint16_t entry, unsigned who);
-void check_state(device *d);     /* the same batches, the same diary */
-void check_synced(device *d);    /* the server holds what it signed for */
-bool check_server_lost(device *d); /* the server holds less than this device has a receipt for */
-void check_converged(sim *s);    /* when all is calm */
+void check_state(device *d);         /* the same batches, the same diary */
+void check_status_synced(device *d); /* the status, made from the kept receipt, says so too */
+void check_synced(device *d);        /* the server holds what it signed for */
+bool check_server_lost(device *d);   /* the server holds less than this device has a receipt for */
+void check_converged(sim *s);        /* when all is calm */
 void check_wire(sim *s, const char *what, edn_bytes bytes);
 void check_disk(void *ctx, const char *path, uint64_t at, edn_bytes bytes);
 uint64_t sim_hash(uint64_t h, const void *p, size_t n);

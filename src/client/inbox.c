@@ -9,6 +9,8 @@
  *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
 #include "client_priv.h"
 
+#include "base/plant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -372,7 +374,7 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
             if (st == EDN_OK)
                 f->records++;
             else if (concerns_record(st))
-                st = aside_put(c, h, i, st);
+                st = EDN_PLANT(drops_aside) ? EDN_OK : aside_put(c, h, i, st);
         }
     }
     return st;
@@ -418,7 +420,7 @@ edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures 
     }
     if (st == EDN_OK && save->batches_n)
         st = heads_save(c, &h);
-    if (st == EDN_OK && save->batches_n)
+    if (st == EDN_OK && save->batches_n && !EDN_PLANT(never_retries))
         st = retry_aside(c, f);
     heads_dispose(&h);
     return st;

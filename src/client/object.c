@@ -10,6 +10,8 @@
  * the base: so a change costs what it weighs, and opening costs at most half more than it must. */
 #include "client_priv.h"
 
+#include "base/plant.h"
+
 #include <stdlib.h>
 
 #define OBJECTS_MAX 128u
@@ -249,7 +251,7 @@ static edn_status flush(edn_client *c, object *o)
     if ((st = describe(c, o)) != EDN_OK || (st = tail_pays(o) ? put_tail(c, o) : put_whole(c, o)) != EDN_OK)
         return st;
     if (o->dirty && (st = dirty_get(c, &o->id, &from)) == EDN_E_MISSING)
-        st = dirty_put(c, &o->id, o->unsent_from);
+        st = EDN_PLANT(loses_dirty_mark) ? EDN_OK : dirty_put(c, &o->id, o->unsent_from);
     if (st == EDN_OK) {
         o->changed = o->dirty = o->fresh = o->rewrite = false;
         edn_buf_reset(&o->tail);

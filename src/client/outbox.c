@@ -9,6 +9,8 @@
  * the packed dictionary. */
 #include "client_priv.h"
 
+#include "base/plant.h"
+
 #include <stdlib.h>
 
 #define BODY_SIZE_MAX ((size_t)3900 << 10) /* its padded bucket still fits a batch */
@@ -204,7 +206,7 @@ static size_t heads_of_others(const writer *w, edn_head *out)
     size_t n = 0;
 
     for (size_t i = 0; i < w->h.n; i++)
-        if (memcmp(w->h.p[i].device.b, w->self.device.b, sizeof w->self.device.b) != 0)
+        if (memcmp(w->h.p[i].device.b, w->self.device.b, sizeof w->self.device.b) != 0 && !EDN_PLANT(forgets_heads))
             out[n++] = w->h.p[i];
     return n;
 }

@@ -1,6 +1,8 @@
 /* Drives the sync engine: carries its requests, keeps what it has checked, and remembers what it learned. */
 #include "client_priv.h"
 
+#include "base/plant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -447,7 +449,7 @@ static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
         return st;
     if ((st = outbox_count(c, &unsent)) == EDN_OK && (st = aside_count(c, &out->set_aside)) == EDN_OK)
         st = passphrase_pending(c, &pending);
-    out->synced = out->synced && unsent == 0;
+    out->synced = EDN_PLANT(synced_without_receipt) || (out->synced && unsent == 0);
     if ((st = client_end_read(c, st, err)) != EDN_OK || !pending || !covered)
         return st;
     /* The log at the server is the one here: a passphrase change that waits is in it, or never arrived. */

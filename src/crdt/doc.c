@@ -1,5 +1,7 @@
 #include "doc.h"
 
+#include "base/plant.h"
+
 #include <stdlib.h>
 
 /* Events that the walker is behind before it is thrown away: about what making it anew costs. */
@@ -352,9 +354,10 @@ static void field_apply(edn_doc *doc, const edn_op *op)
     if (!found) {
         memmove(old + 1, old, (doc->n_fields++ - at) * sizeof *old);
         *old = fresh;
-    } else if (fresh.lamport > old->lamport ||
-               (fresh.lamport == old->lamport &&
-                edn_agent_id_compare(&doc->log.agents[fresh.agent].id, &doc->log.agents[old->agent].id) > 0)) {
+    } else if (!EDN_PLANT(first_write_wins) &&
+               (fresh.lamport > old->lamport ||
+                (fresh.lamport == old->lamport &&
+                 edn_agent_id_compare(&doc->log.agents[fresh.agent].id, &doc->log.agents[old->agent].id) > 0))) {
         *old = fresh;
     }
 }

@@ -1,5 +1,7 @@
 #include "crypto/seal.h"
 
+#include "base/plant.h"
+
 #include <sodium.h>
 
 #include "crypto/seal_priv.h"
@@ -40,6 +42,8 @@ void edn_seal_nonce(uint8_t nonce[24], const uint8_t key[32], const uint8_t rnd[
     edn_kdf(hedge.b, sizeof hedge.b, key, EDN_LABEL_HEDGE);
     edn_kdf_t(nonce, EDN_SEAL_NONCE_SIZE, hedge.b, EDN_LABEL_NONCE, edn_bytes_of(rnd, 32), EDN_F(*aad_hash),
               EDN_F(pt_hash));
+    if (EDN_PLANT(reuses_nonce))
+        memset(nonce, 7, EDN_SEAL_NONCE_SIZE);
     edn_wipe(&pt_hash, sizeof pt_hash);
 }
 

@@ -1,5 +1,7 @@
 #include "server_priv.h"
 
+#include "base/plant.h"
+
 /* Batches in. Any active device may bring any device's batches, also those of a device that was revoked since, up to
  * its cut: so a server that lost everything is filled again by whoever has them.
  *
@@ -145,13 +147,14 @@ static edn_status push_stage(edn_server *s, const push_plan *p)
         return st;
     edn_server_account_stage(s, a);
     for (size_t i = 0; i < p->rows_n; i++)
-        if ((st = s->meta.batch_put(s->meta.ctx, &p->rows[i])) != EDN_OK)
+        if (!(EDN_PLANT(server_drops_batch) && p->rows[i].dseq % 7 == 3) &&
+            (st = s->meta.batch_put(s->meta.ctx, &p->rows[i])) != EDN_OK)
             return st;
     for (size_t i = 0; i < p->heads_n; i++) {
         const edn_head *held = edn_heads_find(a->heads, a->heads_n, &p->heads[i].device);
         if ((held ? held->dseq : 0) == p->heads[i].dseq)
             continue;
-        if ((st = s->meta.head_put(s->meta.ctx, a->space.n, &p->heads[i])) != EDN_OK)
+        if (!EDN_PLANT(server_forgets_head) && (st = s->meta.head_put(s->meta.ctx, a->space.n, &p->heads[i])) != EDN_OK)
             return st;
         edn_server_account_set_head(a, &p->heads[i]);
     }

@@ -5,6 +5,8 @@
  * SQLite is told to run nothing that a schema may hide. */
 #include "store_priv.h"
 
+#include "base/plant.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -133,6 +135,8 @@ static edn_status configure(edn_store *s, uint32_t busy_ms)
     (void)sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, (int)(EDN_STORE_VALUE_SIZE_MAX + 4096)); /* returns the old one */
     (void)sqlite3_busy_timeout(s->db, (int)busy_ms);
     /* cache_size: 8 MiB keeps a large transaction from being spilled to the log and written again. */
+    if (EDN_PLANT(never_syncs))
+        return exec(s, "PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY");
     return exec(s, "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;"
                    "PRAGMA mmap_size = 0; PRAGMA cell_size_check = ON; PRAGMA cache_size = -8192;"
                    "PRAGMA journal_size_limit = 4194304");

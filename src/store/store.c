@@ -1,6 +1,8 @@
 /* The handle: its keys, its statements, its transactions. */
 #include "store_priv.h"
 
+#include "base/plant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -230,7 +232,8 @@ edn_status edn_store_commit(edn_store *s)
     EDN_ASSERT(s->tx != STORE_TX_NONE && s->scans == 0);
     st = s->tx_failed;
     if (st == EDN_OK)
-        st = store_run(s, STORE_COMMIT);
+        st = EDN_PLANT(acknowledge_before_commit) && s->statements[STORE_SCAN] ? (edn_store_rollback(s), EDN_OK)
+                                                                               : store_run(s, STORE_COMMIT);
     if (st == EDN_OK)
         s->tx = STORE_TX_NONE;
     else

@@ -740,6 +740,10 @@ static node *node_open(crashvfs *fs, handle *h, int flags, int *rc)
     outcome o;
     node *nd;
 
+    /* As SQLite's unix VFS: whoever opens a journal or a log and would make it syncs the folder too, also when another
+     * process had made it and died before it synced. */
+    h->sync_dir = (flags & SQLITE_OPEN_CREATE) != 0 &&
+                  (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0;
     if (row)
         return fs->nodes[row->node];
     *rc = SQLITE_CANTOPEN;
@@ -755,7 +759,6 @@ static node *node_open(crashvfs *fs, handle *h, int flags, int *rc)
     nd = node_new(fs);
     dir_link(&fs->live, h->name, nd->id);
     pending_name(fs, CHANGE_LINK, nd->id, h->name);
-    h->sync_dir = (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0;
     return o == OP_DONE ? nd : NULL;
 }
 
