@@ -189,6 +189,7 @@ edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_
     char name[256], date[11];
     size_t n = at ? (size_t)(at - what) : strlen(what);
     uint64_t number = 0;
+    edn_status st;
 
     if (version)
         *version = 0;
@@ -203,7 +204,8 @@ edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_
         memcpy(name, date, sizeof date);
     if (version)
         *version = (uint32_t)number;
-    return edn_client_find(c->client, name, out, &c->err);
+    st = edn_client_find(c->client, name, out, &c->err);
+    return st == EDN_E_INVALID ? EDN_E_MISSING : st; /* what is no entry's name is no entry: the sentence says which are */
 }
 
 edn_status edn_cli_journal(edn_cli *c, edn_cli_opt opt, edn_journal_id *id, const edn_journal_id **out)

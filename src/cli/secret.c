@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <termios.h>
@@ -17,15 +18,16 @@ void edn_cli_secret_dispose(edn_cli_secret *s)
 
 edn_bytes edn_cli_secret_view(const edn_cli_secret *s) { return edn_bytes_of(s->p, s->n); }
 
-/* Reads up to a line end, byte by byte: what follows is not ours. *ended: the input was over before one. */
-static edn_status line_read(int fd, edn_cli_secret *s, bool *ended)
+/* Reads up to a line end, byte by byte: what follows is not ours. `wait` is called before each byte (NULL: not); false
+ * ends it. *ended: the input was over before a line end. EDN_E_IO: errno tells. */
+static edn_status line_read(int fd, bool (*wait)(int fd), edn_cli_secret *s, bool *ended)
 {
     *ended = false;
     for (s->n = 0;;) {
         uint8_t c;
-        ssize_t n = read(fd, &c, 1);
+        ssize_t n = wait && !wait(fd) ? -1 : read(fd, &c, 1);
         if (n < 0)
-            return EDN_E_IO; /* EINTR is the caller's to judge: errno tells */
+            return EDN_E_IO;
         *ended = n == 0;
         if (n == 0 || c == '\n')
             break;
@@ -53,7 +55,7 @@ edn_status edn_cli_secret_read(int fd, const char *what, edn_cli_secret *out, ed
     if (st != EDN_OK)
         return st;
     do
-        st = line_read(fd, out, &ended);
+        st = line_read(fd, NULL, out, &ended);
     while (st == EDN_E_IO && errno == EINTR);
     if (st == EDN_E_IO)
         st = edn_fail(err, EDN_E_INVALID, "could not read the %s from file descriptor %d: %s", what, fd,
@@ -69,56 +71,75 @@ edn_status edn_cli_secret_read(int fd, const char *what, edn_cli_secret *out, ed
 
 /* ---- the terminal ------------------------------------------------------------------------------------------------ */
 
-/* Signals that would end or stop us while the terminal does not echo. */
+/* Signals that would end or stop us while the terminal does not echo. They are blocked but while we wait for a key:
+ * one that came just before a read would otherwise be noted, and the read would wait all the same. */
 static const int caught[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGALRM, SIGPIPE};
 static volatile sig_atomic_t signal_came;
+static sigset_t mask_before;
+
+typedef struct signals_kept {
+    struct sigaction actions[EDN_COUNT(caught)];
+} signals_kept;
 
 static void note_signal(int number) { signal_came = number; }
 
-static void signals_catch(struct sigaction *kept)
+static void signals_catch(signals_kept *kept)
 {
-    struct sigaction sa = {.sa_handler = note_signal}; /* no SA_RESTART: the read must end */
+    struct sigaction sa = {.sa_handler = note_signal};
+    sigset_t blocked;
 
     sigemptyset(&sa.sa_mask);
+    sigemptyset(&blocked);
     signal_came = 0;
     for (size_t i = 0; i < EDN_COUNT(caught); i++)
-        sigaction(caught[i], &sa, &kept[i]);
+        sigaddset(&blocked, caught[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &mask_before);
+    for (size_t i = 0; i < EDN_COUNT(caught); i++)
+        sigaction(caught[i], &sa, &kept->actions[i]);
 }
 
-static void signals_restore(const struct sigaction *kept)
+static void signals_restore(const signals_kept *kept)
 {
     for (size_t i = 0; i < EDN_COUNT(caught); i++)
-        sigaction(caught[i], &kept[i], NULL);
+        sigaction(caught[i], &kept->actions[i], NULL);
+    sigprocmask(SIG_SETMASK, &mask_before, NULL);
+}
+
+/* Until there is a byte; false when a signal came first. */
+static bool wait_for_key(int tty)
+{
+    struct pollfd p = {.fd = tty, .events = POLLIN};
+
+    while (!signal_came)
+        if (ppoll(&p, 1, NULL, &mask_before) > 0)
+            return true;
+    errno = EINTR;
+    return false;
 }
 
 /* Asks once. *came: the signal that cut it short, to be raised now that all is restored; 0: none. */
 static edn_status ask_once(int tty, const char *prompt, edn_cli_secret *out, int *came)
 {
-    struct sigaction kept[EDN_COUNT(caught)];
+    signals_kept kept;
     struct termios before, quiet;
     bool ended;
     edn_status st;
 
-    signals_catch(kept);
-    if (tcgetattr(tty, &before) != 0) {
-        signals_restore(kept);
+    if (tcgetattr(tty, &before) != 0)
         return EDN_E_MISSING;
-    }
+    signals_catch(&kept);
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-    while (tcsetattr(tty, TCSAFLUSH, &quiet) != 0 && errno == EINTR && !signal_came)
-        continue;
-    if (dprintf(tty, "%s", prompt) < 0)
+    if (tcsetattr(tty, TCSAFLUSH, &quiet) != 0 || dprintf(tty, "%s", prompt) < 0)
         st = EDN_E_IO;
     else
-        st = line_read(tty, out, &ended);
+        st = line_read(tty, wait_for_key, out, &ended);
     if (st == EDN_OK && ended && out->n == 0)
         st = EDN_E_CANCELLED;
     (void)!write(tty, "\n", 1); /* the line end that was not echoed */
-    while (tcsetattr(tty, TCSAFLUSH, &before) != 0 && errno == EINTR)
-        continue;
+    tcsetattr(tty, TCSAFLUSH, &before);
     *came = signal_came;
-    signals_restore(kept);
+    signals_restore(&kept);
     return st;
 }
 
