@@ -187,12 +187,12 @@ static edn_status run(edn_cli *c)
     const edn_cli_command *command = c->args.command;
     edn_status st;
 
+    if (edn_cli_has(&c->args, EDN_OPT_HELP) || command == &edn_cli_commands[EDN_CMD_HELP])
+        return help(c);
     if (edn_cli_has(&c->args, EDN_OPT_VERSION) || command == &edn_cli_commands[EDN_CMD_VERSION]) {
         edn_put_str(&c->buf, "edn " EDN_CLI_VERSION "\n");
         return edn_cli_out(c);
     }
-    if (edn_cli_has(&c->args, EDN_OPT_HELP) || command == &edn_cli_commands[EDN_CMD_HELP])
-        return help(c);
     if (!command)
         return edn_cli_usage(c, "say what to do: 'edn help' lists the commands");
     if (edn_crypto_init() != EDN_OK)

@@ -170,13 +170,15 @@ static const char *editor_find(void)
     return NULL;
 }
 
-/* Whether a program is vim under any of its names: vi and editor are often links to it. */
-static bool program_is_vim(const char *command)
+/* Whether a command runs vim under any of its names: vi and editor are often links to it. */
+static bool command_is_vim(const char *command)
 {
     char word[PATH_SIZE], path[PATH_SIZE], *real;
     const char *base;
     bool vim;
 
+    for (size_t n; (n = strcspn(command, " =")) > 0 && command[n] == '=';) /* NAME=VALUE before the program */
+        command += strcspn(command, " ") + strspn(command + strcspn(command, " "), " ");
     snprintf(word, sizeof word, "%.*s", (int)strcspn(command, " "), command);
     if (strcmp(word, "sensible-editor") == 0)
         snprintf(word, sizeof word, "editor"); /* what it runs when nothing else is said */
@@ -192,11 +194,15 @@ static bool program_is_vim(const char *command)
  * backups, and .viminfo, which keeps what was deleted and copied. */
 #define VIM_WITHOUT_TRACES " -n -i NONE -c 'set nobackup nowritebackup noundofile'"
 
+/* The shell makes way for the editor: it would take Ctrl-C for an end of its own, and a signal that is passed on for
+ * one of the editor. For more than a simple command it must stay. */
 static _Noreturn void editor_exec(const char *editor, const char *path)
 {
+    bool simple = strpbrk(editor, "|&;<>()`$\n") == NULL;
     char command[PATH_SIZE];
 
-    snprintf(command, sizeof command, "%s%s \"$@\"", editor, program_is_vim(editor) ? VIM_WITHOUT_TRACES : "");
+    snprintf(command, sizeof command, "%s%s%s \"$@\"", simple ? "exec env " : "", editor,
+             command_is_vim(editor) ? VIM_WITHOUT_TRACES : "");
     execl("/bin/sh", "sh", "-c", command, "edn", path, (char *)NULL);
     _exit(127);
 }

@@ -205,7 +205,8 @@ edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_
     if (version)
         *version = (uint32_t)number;
     st = edn_client_find(c->client, name, out, &c->err);
-    return st == EDN_E_INVALID ? EDN_E_MISSING : st; /* what is no entry's name is no entry: the sentence says which are */
+    return st == EDN_E_INVALID ? EDN_E_MISSING
+                               : st; /* what is no entry's name is no entry: the sentence says which are */
 }
 
 edn_status edn_cli_journal(edn_cli *c, edn_cli_opt opt, edn_journal_id *id, const edn_journal_id **out)

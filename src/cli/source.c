@@ -79,11 +79,10 @@ void edn_cli_source_close(edn_cli_source *s)
 /* Reads up to n bytes, at least one unless the file is at its end. */
 static edn_status file_read(edn_cli_source *s, uint8_t *to, size_t n, size_t *got, edn_err *err)
 {
-    ssize_t r;
+    ssize_t r = read(s->fd, to, n);
 
-    do
-        r = read(s->fd, to, n);
-    while (r < 0 && errno == EINTR);
+    if (r < 0 && errno == EINTR) /* a signal that is noted, and not to be waited out */
+        return edn_fail(err, EDN_E_CANCELLED, "stopped");
     if (r < 0)
         return edn_fail(err, EDN_E_IO, "could not read %s: %s", s->path, strerror(errno));
     *got = (size_t)r;

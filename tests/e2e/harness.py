@@ -167,7 +167,7 @@ class Device:
         passphrase) and insists on the exit code."""
         kw.setdefault("passphrase", None if self.kept and "secret_lines" not in kw else True)
         r = self.try_(*args, **kw)
-        if r.code != code:
+        if r.code not in (code if isinstance(code, tuple) else (code,)):
             raise AssertionError(f"edn {' '.join(args)}: exit code {r.code}, not {code}\n{r.out[-2000:]!r}\n"
                                  f"{r.err.decode(errors='replace')[-2000:]}")
         return r
@@ -231,6 +231,8 @@ class Server:
         self.data, self.args = data, args
         self.port = port or free_port()
         self.url = f"{'https' if https else 'http'}://{'localhost' if https else '127.0.0.1'}:{self.port}"
+        if https:
+            self.args = (*args, "--origin", self.url)
         self.log = data + ".log"
         self.process = None
         self.start()
@@ -417,7 +419,11 @@ def small_disk(path, size="2m"):
 
 
 def main():
-    unittest.main(verbosity=2)
+    try:
+        unittest.main(verbosity=2)
+    finally:
+        if OUTSIDE:
+            OUTSIDE.here.close()
 
 
 __all__ = [n for n in dir() if not n.startswith("_")]

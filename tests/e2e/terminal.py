@@ -159,8 +159,8 @@ class Keyring(Case):
 
     def test_another_session_does_not_see_it(self):
         self.a.run("unlock", passphrase=True)
-        self.a.run("list", passphrase=None, code=LOCKED, preexec_fn=lambda: keyutils().keyctl_join_session_keyring(None),
-                   **self.alone)
+        self.a.run("list", passphrase=None, code=LOCKED, **self.alone,
+                   preexec_fn=lambda: keyutils().keyctl_join_session_keyring(None))
 
     def test_its_possessor_alone_may_see_it(self):
         self.a.run("unlock", passphrase=True)
@@ -185,7 +185,7 @@ class Keyring(Case):
 
     @unittest.skipUnless(OUTSIDE, "this login has a keyring of its own")
     def test_a_login_without_a_keyring_of_its_own(self):
-        """The kernel has one for all sessions of the user then; a key in a session keyring would end with the process."""
+        """The kernel has one for all sessions of the user then; in any other a key would end with the process."""
         def run(*args):
             r, w = os.pipe()
             os.write(w, PASSPHRASE.encode() + b"\n")
