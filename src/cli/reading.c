@@ -67,7 +67,8 @@ edn_status edn_cli_today(edn_cli *c)
     edn_status st;
 
     edn_cli_date_local(date, edn_cli_now_ms(), 0);
-    f.from = f.to = edn_bytes_str(date);
+    f.from = edn_bytes_str(date);
+    f.to = f.from;
     if ((st = edn_cli_need(c)) == EDN_OK &&
         (st = edn_cli_journal(c, EDN_OPT_IN_JOURNAL, &journal, &f.journal)) == EDN_OK)
         st = edn_client_list(c->client, &f, collect_id, &found, &c->err);

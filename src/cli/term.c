@@ -1,6 +1,7 @@
 #include "cli/term.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -126,7 +127,7 @@ static void draw(edn_cli_progress *p, const char *what, uint64_t done, uint64_t 
                      (unsigned)(100 * EDN_MIN(done, total) / total));
     edn_cli_putf(&text, ", %s a second", edn_cli_number(number, done * 1000 / took));
     if (total && done && done < total)
-        edn_cli_putf(&text, ", %llu s left", (unsigned long long)((total - done) * took / done / 1000 + 1));
+        edn_cli_putf(&text, ", %" PRIu64 " s left", (total - done) * took / done / 1000 + 1);
     edn_put_str(&line, "\r");
     edn_cli_put_cut(&line, edn_buf_view(&text), p->term->width - 1);
     edn_put_str(&line, "\x1b[K");

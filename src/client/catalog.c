@@ -161,13 +161,13 @@ static edn_status item_read(edn_bytes in, edn_arena *a, catalog_item *it)
     if (!a)
         return edn_reader_status(&r);
     it->tags_n = edn_read_u32(&r, "tags");
-    if (edn_reader_has(&r, it->tags_n, 4)) {
+    if (edn_reader_has(&r, it->tags_n, 4) && it->tags_n) {
         tags = edn_arena_calloc(a, it->tags_n, sizeof *tags);
-        if (!tags && it->tags_n)
+        if (!tags)
             return EDN_E_NOMEM;
+        for (size_t i = 0; edn_reader_status(&r) == EDN_OK && i < it->tags_n; i++)
+            tags[i] = edn_read_lp(&r, in.n, "tag");
     }
-    for (size_t i = 0; edn_reader_status(&r) == EDN_OK && i < it->tags_n; i++)
-        tags[i] = edn_read_lp(&r, in.n, "tag");
     it->tags = tags;
     return edn_reader_end(&r);
 }

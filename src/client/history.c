@@ -179,6 +179,7 @@ static edn_status document_at(const object *o, const version_list *l, uint32_t v
     ids = calloc(version, sizeof *ids);
     if (!ids)
         return EDN_E_NOMEM;
+    EDN_ASSERT(l->p); /* it has that many */
     for (uint32_t i = 0; i < version; i++) {
         size_t k = 0;
         while (k < n && memcmp(ids[k].agent.b, l->p[i].agent.b, sizeof ids[k].agent.b) != 0)

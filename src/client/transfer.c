@@ -36,12 +36,13 @@ static edn_status journal_for(edn_client *c, edn_bytes name, edn_journal_id *out
     return st;
 }
 
-static edn_status import_one(edn_client *c, edn_import_item *item, edn_import_result *out, edn_err *err)
+static edn_status import_one(edn_client *c, const edn_import_item *item, edn_import_result *out, edn_err *err)
 {
+    edn_draft draft = item->draft;
     edn_entry_id id = item->id;
     edn_journal_id journal;
     object *o;
-    edn_status st = edn_client_draft_check(&item->draft, err);
+    edn_status st = edn_client_draft_check(&draft, err);
 
     if (st == EDN_OK && item->journal_name.n)
         st = journal_name_check(item->journal_name, err);
@@ -61,9 +62,9 @@ static edn_status import_one(edn_client *c, edn_import_item *item, edn_import_re
     if (item->journal_name.n) {
         if ((st = journal_for(c, item->journal_name, &journal)) != EDN_OK)
             return st;
-        item->draft.journal = &journal;
+        draft.journal = &journal;
     }
-    st = entry_create(c, &id, &item->draft, item->created_ms ? item->created_ms : client_now(c));
+    st = entry_create(c, &id, &draft, item->created_ms ? item->created_ms : client_now(c));
     if (st == EDN_OK)
         out->added++;
     return st;
