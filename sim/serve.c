@@ -1,4 +1,5 @@
-/* The server: the true core over its own database on a disk of ours, and blobs in memory that a power cut cannot halve. */
+/* The server: the true core over its own database on a disk of ours, and blobs in memory that a power cut cannot
+ * halve. */
 #include "sim.h"
 
 #include <sqlite3.h>

@@ -125,7 +125,8 @@ static edn_status command_unknown(const char *word, edn_err *err)
     return edn_fail(err, EDN_E_INVALID, "there is no command '%s'; 'edn help' lists them", word);
 }
 
-/* A word of the command line: the command's own one or two first, then its arguments. *of: the first of two was there. */
+/* A word of the command line: the command's own one or two first, then its arguments. *of: the first of two was
+ * there. */
 static edn_status word_take(edn_cli_args *a, const family **of, const char *word, edn_err *err)
 {
     if (a->command) {

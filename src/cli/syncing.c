@@ -372,7 +372,8 @@ edn_status edn_cli_device_rename(edn_cli *c)
     return st == EDN_OK ? edn_client_device_rename(c->client, c->args.words[0], c->args.words[1], &c->err) : st;
 }
 
-/* The passphrase is asked for even when the diary is unlocked: it locks the account again. Read once, it unlocks too. */
+/* The passphrase is asked for even when the diary is unlocked: it locks the account again. Read once, it unlocks
+ * too. */
 edn_status edn_cli_device_revoke(edn_cli *c)
 {
     edn_cli_secret passphrase = {NULL, 0};

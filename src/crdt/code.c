@@ -403,7 +403,7 @@ static uint32_t name_read(edn_doc *doc, edn_reader *r, uint64_t n, edn_bytes *la
 {
     edn_bytes name = edn_read_bytes(r, (size_t)n, "name");
     size_t k = EDN_MIN(last->n, name.n);
-    int c = k ? memcmp(last->p, name.p, k) : 0;
+    int c = k && last->p ? memcmp(last->p, name.p, k) : 0;
     uint32_t at = doc->log.n_mtext;
 
     if (!head_check(r, first || c < 0 || (c == 0 && last->n < name.n), "names' order"))

@@ -1,6 +1,7 @@
 #!/bin/sh
 # usage: unit.sh ednd.service
-# How much of the system the unit leaves to ednd, in systemd's own measure: 1.5 at most. Skipped (77) without systemd.
+# How much of the system the unit leaves to ednd, in systemd's own measure: 1.5 at most.
+# Skipped (77) without systemd.
 set -eu
 command -v systemd-analyze >/dev/null || exit 77
 level=$(systemd-analyze security --offline=true "$1" 2>/dev/null |

@@ -9,7 +9,7 @@
 
 enum { STEPS_MAX = 24, IMPORTED = 10, STEP_SYNC_FIRST = 7, STEP_SYNC_LAST = 13 };
 
-/* ---- the ground: "a" and "b" share a diary, and b has written more that a has not seen ----------------------------- */
+/* ---- the ground: "a" and "b" share a diary, and b has written more that a has not seen --------------------------- */
 
 typedef struct ground {
     world *w;
@@ -88,7 +88,7 @@ static int ground_unmake(void **state)
     return 0;
 }
 
-/* ---- one session ----------------------------------------------------------------------------------------------------- */
+/* ---- one session ------------------------------------------------------------------------------------------------- */
 
 typedef struct session {
     crashvfs *a, *b, *server;
@@ -324,7 +324,7 @@ static size_t run_steps(session *x, size_t from, edn_err *err)
     return from;
 }
 
-/* ---- power ------------------------------------------------------------------------------------------------------------- */
+/* ---- power ------------------------------------------------------------------------------------------------------- */
 
 static bool power_at(uint64_t op, crashvfs_fate fate)
 {
@@ -370,7 +370,7 @@ static void power_may_go_at_every_operation(void **state)
     CHECK(n > 60);
 }
 
-/* ---- a disk that refuses ----------------------------------------------------------------------------------------------- */
+/* ---- a disk that refuses ----------------------------------------------------------------------------------------- */
 
 static bool fault_at(uint64_t op, int rc, bool on, edn_status want)
 {
@@ -455,7 +455,7 @@ static void a_disk_with_an_end_takes_what_fits(void **state)
     session_close(&x);
 }
 
-/* ---- the server's disk ------------------------------------------------------------------------------------------------- */
+/* ---- the server's disk ------------------------------------------------------------------------------------------- */
 
 static bool server_power_at(uint64_t op, crashvfs_fate fate)
 {

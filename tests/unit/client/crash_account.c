@@ -142,7 +142,7 @@ static void run_end(run *r)
     trying.what = NULL;
 }
 
-/* ---- making and joining ---------------------------------------------------------------------------------------------- */
+/* ---- making and joining ------------------------------------------------------------------------------------------ */
 
 static edn_status see_journal(void *ctx, const edn_journal *j)
 {
@@ -288,7 +288,7 @@ static void a_login_whose_answer_was_lost_can_be_repeated(void **state)
     }
 }
 
-/* ---- another passphrase ---------------------------------------------------------------------------------------------- */
+/* ---- another passphrase ------------------------------------------------------------------------------------------ */
 
 static bool opens(edn_client *c, const char *passphrase)
 {
