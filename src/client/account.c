@@ -937,17 +937,32 @@ static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_b
     return edn_link_add_device(link, c->log, &by, &e->cert, &grants_hash, &pop);
 }
 
-static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link, edn_bytes grants, uint64_t clone_dseq,
-                               edn_err *err)
+/* Whether `own` is still this device and its newest batch. */
+static edn_status own_is(edn_client *c, const edn_head *own)
 {
-    edn_device_id old_device;
+    heads h;
+    const edn_head *now;
+    edn_status st = heads_load(c, &h);
+
+    if (st != EDN_OK)
+        return st;
+    now = edn_heads_find(h.p, h.n, &own->device);
+    if (memcmp(client_id(c)->device.b, own->device.b, sizeof own->device.b) != 0 ||
+        (now ? now->dseq != own->dseq || memcmp(now->hash.b, own->hash.b, sizeof now->hash.b) != 0 : own->dseq != 0))
+        st = EDN_E_CONFLICT;
+    heads_dispose(&h);
+    return st;
+}
+
+static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link, edn_bytes grants, uint64_t clone_dseq,
+                               const edn_head *own, edn_err *err)
+{
     edn_status st = client_begin_write(c, err);
 
     if (st != EDN_OK)
         return st;
-    old_device = client_id(c)->device;
-    if ((st = edn_devlog_append(c->log, link)) == EDN_OK &&
-        (st = log_save_link(c, edn_devlog_count(c->log) - 1, link)) == EDN_OK && (st = box_save(c, grants)) == EDN_OK) {
+    if ((st = own_is(c, own)) == EDN_OK && (st = log_take_link(c, link)) == EDN_OK &&
+        (st = box_save(c, grants)) == EDN_OK) {
         identity *id = &c->secret->id;
         id->device = e->id.device;
         id->sign_seed = e->id.sign_seed;
@@ -956,13 +971,13 @@ static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link
         st = identity_save(c, id);
     }
     if (st == EDN_OK)
-        st = outbox_reissue(c, &old_device, clone_dseq);
+        st = outbox_reissue(c, &own->device, clone_dseq);
     if (st == EDN_OK)
         st = device_name_set(c, client_id(c)->device_name);
     return client_end_write(c, st, err);
 }
 
-edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err)
+edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, const edn_head *own, edn_err *err)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), grants = EDN_BUF_INIT(65536);
     enrolment *e = edn_secret_alloc(sizeof *e);
@@ -978,7 +993,7 @@ edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dse
         st = account_log_append(c, client_id(c)->server, token, edn_buf_view(&link), boxes, EDN_COUNT(boxes), err);
     }
     if (st == EDN_OK)
-        st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, err);
+        st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, own, err);
     edn_secret_free(e);
     edn_buf_dispose(&link);
     edn_buf_dispose(&grants);

@@ -131,6 +131,9 @@ void identity_derive(identity *id); /* what follows from the rest: sign_sk, spac
 EDN_MUST_USE edn_status log_load(edn_client *c);
 EDN_MUST_USE edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes link);
 EDN_MUST_USE edn_status link_load(edn_client *c, uint64_t seq, edn_buf *out); /* appends; EDN_E_MISSING */
+/* Takes in and keeps a link of our own that the server has: unless a sync of another process has brought it already.
+ * EDN_E_CONFLICT: another link stands in its place. */
+EDN_MUST_USE edn_status log_take_link(edn_client *c, edn_bytes link);
 EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box);               /* under its hash */
 EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
 /* Whether an unfinished passphrase change waits for word from the server. */
@@ -138,8 +141,10 @@ EDN_MUST_USE edn_status passphrase_pending(edn_client *c, bool *out);
 /* Keeps or drops the waiting slot once the log tells. `log_is_whole`: the server has no more links than are here. */
 EDN_MUST_USE edn_status passphrase_settle(edn_client *c, bool log_is_whole);
 /* New keys and a new id for this device, by a link that its old key signs (SECURITY 2.8, clones). Server first, then
- * one transaction; documents are the caller's business. */
-EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, edn_err *err);
+ * one transaction, which takes back what the old one wrote after `clone_dseq`. EDN_E_CONFLICT: another process has
+ * written since `own` was this device's newest batch, or another device was quicker at the server. */
+EDN_MUST_USE edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, const edn_head *own,
+                                         edn_err *err);
 
 /* ---- requests outside of a sync ---------------------------------------------------------------------------------- */
 

@@ -113,6 +113,20 @@ edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes link)
     return edn_store_put(c->store, EDN_TABLE_LINK, edn_bytes_of(key, sizeof key), link);
 }
 
+edn_status log_take_link(edn_client *c, edn_bytes link)
+{
+    edn_hash hash = edn_link_hash(link), at;
+    edn_link_info info;
+    edn_status st = edn_link_peek(link, &info);
+
+    if (st != EDN_OK)
+        return st;
+    if (edn_devlog_hash_at(c->log, info.seq, &at))
+        return memcmp(at.b, hash.b, sizeof at.b) == 0 ? EDN_OK : EDN_E_CONFLICT;
+    st = edn_devlog_append(c->log, link);
+    return st == EDN_OK ? log_save_link(c, info.seq, link) : st;
+}
+
 edn_status box_save(edn_client *c, edn_bytes box)
 {
     edn_hash h = edn_h32(box);

@@ -413,8 +413,10 @@ edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures 
         const edn_sync_batch *b = &save->batches[i];
         edn_head head = {b->batch.header.device, b->batch.header.dseq, b->hash};
         const edn_head *have = edn_heads_find(h.p, h.n, &head.device);
-        if (have && have->dseq >= head.dseq)
-            continue; /* another process was quicker */
+        /* Another process was quicker; or it has taken in another history, of which the next sync will tell. */
+        if (have ? have->dseq + 1 != head.dseq || memcmp(have->hash.b, b->batch.header.prev.b, sizeof have->hash.b) != 0
+                 : head.dseq != 1)
+            continue;
         if ((st = apply_batch(c, b, f)) == EDN_OK)
             st = heads_set(&h, &head);
     }

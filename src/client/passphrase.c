@@ -175,13 +175,6 @@ static edn_status changing_make(changing *x)
     return st;
 }
 
-static edn_status append_link(changing *x)
-{
-    edn_status st = edn_devlog_append(x->c->log, edn_buf_view(&x->link));
-
-    return st == EDN_OK ? log_save_link(x->c, edn_devlog_count(x->c->log) - 1, edn_buf_view(&x->link)) : st;
-}
-
 /* What tells, after a crash, whether the link of step 2 came to be. */
 static edn_status pending_save(changing *x)
 {
@@ -205,7 +198,7 @@ static edn_status changing_save(changing *x)
         return st;
     if (!x->account_done &&
         ((st = box_save(c, edn_buf_view(&x->root_box))) != EDN_OK || (st = box_save(c, EDN_F(x->record))) != EDN_OK ||
-         (st = x->token[0] ? pending_save(x) : append_link(x)) != EDN_OK))
+         (st = x->token[0] ? pending_save(x) : log_take_link(c, edn_buf_view(&x->link))) != EDN_OK))
         return st;
     return x->token[0] ? EDN_OK : slot_swap(c); /* with nobody to ask, all three steps are this one */
 }
@@ -232,19 +225,17 @@ static edn_status changing_send(changing *x)
                               x->err);
 }
 
-/* Step 3. A sync of another process may have brought the link meanwhile, and settled the rest. */
+/* Step 3. */
 static edn_status changing_finish(changing *x)
 {
     edn_client *c = x->c;
-    edn_hash hash = edn_link_hash(edn_buf_view(&x->link)), at;
-    edn_link_info info;
     edn_status st = client_begin_write(c, x->err);
 
     if (st != EDN_OK)
         return st;
-    if (!x->account_done && (st = edn_link_peek(edn_buf_view(&x->link), &info)) == EDN_OK &&
-        !(edn_devlog_hash_at(c->log, info.seq, &at) && memcmp(at.b, hash.b, sizeof at.b) == 0))
-        st = append_link(x);
+    if (!x->account_done)
+        st = log_take_link(c, edn_buf_view(&x->link));
+    /* Not the waiting one: a sync of another process may have settled that. */
     if (st == EDN_OK)
         st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&x->slot));
     if (st == EDN_OK)

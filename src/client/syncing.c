@@ -190,26 +190,59 @@ typedef struct run {
     uint64_t sent, received; /* the client's counters when it began */
     inbox_figures inbox;
     uint32_t retry_after_s; /* what the server asked for with its last refusal */
+    /* What the engine began from, to tell what other processes of this home did meanwhile: */
+    edn_head own; /* this device and its newest batch; dseq 0: none */
+    edn_signature receipt_sig;
+    edn_claim *claims; /* EDN_CLAIMS_MAX */
+    size_t claims_n;
+    bool overtaken; /* what it says of this device is not to be believed: it has to begin again */
     edn_err *err;
 } run;
+
+static edn_head own_head(edn_client *c, const heads *h)
+{
+    const edn_head *own = edn_heads_find(h->p, h->n, &client_id(c)->device);
+
+    return own ? *own : (edn_head){.device = client_id(c)->device};
+}
+
+/* Whether another process of this home has written batches, or given up the id, since the engine began. What it sent is
+ * no clone's; the engine, which began without it, cannot know. */
+static edn_status run_overtaken(run *r, bool *out)
+{
+    heads h = {NULL, 0};
+    edn_head own;
+    edn_status st = client_begin_read(r->c, r->err);
+
+    *out = false;
+    if (st != EDN_OK)
+        return st;
+    if ((st = heads_load(r->c, &h)) == EDN_OK) {
+        own = own_head(r->c, &h);
+        *out = memcmp(own.device.b, r->own.device.b, sizeof own.device.b) != 0 || own.dseq != r->own.dseq ||
+               memcmp(own.hash.b, r->own.hash.b, sizeof own.hash.b) != 0;
+    }
+    heads_dispose(&h);
+    return client_end_read(r->c, st, r->err);
+}
 
 static edn_status run_begin(run *r, bool full)
 {
     edn_client *c = r->c;
-    edn_claim *claims = calloc(EDN_CLAIMS_MAX, sizeof *claims);
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
     edn_sync_setup setup = {
-        .view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .claims = claims, .full = full};
+        .view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .full = full};
     heads h = {NULL, 0};
-    edn_status st = claims ? client_begin_read(c, r->err) : EDN_E_NOMEM;
+    edn_status st;
 
-    if (st != EDN_OK) {
-        free(claims);
+    if (!r->claims && !(r->claims = calloc(EDN_CLAIMS_MAX, sizeof *r->claims)))
+        return edn_fail(r->err, EDN_E_NOMEM, "out of memory");
+    if ((st = client_begin_read(c, r->err)) != EDN_OK)
         return st;
-    }
+    setup.claims = r->claims;
     setup.full |= roots_behind(c); /* without the newest root key there is no probe to ask by */
     if ((st = remote_load(c, &r->remote)) == EDN_OK && (st = heads_load(c, &h)) == EDN_OK &&
-        (st = claims_load(c, claims, &setup.claims_n)) == EDN_OK &&
+        (st = claims_load(c, r->claims, &r->claims_n)) == EDN_OK &&
         (roots_behind(c) || (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK)) {
         const identity *id = client_id(c);
         setup.account = id->account;
@@ -217,15 +250,17 @@ static edn_status run_begin(run *r, bool full)
         setup.sk = &id->sign_sk;
         setup.space = id->space;
         setup.log = c->log;
+        setup.claims_n = r->claims_n;
         setup.heads = h.p;
         setup.heads_n = h.n;
         if (strncmp(id->server, "https:", 6) == 0)
             setup.channel_binding = r->binding;
+        r->own = own_head(c, &h);
+        r->receipt_sig = r->remote.receipt.sig;
         edn_probe_of(setup.probe, &rk, &id->account, &id->space, edn_devlog_epoch(c->log));
         st = edn_sync_new(&setup, &r->engine);
     }
     heads_dispose(&h);
-    free(claims);
     return client_end_read(c, st, r->err);
 }
 
@@ -266,6 +301,61 @@ static bool go_on(run *r)
     return !p || !p->fn || p->fn(p->ctx, "syncing", r->inbox.records, 0);
 }
 
+/* What the server has signed: unless another process has heard something newer of it meanwhile. */
+static edn_status run_remember_server(run *r)
+{
+    edn_sync_remote kept = {0};
+    bool newer;
+    edn_status st = remote_load(r->c, &kept);
+
+    newer = st == EDN_OK && memcmp(kept.receipt.sig.b, r->receipt_sig.b, sizeof kept.receipt.sig.b) != 0 &&
+            kept.receipt.time_ms >= r->remote.receipt.time_ms;
+    edn_wipe(kept.token, sizeof kept.token);
+    edn_sync_remote_dispose(&kept);
+    return newer ? EDN_OK : remote_save(r->c, &r->remote);
+}
+
+static bool claim_among(const edn_claim *k, const edn_claim *in, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(k->head.device.b, in[i].head.device.b, sizeof k->head.device.b) == 0 &&
+            k->head.dseq == in[i].head.dseq && memcmp(k->head.hash.b, in[i].head.hash.b, sizeof k->head.hash.b) == 0 &&
+            memcmp(k->by.b, in[i].by.b, sizeof k->by.b) == 0)
+            return true;
+    return false;
+}
+
+static bool claim_paid(edn_client *c, const edn_claim *k)
+{
+    edn_hash held;
+
+    return batch_hash_load(c, &k->head.device, k->head.dseq, &held) == EDN_OK &&
+           memcmp(held.b, k->head.hash.b, sizeof held.b) == 0;
+}
+
+/* What the server owes: as this run found it, and what another process has heard, or seen paid, meanwhile. */
+static edn_status run_remember_claims(run *r, const edn_claim *claims, size_t n)
+{
+    edn_claim *kept = calloc(2, EDN_CLAIMS_MAX * sizeof *kept), *now;
+    size_t kept_n, now_n = 0;
+    edn_status st;
+
+    if (!kept)
+        return EDN_E_NOMEM;
+    now = kept + EDN_CLAIMS_MAX;
+    st = claims_load(r->c, kept, &kept_n);
+    for (size_t i = 0; st == EDN_OK && i < n; i++)
+        if (!claim_paid(r->c, &claims[i]))
+            now[now_n++] = claims[i];
+    for (size_t i = 0; st == EDN_OK && i < kept_n && now_n < EDN_CLAIMS_MAX; i++)
+        if (!claim_among(&kept[i], r->claims, r->claims_n) && !claim_among(&kept[i], claims, n))
+            now[now_n++] = kept[i];
+    if (st == EDN_OK)
+        st = claims_save(r->c, now, now_n);
+    free(kept);
+    return st;
+}
+
 /* What was learned, in one transaction; none when there is nothing to write. */
 static edn_status run_remember(run *r)
 {
@@ -277,9 +367,9 @@ static edn_status run_remember(run *r)
 
     if (st != EDN_OK)
         return st;
-    st = remote_save(c, &r->remote);
+    st = run_remember_server(r);
     if (st == EDN_OK)
-        st = claims_save(c, claims, claims_n);
+        st = run_remember_claims(r, claims, claims_n);
     for (size_t i = 0; st == EDN_OK && i < n; i++) {
         if (f[i].status == EDN_E_EPOCH && roots_incomplete(c))
             continue; /* the key is fetched next, and what it opens with it */
@@ -374,6 +464,13 @@ static edn_status run_engine(run *r, bool full, uint64_t *clone_dseq)
         st = a.status;
     *clone_dseq = edn_sync_figures_of(r->engine).clone_dseq;
     run_result(r);
+    if (st == EDN_E_CLONE || st == EDN_E_DENIED) {
+        edn_status known = run_overtaken(r, &r->overtaken);
+        if (known != EDN_OK || r->overtaken) {
+            st = known != EDN_OK ? known : st;
+            goto out;
+        }
+    }
     if (st != EDN_OK)
         explain(r, st);
     if (!nothing_to_remember(r)) {
@@ -458,8 +555,50 @@ static edn_status after_sync(edn_client *c, edn_sync_result *out, edn_err *err)
     return client_end_write(c, passphrase_settle(c, true), err);
 }
 
+#define BEGIN_AGAIN_MAX 8u
+
+static void begin_again(run *r)
+{
+    edn_wipe(r->remote.token, sizeof r->remote.token);
+    edn_sync_remote_dispose(&r->remote);
+    r->overtaken = false;
+    if (r->err)
+        *r->err = (edn_err){EDN_OK, ""};
+}
+
+/* Two copies of one device: this one goes on under a new id, and says again what it had said under the old. */
+static edn_status run_reenrol(run *r, uint64_t clone_dseq)
+{
+    edn_status st = identity_reenrol(r->c, r->remote.token, clone_dseq, &r->own, r->err);
+
+    return st == EDN_OK ? send_local(r->c, r->err) : st;
+}
+
+/* A whole sync, begun again when another process of this home, or another device, came in between. */
+static edn_status run_to_end(run *r, bool full)
+{
+    uint64_t clone_dseq = 0;
+    bool reenrolled = false;
+    edn_status st;
+
+    for (unsigned tries = 0; tries < BEGIN_AGAIN_MAX; tries++) {
+        st = run_patiently(r, full, &clone_dseq);
+        if (!r->overtaken) {
+            if (st != EDN_E_CLONE || !r->remote.token[0] || reenrolled)
+                return st;
+            st = run_reenrol(r, clone_dseq);
+            reenrolled = st == EDN_OK;
+            if (st != EDN_OK && st != EDN_E_CONFLICT)
+                return st;
+            full = true;
+        }
+        begin_again(r);
+    }
+    return edn_fail(r->err, EDN_E_BUSY, "others are writing to this diary all the time; sync again in a moment");
+}
+
 /* Root keys that the log has spoken of since, and then once more what waited for them. */
-static edn_status take_new_roots(run *r, uint64_t *clone_dseq)
+static edn_status take_new_roots(run *r)
 {
     bool changed;
     edn_status st;
@@ -469,16 +608,14 @@ static edn_status take_new_roots(run *r, uint64_t *clone_dseq)
     st = roots_fetch(r->c, r->remote.token, &changed, r->err);
     if (st != EDN_OK || !changed || (st = send_local(r->c, r->err)) != EDN_OK)
         return st;
-    edn_wipe(r->remote.token, sizeof r->remote.token);
-    edn_sync_remote_dispose(&r->remote);
-    return run_patiently(r, true, clone_dseq);
+    begin_again(r);
+    return run_to_end(r, true);
 }
 
 edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
 {
     run r = {
         .c = c, .options = options, .result = out, .err = err, .sent = c->bytes_sent, .received = c->bytes_received};
-    uint64_t clone_dseq = 0;
     edn_status st;
 
     memset(out, 0, sizeof *out);
@@ -491,19 +628,12 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
                         "this diary has no server yet; give it one with 'edn server URL --name NAME'");
     if ((st = client_transport(c, client_id(c)->server, &r.transport, err)) != EDN_OK)
         return st;
-    st = run_patiently(&r, full, &clone_dseq);
-    if (st == EDN_E_CLONE && r.remote.token[0]) {
-        /* Two copies of one device: this one goes on under a new id, and says again what it had said under the old. */
-        st = identity_reenrol(c, r.remote.token, clone_dseq, err);
-        r.remote.token[0] = 0;
-        edn_sync_remote_dispose(&r.remote);
-        if (st == EDN_OK && (st = send_local(c, err)) == EDN_OK)
-            st = run_patiently(&r, true, &clone_dseq);
-    }
+    st = run_to_end(&r, full);
     if (st == EDN_OK)
-        st = take_new_roots(&r, &clone_dseq);
+        st = take_new_roots(&r);
     edn_wipe(r.remote.token, sizeof r.remote.token);
     edn_sync_remote_dispose(&r.remote);
+    free(r.claims);
     return st == EDN_OK ? after_sync(c, out, err) : st;
 }
 
