@@ -4,8 +4,9 @@
  * call that writes is one transaction. A handle belongs to one thread at a time.
  *
  * Strings and bytes handed to callbacks are borrowed for the call. A callback must not use the client that called it:
- * what it asks for is refused with EDN_E_BUSY, and edn_client_lock does nothing. Functions that take `edn_err *` fill it
- * with one sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says otherwise. */
+ * what it asks for is refused with EDN_E_BUSY, and edn_client_lock does nothing. Functions that take `edn_err *` fill
+ * it with one sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says
+ * otherwise. */
 #ifndef EDN_CLIENT_H
 #define EDN_CLIENT_H
 
@@ -91,10 +92,10 @@ EDN_MUST_USE edn_status edn_client_passphrase_change(edn_client *c, edn_bytes ol
 /* Gives a diary that was made without one a server. */
 EDN_MUST_USE edn_status edn_client_server_set(edn_client *c, const char *server, const char *name, edn_err *err);
 
-/* Takes a device (its name, or the beginning of its id) out of the account: it is refused by the server at once, what it
- * writes from now on is refused by every device, and nothing that is written from now on opens with any key it ever had.
- * What it has read it has read. Syncs first; the account is locked by the same passphrase under new keys. Done at the
- * server as a whole or not at all. EDN_E_MISSING, EDN_E_AMBIGUOUS: the name; EDN_E_INVALID: this device itself;
+/* Takes a device (its name, or the beginning of its id) out of the account: it is refused by the server at once, what
+ * it writes from now on is refused by every device, and nothing that is written from now on opens with any key it ever
+ * had. What it has read it has read. Syncs first; the account is locked by the same passphrase under new keys. Done at
+ * the server as a whole or not at all. EDN_E_MISSING, EDN_E_AMBIGUOUS: the name; EDN_E_INVALID: this device itself;
  * EDN_E_PASSPHRASE; and what a sync can give. */
 EDN_MUST_USE edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err);
 

@@ -399,7 +399,8 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "Take a lost or stolen device out of the account",
             .text =
                 "DEVICE is its name or the beginning of its id. Asks for the passphrase. From then on the server "
-                "refuses the device, all other devices refuse what it writes, and nothing that any of them writes once it has "
+                "refuses the device, all other devices refuse what it writes, and nothing that any "
+                "of them writes once it has "
                 "synced opens with a key that the device ever had. What it has read, it has read; if somebody may know "
                 "its passphrase, change that too: 'edn passwd'. The server must be within reach.",
         },
