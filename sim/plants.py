@@ -14,7 +14,8 @@ subprocess.run(['ninja', '-C', build, 'sim/edn-sim'], check=True, stdout=subproc
 rows, missed = [], 0
 for name, text in re.findall(r'X\((\w+), "(.*?)"\)', open('sim/plants.h').read()):
     run = subprocess.run([build + '/sim/edn-sim', '--seeds', seeds, '--days', '4', '--twice', '0', '--until-broken'],
-                         env={**os.environ, 'EDN_PLANT': name}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                         env={**os.environ, 'EDN_PLANT': name}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True)
     found = re.search(r'^seed (\d+): (.*?)( \(\d+ violations\))?$', run.stdout, re.M)
     crashed = run.returncode < 0
     if found:
@@ -29,7 +30,8 @@ for name, text in re.findall(r'X\((\w+), "(.*?)"\)', open('sim/plants.h').read()
 page = open('docs/RELIABILITY.md').read()
 head, rest = page.split('<!-- plants -->\n', 1)
 tail = rest.split('<!-- end of plants -->', 1)[1]
-table = '| planted bug | what it does | found within seeds | how it showed |\n|---|---|---|---|\n' + '\n'.join(rows) + '\n'
+table = ('| planted bug | what it does | found within seeds | how it showed |\n|---|---|---|---|\n'
+         + '\n'.join(rows) + '\n')
 open('docs/RELIABILITY.md', 'w').write(head + '<!-- plants -->\n' + table + '<!-- end of plants -->' + tail)
 print(f'{len(rows) - missed} of {len(rows)} planted bugs found')
 sys.exit(1 if missed else 0)
