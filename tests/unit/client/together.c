@@ -16,7 +16,7 @@ static void check_once(edn_client *c, const char *token)
     edn_buf_dispose(&all);
 }
 
-/* ---- in the middle of a sync ----------------------------------------------------------------------------------------- */
+/* ---- in the middle of a sync ------------------------------------------------------------------------------------- */
 
 /* What happens at one exchange of somebody else's sync. */
 typedef struct intruder {
