@@ -1,5 +1,5 @@
-/* Three devices do things at random, over a network that loses answers and a server that is put back to older states: in
- * the end all hold the same diary, byte for byte, and every word that nobody deleted. */
+/* Three devices do things at random, over a network that loses answers and a server that is put back to older
+ * states: in the end all hold the same diary, byte for byte, and every word that nobody deleted. */
 #include "diarist.h"
 
 enum { DEVICES = 3, OPS = 220, ENTRIES_MAX = OPS };
