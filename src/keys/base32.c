@@ -75,3 +75,26 @@ bool edn_base32_decode(uint8_t *out, size_t n, edn_bytes text)
     }
     return !bad;
 }
+
+/* The digit that a person meant: O for 0, I and L for 1. */
+static char meant(uint8_t byte)
+{
+    unsigned c = byte, upper = c & ~(0x20u & ~below(c, 'a') & below(c, 'z' + 1));
+    unsigned zero = below(upper ^ 'O', 1), one = below(upper ^ 'I', 1) | below(upper ^ 'L', 1);
+
+    return (char)((c & ~(zero | one)) | ('0' & zero) | ('1' & one));
+}
+
+size_t edn_base32_typed(char *digits, size_t max, edn_bytes text)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == ' ' || text.p[i] == '-')
+            continue;
+        if (n == max)
+            return max + 1;
+        digits[n++] = meant(text.p[i]);
+    }
+    return n;
+}

@@ -45,5 +45,8 @@ EDN_MUST_USE edn_status edn_words_share(const uint16_t words[EDN_WORDS_MAX], siz
  * Decode takes either case, no other digits for these, and no bits after the end; false leaves `out` unspecified. */
 void edn_base32_encode(char *out, const uint8_t *in, size_t n);
 EDN_MUST_USE bool edn_base32_decode(uint8_t *out, size_t n, edn_bytes text);
+/* The digits of what a person typed: without blanks and hyphens (where they stand is no secret), O read as 0, I and L
+ * as 1. How many there are; `max` + 1 when more. */
+size_t edn_base32_typed(char *digits, size_t max, edn_bytes text);
 
 #endif

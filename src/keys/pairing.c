@@ -59,20 +59,11 @@ edn_status edn_pairing_code_parse(edn_bytes text, char out[EDN_PAIRING_CODE_SIZE
 {
     uint8_t bits[CODE_SIZE];
     char digits[CODE_DIGITS];
-    size_t n = 0;
+    size_t n = edn_base32_typed(digits, sizeof digits, text);
     edn_status st = EDN_E_INVALID;
 
     memset(out, 0, EDN_PAIRING_CODE_SIZE);
-    for (size_t i = 0; i < text.n; i++) {
-        char c = (char)text.p[i];
-
-        if (c == ' ' || c == '-')
-            continue;
-        if (n == CODE_DIGITS)
-            return EDN_E_INVALID;
-        digits[n++] = c == 'o' || c == 'O' ? '0' : c == 'i' || c == 'I' || c == 'l' || c == 'L' ? '1' : c;
-    }
-    if (edn_base32_decode(bits, sizeof bits, edn_bytes_of(digits, n))) {
+    if (n == sizeof digits && edn_base32_decode(bits, sizeof bits, edn_bytes_of(digits, n))) {
         edn_base32_encode(out, bits, sizeof bits);
         st = EDN_OK;
     }
