@@ -14,9 +14,7 @@ const folders = ['EDN_DATA', 'EDN_TESTS'].filter((name) => process.env[name]);
 const SKIPPED = 77;
 
 function run(test, stdout = 1) {
-    // Random worlds take long here: fewer of them. EDN_ROUNDS=400 shows what docs/crdt.md names as open.
-    const env = { CHECK_TEST: String(test), EDN_SEED: process.env.EDN_SEED ?? '',
-      EDN_ROUNDS: process.env.EDN_ROUNDS ?? '100' };
+    const env = { CHECK_TEST: String(test), EDN_SEED: process.env.EDN_SEED ?? '' };
     const preopens = {};
     for (const name of folders) {
         env[name] = `/${name}`;

@@ -1076,7 +1076,12 @@ bool edn_message_write_plain(const edn_log *log, uint32_t agent, uint32_t seq, b
     const edn_op *op, *prev;
     edn_bytes text = EDN_BYTES_EMPTY;
 
-    if (seq == 0 || lv == log->graph[edn_log_run_of(log, lv)].lv || a->times[a->n_times - 1].seq >= seq)
+    if (seq == 0 || a->times[a->n_times - 1].seq >= seq)
+        return false;
+    /* One graph run: an op may go on over several, with parents between its events that the message would lose, or with
+     * another agent's events. */
+    i = edn_log_run_of(log, lv);
+    if (lv == log->graph[i].lv || len > edn_log_run_end(log, i) - lv)
         return false;
     i = edn_log_op_of(log, lv);
     op = &log->ops[i];

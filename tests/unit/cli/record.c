@@ -103,8 +103,10 @@ static void damaged_lines_are_survived(void **state)
         size_t n = check_below(&rng, sizeof good);
         edn_cli_record r;
         memcpy(line, good, sizeof good);
-        for (uint64_t k = check_below(&rng, 4); k > 0; k--)
-            line[check_below(&rng, sizeof good)] = (char)check_next(&rng);
+        for (uint64_t k = check_below(&rng, 4); k > 0; k--) {
+            size_t at = check_below(&rng, sizeof good);
+            line[at] = (char)check_next(&rng);
+        }
         if (edn_cli_record_read_json(&r, edn_bytes_of(line, n), NULL) == EDN_OK)
             edn_cli_record_dispose(&r);
         if (edn_cli_record_read_markdown(&r, edn_bytes_of(line, n), "2024-05-01.md", NULL) == EDN_OK)

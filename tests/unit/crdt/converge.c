@@ -346,14 +346,18 @@ static void world_run(world *w, size_t steps)
     for (size_t i = 0; i < steps && w->m.n + 64 < MODEL_EVENTS_MAX; i++) {
         peer *p = &w->p[check_below(&w->r, w->n)], *q = &w->p[check_below(&w->r, w->n)];
         uint64_t pick = check_below(&w->r, 100);
-        if (pick < 60)
+        if (pick < 60) {
             edit_random(w, p);
-        else if (pick < 90 && p != q)
-            deliver(w, p, q, &w->p[check_below(&w->r, w->n)], 1 + check_below(&w->r, 800), false);
-        else if (pick < 94 && p != q)
+        } else if (pick < 90 && p != q) {
+            /* One draw a statement: the order of a call's arguments is the compiler's, and worlds must not be. */
+            const peer *agent = &w->p[check_below(&w->r, w->n)];
+            size_t size_max = 1 + check_below(&w->r, 800);
+            deliver(w, p, q, agent, size_max, false);
+        } else if (pick < 94 && p != q) {
             sync_all(w, p, q);
-        else if (pick < 97)
+        } else if (pick < 97) {
             reopen(p);
+        }
         if (check_below(&w->r, 30) == 0)
             checks_equal(w, q);
     }

@@ -529,6 +529,37 @@ static edn_status stop_at_once(void *ctx, const edn_change *c)
     return EDN_E_CANCELLED;
 }
 
+/* What goes on where another's event ended is one op in the log. A short message of such an op once carried the other's
+ * letter in one's own name, and lost the parents in between. */
+static void a_short_message_has_its_own_letters_and_parents(void **state)
+{
+    edn_doc *a = doc_of(alice), *b = doc_of(bob), *c = doc_of(carol);
+    edn_buf m;
+
+    (void)state;
+    insert(a, 0, "12");
+    send(a, alice, b);
+    send(a, alice, c);
+    insert(a, 1, "x");
+    insert(b, 2, "y"); /* neither knows of the other; by position, y goes on where x ended */
+    send(b, bob, a);
+    insert(a, 3, "z"); /* and z where y did */
+    m = events(a, alice, 2);
+    CHECK_STATUS(edn_doc_merge(c, edn_buf_view(&m), NULL, NULL), EDN_E_PARENTS);
+    send(b, bob, c);
+    CHECK_OK(edn_doc_merge(c, edn_buf_view(&m), NULL, NULL));
+    text_is(a, "1x2zy");
+    same(a, c);
+    edn_buf_dispose(&m);
+    m = events(c, alice, 1);
+    CHECK_OK(edn_doc_merge(b, edn_buf_view(&m), NULL, NULL));
+    same(a, b);
+    edn_buf_dispose(&m);
+    edn_doc_free(a);
+    edn_doc_free(b);
+    edn_doc_free(c);
+}
+
 static void history_tells_who_when_and_what(void **state)
 {
     (void)state;
@@ -616,6 +647,7 @@ int main(void)
         cmocka_unit_test(a_damaged_history_shows_when_it_is_asked_for),
         cmocka_unit_test(a_borrowed_tag_can_be_taken_off),
         cmocka_unit_test(a_keystroke_is_a_few_bytes),
+        cmocka_unit_test(a_short_message_has_its_own_letters_and_parents),
         cmocka_unit_test(history_tells_who_when_and_what),
         cmocka_unit_test(a_clone_gives_up_what_nobody_has_seen),
         cmocka_unit_test(a_missing_version_is_missing),

@@ -421,6 +421,7 @@ static void mutated_logins_get_one_of_two_answers(void **state)
     CHECK_INT(kit_ask(&f->k, "GET", "/v1/events", EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, &denied), 401);
     for (int i = 0; i < 1000; i++) {
         int status;
+        size_t at;
         challenge(f, 0, &l);
         m = (edn_login_message){.origin = edn_bytes_str(l.origin),
                                 .account = l.m.account,
@@ -433,7 +434,8 @@ static void mutated_logins_get_one_of_two_answers(void **state)
         edn_login_sign(&l.m.sig, &m, &f->p.devices[0].sk);
         edn_buf_reset(&rq);
         edn_login_put(&rq, &l.m);
-        rq.p[check_below(&r, rq.n)] ^= (uint8_t)(1 + check_below(&r, 255));
+        at = check_below(&r, rq.n);
+        rq.p[at] ^= (uint8_t)(1 + check_below(&r, 255));
         status = kit_ask(&f->k, "POST", "/v1/login", EDN_BYTES_EMPTY, edn_buf_view(&rq), &answer);
         if (status == 401)
             CHECK_BYTES(edn_buf_view(&answer), edn_buf_view(&denied));
