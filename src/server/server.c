@@ -20,7 +20,7 @@ typedef enum route_access {
     ACCESS_DEVICE, /* of a device */
 } route_access;
 
-typedef enum route_size { SIZE_NONE, SIZE_SMALL, SIZE_PUSH, SIZE_BLOB } route_size;
+typedef enum route_size { SIZE_NONE, SIZE_SMALL, SIZE_MAIL, SIZE_PUSH, SIZE_BLOB } route_size;
 
 typedef enum route_name {
     ROUTE_SERVER,
@@ -35,6 +35,7 @@ typedef enum route_name {
     ROUTE_EVENTS,
     ROUTE_BLOB_GET,
     ROUTE_BLOB_PUT,
+    ROUTE_MAILBOX,
 } route_name;
 
 typedef struct server_route {
@@ -60,6 +61,7 @@ static const server_route routes[] = {
     {ROUTE_BOX, "/v1/box", M(POST), ACCESS_ANY, SIZE_SMALL, NULL},
     {ROUTE_BLOB_GET, "/v1/blobs/", M(GET) | M(HEAD), ACCESS_DEVICE, SIZE_NONE, NULL},
     {ROUTE_BLOB_PUT, "/v1/blobs/", M(PUT), ACCESS_DEVICE, SIZE_BLOB, edn_server_blob_put},
+    {ROUTE_MAILBOX, "/v1/mailbox", M(POST), ACCESS_OPEN, SIZE_MAIL, NULL},
 };
 
 static bool route_fits(const server_route *r, edn_bytes path)
@@ -92,6 +94,8 @@ static uint64_t route_size_max(const edn_server *s, const server_route *r)
         return 0;
     case SIZE_SMALL:
         return s->config.limits.body_size_max;
+    case SIZE_MAIL:
+        return s->config.limits.mailbox_message_size_max + MAIL_OVERHEAD;
     case SIZE_PUSH:
         return s->config.limits.push_size_max;
     case SIZE_BLOB:
@@ -192,6 +196,12 @@ edn_server_limits edn_server_limits_default(void)
         .blob_size_max = 8u << 20,
         .inline_size_max = 65536,
         .token_s = EDN_TOKEN_TTL_MAX_S,
+        .mailbox_per_hour = 10,
+        .mailbox_life_s = EDN_MAIL_LIFE_S,
+        .mailbox_messages = EDN_MAILS_MAX,
+        .mailbox_message_size_max = EDN_MAIL_SIZE_MAX,
+        .mailbox_rate_per_s = 10,
+        .mailbox_size_max = 16u << 20,
         .cache_size_max = 4u << 20,
     };
 }
@@ -245,7 +255,8 @@ edn_status edn_server_new(const edn_server_config *config, const edn_meta *meta,
         st = EDN_E_NOMEM;
         goto out;
     }
-    if ((st = edn_limit_init(&s->limits, seed)) != EDN_OK || (st = edn_server_cache_init(s)) != EDN_OK)
+    if ((st = edn_limit_init(&s->limits, seed)) != EDN_OK || (st = edn_server_mailboxes_init(s)) != EDN_OK ||
+        (st = edn_server_cache_init(s)) != EDN_OK)
         goto out;
     *out = s;
     s = NULL;
@@ -261,6 +272,7 @@ void edn_server_free(edn_server *s)
     edn_server_rollback(s);
     edn_server_cache_dispose(s);
     edn_limit_dispose(&s->limits);
+    edn_server_mailboxes_dispose(s);
     edn_arena_dispose(&s->arena);
     free(s->tokens);
     free(s->nonces);
@@ -497,6 +509,9 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         break;
     case ROUTE_PULL:
         edn_server_pull(s, c, rq, out);
+        break;
+    case ROUTE_MAILBOX:
+        edn_server_mailbox(s, rq, out);
         break;
     case ROUTE_EVENTS:
         handle_events(s, c, out);

@@ -24,7 +24,11 @@ typedef struct edn_server_limits {
     uint32_t push_size_max, blob_size_max; /* of /v1/push, /v1/log and /v1/accounts; of /v1/blobs */
     uint32_t inline_size_max;              /* larger batches go to the blob store */
     uint32_t token_s;                      /* life of a token, at most 600 */
-    size_t cache_size_max;                 /* accounts held in memory, about */
+    uint32_t mailbox_per_hour;             /* opened from one address */
+    uint32_t mailbox_life_s, mailbox_messages, mailbox_message_size_max; /* of one mailbox */
+    uint32_t mailbox_rate_per_s;                                         /* requests from one address */
+    size_t mailbox_size_max;                                             /* of all messages in all mailboxes */
+    size_t cache_size_max;                                               /* accounts held in memory, about */
 } edn_server_limits;
 
 edn_server_limits edn_server_limits_default(void);

@@ -68,6 +68,8 @@ typedef enum limit_kind {
     LIMIT_PASSPHRASE,
     LIMIT_API,
     LIMIT_BYTES,
+    LIMIT_MAILBOX_OPEN,
+    LIMIT_MAILBOX,
     LIMIT_KIND_COUNT,
 } limit_kind;
 
@@ -126,6 +128,15 @@ EDN_MUST_USE edn_status edn_server_caller_of(edn_server *s, edn_bytes bearer, se
 void edn_server_challenge(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 void edn_server_login(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 
+/* ---- mailboxes (mailbox.c) --------------------------------------------------------------------------------------- */
+
+typedef struct server_mailbox server_mailbox;
+/* What a put has beside its message: version 1 ‖ kind 1 ‖ rendezvous 16 ‖ side 1 ‖ number 8 ‖ length 4. */
+#define MAIL_OVERHEAD 31u
+EDN_MUST_USE edn_status edn_server_mailboxes_init(edn_server *s);
+void edn_server_mailboxes_dispose(edn_server *s);
+void edn_server_mailbox(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
+
 /* ---- the server (server.c) --------------------------------------------------------------------------------------- */
 
 #define SERVER_TOKEN_SLOTS 4096u
@@ -156,7 +167,9 @@ struct edn_server {
     limit_table limits;
     token_entry *tokens;
     used_nonce *nonces;
-    edn_arena arena; /* of the request at hand */
+    server_mailbox *mailboxes;
+    size_t mail_size; /* of all messages in them */
+    edn_arena arena;  /* of the request at hand */
 
     bool in_transaction;
     server_account *group; /* touched since the transaction began */

@@ -148,6 +148,18 @@ static const field pushed_fields[] = {
     RAW(pushed, receipt.sig),
 };
 
+static const field mail_fields[] = {
+    KIND(mail, kind, EDN_MAIL_CLOSE),
+    RAW(mail, rendezvous),
+    KIND(mail, side, EDN_MAIL_NEW),
+    U64(mail, number),
+    {FIELD_BYTES, AT(mail, mail), 0, 0, EDN_MAIL_SIZE_MAX, 0, "mail"},
+};
+static const field mails_fields[] = {
+    U64(mails, left_s),
+    {FIELD_LIST, AT(mails, mails), AT(mails, n), 1, EDN_MAIL_SIZE_MAX, EDN_MAILS_MAX, "mails"},
+};
+
 static bool is_zero(const uint8_t *p, size_t n)
 {
     uint8_t sum = 0;
@@ -171,6 +183,14 @@ static bool login_sound(const void *p)
     const edn_msg_login *m = p;
 
     return m->kind == EDN_LOGIN_DEVICE || is_zero(m->device.b, 16);
+}
+
+static bool mail_sound(const void *p)
+{
+    const edn_msg_mail *m = p;
+
+    return (m->kind == EDN_MAIL_PUT) == (m->mail.n > 0) &&
+           (m->kind == EDN_MAIL_PUT || m->kind == EDN_MAIL_GET || m->number == 0);
 }
 
 /* ---- one put and one decode -------------------------------------------------------------------------------------- */
@@ -347,6 +367,8 @@ MESSAGE(pull, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(pulled, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(push, EDN_PUSH_SIZE_MAX, NULL)
 MESSAGE(pushed, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(mail, EDN_MAIL_ASK_SIZE_MAX, mail_sound)
+MESSAGE(mails, EDN_MAILS_MAX *(EDN_MAIL_SIZE_MAX + 4u) + 64u, NULL)
 
 #define EDN_MESSAGE_DEFINE(name)                                                                                       \
     void edn_##name##_put(edn_buf *out, const edn_msg_##name *m) { message_put(out, &name##_message, m); }             \

@@ -137,6 +137,7 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   POST /v1/push           push            -> pushed; 409 when a batch does not continue its chain
  *   GET  /v1/events                         -> text/event-stream: "data: {etag}" whenever the space or the log moved
  *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
+ *   POST /v1/mailbox        mail            -> mails; needs no token
  *
  * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. Byte by byte,
  * with every status: docs/spec/protocol.md. */
@@ -274,10 +275,31 @@ typedef struct edn_msg_pushed {
     edn_receipt receipt; /* of the state after the push */
 } edn_msg_pushed;
 
+/* A mailbox in which two devices that share a rendezvous id leave messages for each other (docs/spec/protocol.md).
+ * Messages of a side are numbered from 0 without gaps, so that any request can be repeated. */
+#define EDN_MAIL_SIZE_MAX 65536u
+#define EDN_MAILS_MAX 16u /* in one mailbox, of both sides together */
+#define EDN_MAIL_LIFE_S 300u
+#define EDN_MAIL_ASK_SIZE_MAX (EDN_MAIL_SIZE_MAX + 64u)
+enum { EDN_MAIL_OPEN = 1, EDN_MAIL_PUT = 2, EDN_MAIL_GET = 3, EDN_MAIL_CLOSE = 4 };
+enum { EDN_MAIL_OLD = 1, EDN_MAIL_NEW = 2 }; /* sides, as in keys/pairing.h */
+typedef struct edn_msg_mail {
+    uint8_t kind;
+    uint8_t rendezvous[16];
+    uint8_t side;    /* the sender's */
+    uint64_t number; /* of the message put; of the other side's first that is wanted; else 0 */
+    edn_bytes mail;  /* empty unless put */
+} edn_msg_mail;
+typedef struct edn_msg_mails {
+    uint64_t left_s;  /* until the mailbox is gone */
+    edn_bytes *mails; /* of a get, in order */
+    size_t n;
+} edn_msg_mails;
+
 /* clang-format off */
 #define EDN_MESSAGES(X) \
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
-    X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed)
+    X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed) X(mail) X(mails)
 /* clang-format on */
 
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */

@@ -186,6 +186,8 @@ def messages():
         "pulled": u8(1) + u64(14) + fill(0xb9) + u64(TIME) + sig + heads + links + batches,
         "push": fill(0xbe, 16) + batches,
         "pushed": u8(1) + u64(TIME) + sig,
+        "mail": u8(2) + fill(0xbf, 16) + u8(2) + u64(3) + lp(fill(0xd3, 7)),
+        "mails": u64(299) + boxes,
     }
     for name, body in bodies.items():
         show("message_" + name, u8(1) + body)

@@ -165,6 +165,25 @@ static inline void random_pushed(check_rng *r, edn_arena *a, edn_msg_pushed *m)
     m->flags = (uint8_t)check_below(r, 2);
 }
 
+static inline void random_mail(check_rng *r, edn_arena *a, edn_msg_mail *m)
+{
+    memset(m, 0, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 4));
+    random_fill(r, m->rendezvous, sizeof m->rendezvous);
+    m->side = (uint8_t)(1 + check_below(r, 2));
+    if (m->kind == EDN_MAIL_PUT || m->kind == EDN_MAIL_GET)
+        m->number = random_u64(r);
+    if (m->kind == EDN_MAIL_PUT)
+        m->mail = random_bytes(r, a, 1, 60);
+}
+
+static inline void random_mails(check_rng *r, edn_arena *a, edn_msg_mails *m)
+{
+    m->left_s = random_u64(r);
+    m->n = check_below(r, 4);
+    m->mails = random_list(r, a, m->n, 1, 30);
+}
+
 static inline void random_body(check_rng *r, edn_arena *a, edn_body *b)
 {
     b->heads_n = check_below(r, 4);

@@ -279,12 +279,28 @@ static void messages_of_syncing_are_as_known(void **state)
     edn_arena_dispose(&a);
 }
 
+static void messages_of_meeting_are_as_known(void **state)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_msg_mail mail = {.kind = EDN_MAIL_PUT, .side = EDN_MAIL_NEW, .number = 3};
+    parts p;
+
+    (void)state;
+    parts_init(&p, &a);
+    FILLED(mail.rendezvous, 0xbf);
+    mail.mail = p.boxes[0];
+    CHECK_MESSAGE("message_mail", mail, mail);
+    CHECK_MESSAGE("message_mails", mails, {299, p.boxes, 2});
+    edn_arena_dispose(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_and_body_are_as_known),      cmocka_unit_test(batches_are_as_known),
         cmocka_unit_test(states_and_logins_are_as_known),   cmocka_unit_test(messages_of_signing_in_are_as_known),
         cmocka_unit_test(messages_of_the_log_are_as_known), cmocka_unit_test(messages_of_syncing_are_as_known),
+        cmocka_unit_test(messages_of_meeting_are_as_known),
     };
     CHECK_OK(edn_crypto_init());
     return cmocka_run_group_tests(tests, NULL, NULL);
