@@ -18,6 +18,9 @@ EDN_MUST_USE bool edn_add_size(size_t a, size_t b, size_t *out);
 
 /* Overwrites memory in a way that no optimiser removes. */
 void edn_wipe(void *p, size_t n);
+/* Overwrites what calls that have returned left on the stack, to this depth. */
+void edn_stack_wipe(void);
+#define EDN_STACK_WIPE_SIZE ((size_t)128 << 10)
 
 /* Little-endian integers at an address. */
 static inline void edn_store_u16(uint8_t *p, uint16_t v)

@@ -14,6 +14,13 @@ void edn_wipe(void *p, size_t n)
     __asm__ volatile("" : : "r"(p) : "memory");
 }
 
+__attribute__((noinline)) void edn_stack_wipe(void)
+{
+    uint8_t below[EDN_STACK_WIPE_SIZE]; /* where those calls had their frames */
+
+    edn_wipe(below, sizeof below);
+}
+
 void edn_buf_dispose(edn_buf *b)
 {
     free(b->p);

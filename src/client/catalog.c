@@ -58,6 +58,8 @@ void catalog_forget(catalog *k)
     for (size_t i = 0; i < k->pages_n; i++)
         page_free(k->pages[i]);
     k->pages_n = 0;
+    if (k->months)
+        edn_wipe(k->months, k->months_cap * sizeof *k->months);
     k->months_n = 0;
     k->months_loaded = k->months_dirty = false;
 }

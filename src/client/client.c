@@ -34,9 +34,6 @@ void edn_client_close(edn_client *c)
     catalog_free(c->catalog);
     keys_free(c->keys);
     codec_free(c->codec);
-    free(c->status_heads);
-    free(c->status_findings);
-    edn_arena_dispose(&c->status_arena);
     free(c->home);
     free(c->vfs);
     free(c->ca_file);
@@ -127,12 +124,18 @@ void edn_client_lock(edn_client *c)
     objects_forget(c->objects);
     catalog_forget(c->catalog);
     keys_forget(c->keys);
-    codec_forget(c->codec);
+    codec_lock(c->codec);
+    free(c->status_heads);
+    free(c->status_findings);
+    c->status_heads = NULL;
+    c->status_findings = NULL;
+    edn_arena_dispose(&c->status_arena);
     edn_devlog_free(c->log);
     c->log = NULL;
     edn_secret_free(c->secret);
     c->secret = NULL;
     c->store_version = 0;
+    edn_stack_wipe();
 }
 
 /* A callback that calls back would pull the entries from under the call that it is in. */

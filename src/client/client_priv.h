@@ -188,6 +188,7 @@ EDN_MUST_USE edn_status keys_journal_add(edn_client *c, const edn_journal_id *j,
 EDN_MUST_USE edn_status codec_new(codec **out);
 void codec_free(codec *k);
 void codec_forget(codec *k); /* dictionaries are made of a person's words */
+void codec_lock(codec *k);   /* and zstd's workspace remembers what went through it */
 #define CODEC_LEVEL_LOCAL 1
 #define CODEC_LEVEL_RECORD 3
 /* Appends u8 method ‖ …; raw when compression does not pay. */

@@ -49,19 +49,18 @@ struct codec {
 
 edn_status codec_new(codec **out)
 {
-    codec *k = calloc(1, sizeof *k);
+    *out = calloc(1, sizeof **out);
+    return *out ? EDN_OK : EDN_E_NOMEM;
+}
 
-    *out = NULL;
-    if (!k)
-        return EDN_E_NOMEM;
-    k->c = ZSTD_createCCtx();
-    k->d = ZSTD_createDCtx();
-    if (!k->c || !k->d) {
-        codec_free(k);
-        return EDN_E_NOMEM;
-    }
-    *out = k;
-    return EDN_OK;
+/* zstd's workspaces are made when they are needed. */
+static bool have_workspaces(codec *k)
+{
+    if (!k->c)
+        k->c = ZSTD_createCCtx();
+    if (!k->d)
+        k->d = ZSTD_createDCtx();
+    return k->c && k->d;
 }
 
 static void dictionary_dispose(dictionary *d)
@@ -83,13 +82,20 @@ void codec_forget(codec *k)
     k->current_known = false;
 }
 
-void codec_free(codec *k)
+void codec_lock(codec *k)
 {
+    codec_forget(k);
     if (!k)
         return;
-    codec_forget(k);
     ZSTD_freeCCtx(k->c);
     ZSTD_freeDCtx(k->d);
+    k->c = NULL;
+    k->d = NULL;
+}
+
+void codec_free(codec *k)
+{
+    codec_lock(k);
     free(k);
 }
 
@@ -270,7 +276,7 @@ static edn_status pack_with(codec *k, dictionary *d, edn_bytes raw, int level, e
         return put_raw(out, raw);
     if (d && !(dict = compress_dictionary(d, level)))
         return EDN_E_NOMEM;
-    if (!set_parameters(k, level, dict))
+    if (!have_workspaces(k) || !set_parameters(k, level, dict))
         return EDN_E_NOMEM;
     edn_put_u8(out, d ? METHOD_DICTIONARY : METHOD_ZSTD);
     if (d)
@@ -326,6 +332,8 @@ static edn_status unpack_frame(edn_client *c, edn_reader *r, bool with_dictionar
         if (!d->d && !(d->d = ZSTD_createDDict(d->bytes.p, d->bytes.n)))
             return EDN_E_NOMEM;
     }
+    if (!have_workspaces(k))
+        return EDN_E_NOMEM;
     to = edn_buf_grow(out, (size_t)size);
     if (!to)
         return edn_buf_status(out);
