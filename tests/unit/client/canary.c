@@ -1,7 +1,7 @@
 #define _GNU_SOURCE 1 /* memmem */
-/* Words that must not be anywhere: every place where a person can put a word gets one, and then every byte that went to a
- * disk or over a wire is searched for them; and after `lock`, every byte of this process's memory that can be written,
- * for them and for the keys. */
+/* Words that must not be anywhere: every place where a person can put a word gets one, and then every byte that went
+ * to a disk or over a wire is searched for them; and after `lock`, every byte of this process's memory that can be
+ * written, for them and for the keys. */
 #include "diarist.h"
 
 #include "client/client_priv.h"
@@ -20,7 +20,7 @@ static const char *const words[] = {
 enum { TITLE, TEXT, TAG, FIELD, VALUE, DATE, JOURNAL, DEVICE, ACCOUNT, SEARCH, IMPORTED, EDITED, RENAMED };
 #define PASSPHRASE "Kanarienpasswort mit Leerzeichen"
 
-static bool holds(edn_bytes in, const char *word) { return memmem(in.p, in.n, word, strlen(word)) != NULL; }
+static bool holds(edn_bytes in, const char *word) { return in.n > 0 && memmem(in.p, in.n, word, strlen(word)) != NULL; }
 
 static void check_clean(edn_bytes in, const char *where)
 {
@@ -203,7 +203,8 @@ static void no_word_reaches_a_disk_or_a_wire(void **state)
     scene_close(&s);
 }
 
-/* ---- memory after lock ----------------------------------------------------------------------------------------------- */
+/* ---- memory after lock
+ * ----------------------------------------------------------------------------------------------- */
 
 #define VEIL 0xa5
 

@@ -9,7 +9,8 @@
 #include "crashvfs.h"
 #include "server/server_priv.h"
 
-/* ---- the ground, copied for each lie --------------------------------------------------------------------------------- */
+/* ---- the ground, copied for each lie
+ * --------------------------------------------------------------------------------- */
 
 typedef struct ground {
     world *w;
@@ -124,7 +125,8 @@ static int ground_unmake(void **state)
     return 0;
 }
 
-/* ---- one lie --------------------------------------------------------------------------------------------------------- */
+/* ---- one lie
+ * --------------------------------------------------------------------------------------------------------- */
 
 typedef struct lie lie;
 /* Rewrites an answer to a pull, taken apart; strings may go to the arena. */
@@ -307,7 +309,8 @@ static void check_lie(const lie *l)
     telling_close(&t);
 }
 
-/* ---- lies about batches ---------------------------------------------------------------------------------------------- */
+/* ---- lies about batches
+ * ---------------------------------------------------------------------------------------------- */
 
 static edn_bytes own_copy(edn_arena *a, edn_bytes b, uint8_t **p)
 {
@@ -425,7 +428,8 @@ static void malleate(const lie *l, edn_msg_pulled *m, edn_arena *a)
     }
 }
 
-/* ---- lies about what there is ---------------------------------------------------------------------------------------- */
+/* ---- lies about what there is
+ * ---------------------------------------------------------------------------------------- */
 
 static void other_head(const lie *l, edn_msg_pulled *m, edn_arena *a)
 {
@@ -478,7 +482,8 @@ static void ghost_link(const lie *l, edn_msg_pulled *m, edn_arena *a)
     m->log_count++;
 }
 
-/* ---- lies in bytes --------------------------------------------------------------------------------------------------- */
+/* ---- lies in bytes
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool is_pull(const edn_http_request *rq) { return strcmp(rq->path, "/v1/pull") == 0; }
 
@@ -605,7 +610,8 @@ static void no_byte_of_an_answer_can_be_changed_to_any_effect(void **state)
     }
 }
 
-/* ---- time, origin, sizes, nonces ------------------------------------------------------------------------------------- */
+/* ---- time, origin, sizes, nonces
+ * ------------------------------------------------------------------------------------- */
 
 /* arg 0: a thousand years ago or at zero; 1: far ahead. */
 static void other_time(const lie *l, const edn_http_request *rq, edn_http_answer *answer)
@@ -733,7 +739,8 @@ static void sizes_are_padded_and_no_nonce_comes_twice(void **state)
     telling_close(&t);
 }
 
-/* ---- login ----------------------------------------------------------------------------------------------------------- */
+/* ---- login
+ * ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct login_lie {
     const char *name;
@@ -745,8 +752,8 @@ typedef struct login_lie {
     bool before_login; /* nothing that could test a passphrase has left the device */
 } login_lie;
 
-/* version 1 ‖ server nonce 32 ‖ time 8 ‖ LP(origin) ‖ account 32 ‖ record: "EDNK" ‖ version ‖ alg ‖ lanes ‖ flags ‖ u32 ops
- * ‖ u32 KiB ‖ salt */
+/* version 1 ‖ server nonce 32 ‖ time 8 ‖ LP(origin) ‖ account 32 ‖ record: "EDNK" ‖ version ‖ alg ‖ lanes ‖ flags ‖
+ * u32 ops ‖ u32 KiB ‖ salt */
 #define CHALLENGE_ACCOUNT (1u + 32u + 8u + 4u + sizeof WORLD_ORIGIN - 1u)
 #define CHALLENGE_RECORD (CHALLENGE_ACCOUNT + 32u)
 
