@@ -8,21 +8,21 @@
  *     from:2019 to:2020-03-05   dates, inclusive                on:2020-03          a day, month or year
  *
  * NOT binds closest, then neighbours (AND), then OR. A word that is several by UAX #29 ("e-mail") is a phrase. What
- * holds no letter or number is left out. */
+ * holds no letter or number is left out. tag:, journal: and title: take a value in quotes too. */
 #ifndef EDN_SEARCH_QUERY_H
 #define EDN_SEARCH_QUERY_H
 
 #include "search/words.h"
 
 #define EDN_QUERY_SIZE_MAX 4096u /* bytes of a query */
-#define EDN_QUERY_NODES_MAX 256u /* so trees are small, and 64 deep at most */
-#define EDN_QUERY_DEPTH_MAX 64u
+#define EDN_QUERY_WORDS_MAX 256u
+#define EDN_QUERY_DEPTH_MAX 64u /* of parentheses and negations; a tree is at most three times as deep */
 
 typedef enum edn_query_kind {
     EDN_QUERY_ALL,     /* every document: what only dates or negations narrow */
-    EDN_QUERY_AND,     /* of children, 2 or more; EDN_QUERY_NOT among them take away */
-    EDN_QUERY_OR,      /* of children, 2 or more */
-    EDN_QUERY_NOT,     /* of one child */
+    EDN_QUERY_AND,     /* of children, 2 or more, the first one no NOT; those that are NOT take away */
+    EDN_QUERY_OR,      /* of children, 2 or more, none of them NOT */
+    EDN_QUERY_NOT,     /* of one child, which is no NOT; stands nowhere but in an AND */
     EDN_QUERY_TERM,    /* `term` */
     EDN_QUERY_PREFIX,  /* every term that begins with `term` */
     EDN_QUERY_PHRASE,  /* `items`, 2 or more */
@@ -52,8 +52,8 @@ struct edn_query {
 };
 
 typedef struct edn_query_error {
-    size_t at;      /* the byte of the query */
-    char text[160]; /* what is wrong, and what to do: one sentence */
+    size_t at;        /* the byte of the query */
+    const char *text; /* what is wrong there, and what to do: one sentence, constant */
 } edn_query_error;
 
 enum {

@@ -137,7 +137,7 @@ static bool say_unit(edn_words *w, edn_word *out)
 {
     size_t from = w->at, to = unit_end(w->text, from);
     bool after = unit_at(w->text, to);
-    uint8_t flags = w->unit_before || after ? EDN_WORD_ALSO : 0;
+    uint8_t flags = EDN_WORD_LETTER | (w->unit_before || after ? EDN_WORD_ALSO : 0);
 
     w->at = to;
     w->unit_before = after;

@@ -33,6 +33,8 @@ enum {
     EDN_WORD_FOLDED = 2,
     /* A pair of neighbours in a script without spaces: takes the position of its first letter. */
     EDN_WORD_PAIR = 4,
+    /* One letter of a script without spaces. */
+    EDN_WORD_LETTER = 8,
 };
 
 typedef struct edn_word {
