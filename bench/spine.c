@@ -6,7 +6,11 @@
  * Real clients in this process, EDND as a process of its own, HTTP over loopback. CPU is this process's and the
  * server's together (schedstat), so waiting for disks and neighbours does not count; passphrases are stretched
  * outside of what is measured. Without a diary one of the same shape is made up. One JSON object a line, as
- * server-bench prints them. */
+ * server-bench prints them.
+ *
+ * The last part is about growth: the same acts in diaries of 1,000 and of 100,000 entries, spread over a century and
+ * all of one day. `times` is the larger's cost over the smaller's: what is shown or changed is the same in both, and
+ * so should be what it costs. */
 #define _GNU_SOURCE /* usleep, popen */
 #include <edn/client.h>
 
@@ -118,6 +122,12 @@ static server start_server(const char *ednd, const char *dir)
         die(ednd, "did not start");
     sscanf(url, "%63s", s.origin);
     return s; /* the pipe stays open: the server may go on writing to it */
+}
+
+static void stop_server(const server *s)
+{
+    kill(s->pid, SIGTERM);
+    waitpid(s->pid, NULL, 0);
 }
 
 static uint64_t folder_size(const char *dir)
@@ -406,6 +416,169 @@ static void one_sentence(device *a)
     figure("an edit of a sentence, round trips", r.round_trips, "", 1);
 }
 
+/* ---- growth ------------------------------------------------------------------------------------------------------ */
+
+enum { SCALE_SMALL = 1000, SCALE_LARGE = 100000, SCALE_TIMES = 9 };
+
+typedef struct scale {
+    double import_per_entry, list_day, last, add, sync_nothing, search_per_entry;
+} scale;
+
+typedef struct filler {
+    unsigned n, at;
+    bool one_day;
+    char date[16], text[256];
+} filler;
+
+static edn_status next_made_up(void *ctx, edn_import_item *item, bool *done)
+{
+    filler *f = ctx;
+    unsigned i = f->at++;
+
+    *done = i == f->n;
+    snprintf(f->date, sizeof f->date, "19%02u-%02u-%02u", i * 7919 % 100, i % 12 + 1, i % 28 + 1);
+    snprintf(
+        f->text, sizeof f->text,
+        "Up betimes and to the office, where we sat all the morning; number %u. At noon home to dinner, and thence "
+        "by water with my wife; %u, so home and to bed.",
+        i, i * 2654435761u);
+    item->draft.date = edn_bytes_str(f->one_day ? "1950-07-01" : f->date);
+    item->draft.title = edn_bytes_str("A day");
+    item->draft.text = edn_bytes_str(f->text);
+    return EDN_OK;
+}
+
+static edn_status ignore_entry(void *ctx, const edn_entry *e)
+{
+    (void)e;
+    ++*(unsigned *)ctx;
+    return EDN_OK;
+}
+
+static edn_status ignore_hit(void *ctx, const edn_entry *e, edn_bytes snippet)
+{
+    (void)snippet;
+    return ignore_entry(ctx, e);
+}
+
+/* The median of what it costs to open the diary and list a day of it. */
+static double open_and_list(const char *home, const uint8_t session[EDN_SESSION_KEY_SIZE], const char *day)
+{
+    edn_client_options o = {.home = home};
+    edn_filter f = {.from = edn_bytes_str(day), .to = edn_bytes_str(day), .limit = 20};
+    double times[SCALE_TIMES];
+    unsigned n = 0;
+    edn_err err = {EDN_OK, ""};
+
+    for (size_t i = 0; i < SCALE_TIMES; i++) {
+        edn_client *c = NULL;
+        double t = own_cpu_s();
+        must(edn_client_open(&o, &c, &err), "open", &err);
+        must(edn_client_unlock_session(c, session, &err), "unlock", &err);
+        must(edn_client_list(c, &f, ignore_entry, &n, &err), "list", &err);
+        times[i] = own_cpu_s() - t;
+        edn_client_close(c);
+    }
+    qsort(times, SCALE_TIMES, sizeof *times, compare_doubles);
+    return times[SCALE_TIMES / 2];
+}
+
+static double add_one(edn_client *c, const char *day)
+{
+    edn_draft d = {.date = edn_bytes_str(day), .text = edn_bytes_str("One more sentence, of the kind people write.")};
+    double times[SCALE_TIMES];
+    edn_err err = {EDN_OK, ""};
+
+    for (size_t i = 0; i < SCALE_TIMES; i++) {
+        edn_entry_id id;
+        double t = own_cpu_s();
+        must(edn_client_add(c, &d, &id, &err), "add", &err);
+        times[i] = own_cpu_s() - t;
+    }
+    qsort(times, SCALE_TIMES, sizeof *times, compare_doubles);
+    return times[SCALE_TIMES / 2];
+}
+
+static double find_last(edn_client *c)
+{
+    double times[SCALE_TIMES];
+    edn_err err = {EDN_OK, ""};
+
+    for (size_t i = 0; i < SCALE_TIMES; i++) {
+        edn_entry_id id;
+        double t = own_cpu_s();
+        must(edn_client_find(c, "last", &id, &err), "last", &err);
+        times[i] = own_cpu_s() - t;
+    }
+    qsort(times, SCALE_TIMES, sizeof *times, compare_doubles);
+    return times[SCALE_TIMES / 2];
+}
+
+static scale measure_scale(const server *s, const char *dir, const char *name, unsigned n, bool one_day)
+{
+    scale out;
+    char home[300], key[EDN_ACCOUNT_KEY_TEXT_MAX];
+    uint8_t session[EDN_SESSION_KEY_SIZE];
+    edn_client_options o = {.home = home};
+    edn_init_options init = {.server = s->origin, .name = name, .device_name = "a", .strength = EDN_STRENGTH_FLOOR};
+    filler f = {.n = n, .one_day = one_day};
+    edn_import_result imported;
+    unsigned found = 0;
+    edn_client *c = NULL;
+    edn_err err = {EDN_OK, ""};
+    double t;
+
+    snprintf(home, sizeof home, "%s/%s", dir, name);
+    must(edn_client_init(&o, &init, edn_bytes_str(PASSPHRASE), key, &c, &err), "init", &err);
+    must(edn_client_session_key(c, session), "session", NULL);
+    t = own_cpu_s();
+    must(edn_client_import(c, next_made_up, &f, NULL, &imported, &err), "import", &err);
+    out.import_per_entry = (own_cpu_s() - t) / n;
+    out.list_day = open_and_list(home, session, "1950-07-01");
+    out.last = find_last(c);
+    while (!sync_device(c).synced)
+        ;
+    out.add = add_one(c, "1950-07-01");
+    sync_device(c);
+    sync_device(c);
+    t = both_cpu_s(s);
+    for (int i = 0; i < SYNCS; i++)
+        sync_device(c);
+    out.sync_nothing = (both_cpu_s(s) - t) / SYNCS;
+    t = own_cpu_s();
+    must(edn_client_search(c, edn_bytes_str("nowhere"), NULL, ignore_hit, &found, &err), "search", &err);
+    out.search_per_entry = (own_cpu_s() - t) / n;
+    edn_client_close(c);
+    return out;
+}
+
+/* At most twice as much; what takes a tenth of a millisecond is no longer asked. */
+static void grown(const char *what, const char *shape, double small, double large)
+{
+    char name[160];
+
+    snprintf(name, sizeof name, "%s, 100,000 entries %s", what, shape);
+    figure(name, large * 1e3, "ms CPU", 2 * small * 1e3 + 0.1);
+    snprintf(name, sizeof name, "%s, 100,000 entries %s, of 1,000", what, shape);
+    figure(name, large / small, "times", 0);
+}
+
+static void growth(const server *s, const char *dir)
+{
+    static const char *const diaries[] = {"over a century", "of one day"};
+
+    for (int one_day = 0; one_day < 2; one_day++) {
+        scale a = measure_scale(s, dir, one_day ? "small-day" : "small", SCALE_SMALL, one_day);
+        scale b = measure_scale(s, dir, one_day ? "large-day" : "large", SCALE_LARGE, one_day);
+        grown("import, each entry", diaries[one_day], a.import_per_entry, b.import_per_entry);
+        grown("opening and listing twenty of a day", diaries[one_day], a.list_day, b.list_day);
+        grown("finding the last", diaries[one_day], a.last, b.last);
+        grown("adding one", diaries[one_day], a.add, b.add);
+        grown("sync with nothing new", diaries[one_day], a.sync_nothing, b.sync_nothing);
+        grown("search that reads all, each entry", diaries[one_day], a.search_per_entry, b.search_per_entry);
+    }
+}
+
 int main(int argc, char **argv)
 {
     char dir[TEMPDIR_SIZE], key[EDN_ACCOUNT_KEY_TEXT_MAX];
@@ -444,9 +617,11 @@ int main(int argc, char **argv)
     must(edn_client_unlock_session(a.c, key_a, &err), "unlock", &err);
     figure("opening the diary, CPU", (own_cpu_s() - t) * 1e3, "ms", 5);
     edn_client_close(a.c);
-    kill(s.pid, SIGTERM);
-    waitpid(s.pid, NULL, 0);
+    stop_server(&s);
     figure("stored at the server, of the diary's text", (double)folder_size(s.dir) / (double)d.text_size, "", 0.6);
+    s = start_server(argv[1], dir);
+    growth(&s, dir);
+    stop_server(&s);
     tempdir_remove(dir);
     return missed;
 }

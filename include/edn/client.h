@@ -173,7 +173,8 @@ typedef struct edn_filter {
     bool newest_first;             /* else by date, then by creation */
     size_t limit;                  /* 0: all */
 } edn_filter;
-/* `text` is the first line or so (EDN_PREVIEW_SIZE bytes at most), from the table of contents: no entry is opened. */
+/* From the table of contents: no entry is opened. `text` is the first line or so (EDN_PREVIEW_SIZE bytes at most), of a
+ * title and of tags there are the first 256 bytes and the first 32 tags (in 1024 bytes); edn_client_show gives all. */
 #define EDN_PREVIEW_SIZE 96u
 EDN_MUST_USE edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx,
                                         edn_err *err);

@@ -91,9 +91,14 @@ typedef enum edn_doc_unit { EDN_UNIT_SCALAR, EDN_UNIT_BYTE, EDN_UNIT_UTF16, EDN_
 edn_doc_place edn_doc_place_of(const edn_doc *doc, edn_doc_unit unit, size_t at);
 /* The value, borrowed until the next change; EDN_E_MISSING when it is not set. */
 EDN_MUST_USE edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out);
-/* Fields by name and tags in byte order, borrowed until the next change. `i` counts from 0; false past the last. */
+/* Fields by name and tags in byte order, borrowed until the next change; false past the last. *at begins at 0 and is
+ * moved on: all of them cost one walk. */
+bool edn_doc_field_next(const edn_doc *doc, uint32_t *at, edn_bytes *name, edn_bytes *value);
+bool edn_doc_tag_next(const edn_doc *doc, uint32_t *at, edn_bytes *tag);
+/* The i-th, counted from 0. Each costs the walk up to it. */
 bool edn_doc_field_at(const edn_doc *doc, size_t i, edn_bytes *name, edn_bytes *value);
 bool edn_doc_tag_at(const edn_doc *doc, size_t i, edn_bytes *tag);
+bool edn_doc_has_tag(const edn_doc *doc, edn_bytes tag);
 edn_doc_state edn_doc_state_of(const edn_doc *doc);
 /* Borrowed until the next change. */
 edn_version edn_doc_frontier(const edn_doc *doc);

@@ -1,77 +1,21 @@
-/* The table of contents: what lists show of every entry, so that listing opens none.
+/* The table of contents: what lists show of every entry, so that listing opens none. Its pages are in pages.c.
  *
- *     EDN_TABLE_CATALOG   "months"            u8 1 ‖ n × (month 7 ‖ u32 live ‖ u32 deleted), ascending
- *                         "page" ‖ month      n × LP(item), by (date, created, id)
- *     item = id 16 ‖ journal 16 ‖ u64 created ms ‖ u64 changed ms ‖ u64 text size ‖ u8 flags (1 deleted, 2 conflict) ‖
+ *     item = id 16 ‖ journal 16 ‖ u64 created ms ‖ u64 changed ms ‖ u64 text size ‖
+ *            u8 flags (1 deleted, 2 conflict, 4 more tags than stand here) ‖
  *            LP(date) ‖ LP(title) ‖ LP(preview) ‖ u32 n ‖ n × LP(tag)
  *
- * An entry whose date is not one stands on the page 0000-00. A change rewrites the page of its month: a month of a
- * busy diarist is some ten kilobytes, whatever the size of the diary. */
-#include "client_priv.h"
+ * An item is small, whatever its entry holds: titles, tags and dates that are none are cut. An entry whose date is not
+ * one stands in the month 0000-00. */
+#include "catalog_priv.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define PAGES_MAX 160u
 #define NO_MONTH "0000-00"
-#define PAGE_SIZE_MAX ((size_t)64 << 20)
-enum { FLAG_DELETED = 1, FLAG_CONFLICT = 2 };
-
-typedef struct page {
-    char month[MONTH_SIZE + 1];
-    edn_buf bytes;
-    bool dirty;
-    uint64_t used;
-} page;
-
-typedef struct month_count {
-    char month[MONTH_SIZE + 1];
-    uint32_t live, deleted;
-} month_count;
-
-struct catalog {
-    page *pages[PAGES_MAX];
-    size_t pages_n;
-    month_count *months; /* ascending */
-    size_t months_n, months_cap;
-    bool months_loaded, months_dirty;
-    uint64_t clock;
-};
-
-edn_status catalog_new(catalog **out)
-{
-    *out = calloc(1, sizeof **out);
-    return *out ? EDN_OK : EDN_E_NOMEM;
-}
-
-static void page_free(page *p)
-{
-    edn_buf_wipe(&p->bytes);
-    free(p);
-}
-
-void catalog_forget(catalog *k)
-{
-    if (!k)
-        return;
-    for (size_t i = 0; i < k->pages_n; i++)
-        page_free(k->pages[i]);
-    k->pages_n = 0;
-    if (k->months)
-        edn_wipe(k->months, k->months_cap * sizeof *k->months);
-    k->months_n = 0;
-    k->months_loaded = k->months_dirty = false;
-}
-
-void catalog_free(catalog *k)
-{
-    if (!k)
-        return;
-    catalog_forget(k);
-    free(k->months);
-    free(k);
-}
+#define TITLE_SHOWN_MAX 256u
+#define TAGS_SHOWN_MAX 32u
+#define TAGS_SHOWN_SIZE_MAX 1024u
+enum { FLAG_DELETED = 1, FLAG_CONFLICT = 2, FLAG_MORE_TAGS = 4 };
 
 /* ---- dates ------------------------------------------------------------------------------------------------------- */
 
@@ -132,7 +76,8 @@ static void item_put(edn_buf *out, const catalog_item *it)
     edn_put_u64(out, it->created_ms);
     edn_put_u64(out, it->changed_ms);
     edn_put_u64(out, it->text_size);
-    edn_put_u8(out, (uint8_t)((it->deleted ? FLAG_DELETED : 0) | (it->conflict ? FLAG_CONFLICT : 0)));
+    edn_put_u8(out, (uint8_t)((it->deleted ? FLAG_DELETED : 0) | (it->conflict ? FLAG_CONFLICT : 0) |
+                              (it->more_tags ? FLAG_MORE_TAGS : 0)));
     edn_put_lp(out, it->date);
     edn_put_lp(out, it->title);
     edn_put_lp(out, it->preview);
@@ -157,6 +102,7 @@ static edn_status item_read(edn_bytes in, edn_arena *a, catalog_item *it)
     flags = edn_read_u8(&r, "flags");
     it->deleted = flags & FLAG_DELETED;
     it->conflict = flags & FLAG_CONFLICT;
+    it->more_tags = flags & FLAG_MORE_TAGS;
     it->date = edn_read_lp(&r, in.n, "date");
     it->title = edn_read_lp(&r, in.n, "title");
     it->preview = edn_read_lp(&r, in.n, "preview");
@@ -182,215 +128,52 @@ int bytes_compare(edn_bytes a, edn_bytes b)
     return d ? d : (a.n > b.n) - (a.n < b.n);
 }
 
-static int item_compare(const catalog_item *a, const catalog_item *b)
-{
-    int d = bytes_compare(a->date, b->date);
+/* A date that stands on a page is cut already, but not on one of an older store. */
+static edn_bytes date_shown(edn_bytes date) { return text_cut(date, DATE_SHOWN_MAX); }
 
-    if (d == 0)
-        d = (a->created_ms > b->created_ms) - (a->created_ms < b->created_ms);
-    return d ? d : memcmp(a->id.b, b->id.b, sizeof a->id.b);
+static void key_set(item_key *key, const edn_entry_id *id, edn_bytes date, uint64_t created_ms)
+{
+    edn_bytes shown = date_shown(date);
+
+    *key = (item_key){.place = {.kind = PLACE_WHOLE, .date_n = (uint8_t)shown.n, .created_ms = created_ms}, .id = *id};
+    if (shown.n)
+        memcpy(key->place.date, shown.p, shown.n);
 }
 
-/* ---- pages ------------------------------------------------------------------------------------------------------- */
-
-static edn_store_key_name page_key(edn_client *c, const char *month)
+edn_status item_key_read(edn_bytes item, item_key *out)
 {
-    return edn_store_name(c->store, EDN_TABLE_CATALOG, "page", edn_bytes_str(month));
-}
+    edn_reader r = edn_reader_init(item);
+    edn_entry_id id;
+    uint64_t created;
 
-static edn_status page_write(edn_client *c, page *p)
-{
-    edn_store_key_name k = page_key(c, p->month);
-
-    if (!p->dirty)
-        return EDN_OK;
-    p->dirty = false;
-    if (edn_buf_status(&p->bytes) != EDN_OK)
-        return edn_buf_status(&p->bytes);
-    return p->bytes.n ? edn_store_put(c->store, EDN_TABLE_CATALOG, EDN_F(k), edn_buf_view(&p->bytes))
-                      : edn_store_del(c->store, EDN_TABLE_CATALOG, EDN_F(k));
-}
-
-static edn_status page_room(edn_client *c)
-{
-    catalog *k = c->catalog;
-    size_t oldest = 0;
-    edn_status st;
-
-    if (k->pages_n < PAGES_MAX)
-        return EDN_OK;
-    for (size_t i = 1; i < k->pages_n; i++)
-        if (k->pages[i]->used < k->pages[oldest]->used)
-            oldest = i;
-    if ((st = page_write(c, k->pages[oldest])) != EDN_OK)
-        return st;
-    page_free(k->pages[oldest]);
-    k->pages[oldest] = k->pages[--k->pages_n];
-    return EDN_OK;
-}
-
-static edn_status page_get(edn_client *c, const char *month, page **out)
-{
-    catalog *k = c->catalog;
-    edn_store_key_name key;
-    edn_status st;
-    page *p;
-
-    for (size_t i = 0; i < k->pages_n; i++) {
-        if (strcmp(k->pages[i]->month, month) == 0) {
-            *out = k->pages[i];
-            (*out)->used = ++k->clock;
-            return EDN_OK;
-        }
-    }
-    if ((st = page_room(c)) != EDN_OK)
-        return st;
-    p = calloc(1, sizeof *p);
-    if (!p)
-        return EDN_E_NOMEM;
-    memcpy(p->month, month, MONTH_SIZE + 1);
-    p->bytes = EDN_BUF_INIT(PAGE_SIZE_MAX);
-    key = page_key(c, month);
-    st = edn_store_get(c->store, EDN_TABLE_CATALOG, EDN_F(key), &p->bytes);
-    if (st != EDN_OK && st != EDN_E_MISSING) {
-        page_free(p);
-        return st;
-    }
-    p->used = ++k->clock;
-    k->pages[k->pages_n++] = p;
-    *out = p;
-    return EDN_OK;
-}
-
-/* ---- the list of months ------------------------------------------------------------------------------------------ */
-
-static edn_status months_load(edn_client *c)
-{
-    catalog *k = c->catalog;
-    edn_store_key_name key = edn_store_name(c->store, EDN_TABLE_CATALOG, "months", EDN_BYTES_EMPTY);
-    edn_buf row = EDN_BUF_INIT(PAGE_SIZE_MAX);
-    edn_status st;
-    size_t n;
-
-    if (k->months_loaded)
-        return EDN_OK;
-    st = edn_store_get(c->store, EDN_TABLE_CATALOG, EDN_F(key), &row);
-    if (st == EDN_E_MISSING) {
-        k->months_loaded = true;
-        st = EDN_OK;
-        goto out;
-    }
-    if (st != EDN_OK)
-        goto out;
-    n = row.n / (MONTH_SIZE + 8);
-    if (row.n % (MONTH_SIZE + 8) != 1 || row.p[0] != 1) {
-        st = EDN_E_DAMAGED;
-        goto out;
-    }
-    if (n > k->months_cap) {
-        month_count *m = realloc(k->months, (n + 16) * sizeof *m);
-        if (!m) {
-            st = EDN_E_NOMEM;
-            goto out;
-        }
-        k->months = m;
-        k->months_cap = n + 16;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *p = row.p + 1 + i * (MONTH_SIZE + 8);
-        memcpy(k->months[i].month, p, MONTH_SIZE);
-        k->months[i].month[MONTH_SIZE] = 0;
-        k->months[i].live = edn_load_u32(p + MONTH_SIZE);
-        k->months[i].deleted = edn_load_u32(p + MONTH_SIZE + 4);
-    }
-    k->months_n = n;
-    k->months_loaded = true;
-out:
-    edn_buf_wipe(&row);
-    return st;
-}
-
-static size_t month_lower_bound(const catalog *k, const char *month)
-{
-    size_t lo = 0, hi = k->months_n;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (strcmp(k->months[mid].month, month) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static edn_status month_add(edn_client *c, const char *month, int live, int deleted)
-{
-    catalog *k = c->catalog;
-    edn_status st = months_load(c);
-    size_t i;
-
-    if (st != EDN_OK)
-        return st;
-    i = month_lower_bound(k, month);
-    if (i == k->months_n || strcmp(k->months[i].month, month) != 0) {
-        if (k->months_n == k->months_cap) {
-            size_t cap = k->months_cap ? 2 * k->months_cap : 64;
-            month_count *m = realloc(k->months, cap * sizeof *m);
-            if (!m)
-                return EDN_E_NOMEM;
-            k->months = m;
-            k->months_cap = cap;
-        }
-        memmove(k->months + i + 1, k->months + i, (k->months_n - i) * sizeof *k->months);
-        memset(&k->months[i], 0, sizeof k->months[i]);
-        memcpy(k->months[i].month, month, MONTH_SIZE + 1);
-        k->months_n++;
-    }
-    k->months[i].live += (uint32_t)live;
-    k->months[i].deleted += (uint32_t)deleted;
-    if (k->months[i].live == 0 && k->months[i].deleted == 0) {
-        memmove(k->months + i, k->months + i + 1, (k->months_n - i - 1) * sizeof *k->months);
-        k->months_n--;
-    }
-    k->months_dirty = true;
-    return EDN_OK;
-}
-
-static edn_status months_write(edn_client *c)
-{
-    catalog *k = c->catalog;
-    edn_store_key_name key = edn_store_name(c->store, EDN_TABLE_CATALOG, "months", EDN_BYTES_EMPTY);
-    edn_buf row = EDN_BUF_INIT(PAGE_SIZE_MAX);
-    edn_status st;
-
-    if (!k->months_dirty)
-        return EDN_OK;
-    edn_put_u8(&row, 1);
-    for (size_t i = 0; i < k->months_n; i++) {
-        edn_put_bytes(&row, k->months[i].month, MONTH_SIZE);
-        edn_put_u32(&row, k->months[i].live);
-        edn_put_u32(&row, k->months[i].deleted);
-    }
-    st = edn_buf_status(&row);
-    if (st == EDN_OK)
-        st = edn_store_put(c->store, EDN_TABLE_CATALOG, EDN_F(key), edn_buf_view(&row));
-    edn_buf_wipe(&row);
-    if (st == EDN_OK)
-        k->months_dirty = false;
-    return st;
-}
-
-edn_status catalog_flush(edn_client *c)
-{
-    edn_status st = EDN_OK;
-
-    for (size_t i = 0; st == EDN_OK && i < c->catalog->pages_n; i++)
-        st = page_write(c, c->catalog->pages[i]);
-    return st == EDN_OK ? months_write(c) : st;
+    edn_read_into(&r, id.b, sizeof id.b, "id");
+    (void)edn_read_bytes(&r, sizeof(edn_journal_id), "journal"); /* the reader remembers what failed */
+    created = edn_read_u64(&r, "created");
+    (void)edn_read_bytes(&r, 17, "changed, text size, flags");
+    key_set(out, &id, edn_read_lp(&r, item.n, "date"), created);
+    return edn_reader_status(&r);
 }
 
 /* ---- changing ---------------------------------------------------------------------------------------------------- */
+
+edn_status catalog_flush(edn_client *c) { return pages_flush(c); }
+
+static edn_status count_journal(void *ctx, const catalog_item *it)
+{
+    return journal_add(ctx, &it->journal, !it->deleted);
+}
+
+/* A store of before journals were counted: once, at its first change. */
+static edn_status keep_journals(edn_client *c)
+{
+    edn_status st = months_load(c);
+
+    if (st == EDN_OK && !c->catalog->journals_kept) {
+        st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_journal, c);
+        c->catalog->journals_kept = c->catalog->months_dirty = true;
+    }
+    return st;
+}
 
 /* Where the item of an id lies on a page: offset of its LP and whole length; false when it is not there. */
 static bool page_find(const page *p, const edn_entry_id *id, size_t *at, size_t *n, catalog_item *it)
@@ -399,7 +182,7 @@ static bool page_find(const page *p, const edn_entry_id *id, size_t *at, size_t 
 
     while (edn_reader_left(&r) > 0) {
         size_t begin = (size_t)(r.p - r.start);
-        edn_bytes item = edn_read_lp(&r, PAGE_SIZE_MAX, "item");
+        edn_bytes item = edn_read_lp(&r, PAGE_ROW_SIZE_MAX, "item");
         if (item.n < ITEM_FIXED_SIZE)
             return false;
         if (memcmp(item.p, id->b, sizeof id->b) == 0) {
@@ -411,95 +194,133 @@ static bool page_find(const page *p, const edn_entry_id *id, size_t *at, size_t 
     return false;
 }
 
-static void page_cut(page *p, size_t at, size_t n)
-{
-    memmove(p->bytes.p + at, p->bytes.p + at + n, p->bytes.n - at - n);
-    p->bytes.n -= n;
-    p->dirty = true;
-}
-
-static edn_status take_off(edn_client *c, const char *month, const edn_entry_id *id)
+static edn_status take_off_part(edn_client *c, month *m, size_t i, const edn_entry_id *id, bool *found)
 {
     catalog_item it;
     size_t at, n;
     page *p;
+    edn_status st = page_get(c, m, i, &p);
+
+    *found = st == EDN_OK && page_find(p, id, &at, &n, &it);
+    if (!*found)
+        return st;
+    m->live -= !it.deleted;
+    m->deleted -= it.deleted;
+    c->catalog->months_dirty = true;
+    if ((st = journal_add(c, &it.journal, it.deleted ? 0 : -1)) != EDN_OK)
+        return st;
+    memmove(p->bytes.p + at, p->bytes.p + at + n, p->bytes.n - at - n);
+    p->bytes.n -= n;
+    p->dirty = true;
+    return page_drop_if_empty(c, m, i);
+}
+
+/* `to_month`: where the item goes, which is not dropped when it is empty. */
+static edn_status take_off(edn_client *c, const catalog_place *from, const edn_entry_id *id, const char *to_month)
+{
+    char name[MONTH_SIZE + 1];
+    item_key key = {.place = *from, .id = *id};
+    bool found = false;
+    month *m;
     edn_status st;
 
-    if (!month[0])
+    if (from->kind == PLACE_NONE)
         return EDN_OK;
-    if ((st = page_get(c, month, &p)) != EDN_OK || !page_find(p, id, &at, &n, &it))
-        return st;
-    page_cut(p, at, n);
-    return month_add(c, month, it.deleted ? 0 : -1, it.deleted ? -1 : 0);
+    if (from->kind == PLACE_MONTH)
+        memcpy(name, from->date, MONTH_SIZE);
+    else
+        month_of(edn_bytes_of(from->date, from->date_n), name);
+    name[MONTH_SIZE] = 0;
+    m = month_find(c->catalog, name);
+    if (!m || (st = month_parts_load(c, m)) != EDN_OK)
+        return m ? st : EDN_OK;
+    if (from->kind == PLACE_WHOLE)
+        st = take_off_part(c, m, month_part_of(m, &key), id, &found);
+    /* An older version kept no more than the month. */
+    for (size_t i = 0; st == EDN_OK && !found && i < m->parts_n; i++)
+        st = take_off_part(c, m, i, id, &found);
+    return st == EDN_OK && strcmp(name, to_month) != 0 ? month_drop_if_empty(c, m) : st;
 }
 
 /* Where an item belongs on a page. */
-static size_t page_place(const page *p, const catalog_item *it)
+static size_t page_place(const page *p, const item_key *key)
 {
     edn_reader r = edn_reader_init(edn_buf_view(&p->bytes));
     size_t at = 0;
 
     while (edn_reader_left(&r) > 0) {
-        edn_bytes item = edn_read_lp(&r, PAGE_SIZE_MAX, "item");
-        catalog_item other;
-        if (item_read(item, NULL, &other) != EDN_OK || item_compare(&other, it) > 0)
+        edn_bytes item = edn_read_lp(&r, PAGE_ROW_SIZE_MAX, "item");
+        item_key other;
+        if (item_key_read(item, &other) != EDN_OK || item_key_compare(&other, key) > 0)
             break;
         at = (size_t)(r.p - r.start);
     }
     return at;
 }
 
-edn_status catalog_put(edn_client *c, const char *old_month, const catalog_item *it)
+static edn_status put_on(edn_client *c, month *m, const item_key *key, edn_bytes item)
 {
-    char month[MONTH_SIZE + 1];
-    edn_buf item = EDN_BUF_INIT(PAGE_SIZE_MAX);
-    size_t at;
+    size_t i, at, n = item.n + 4;
     page *p;
-    edn_status st = take_off(c, old_month, &it->id);
+    edn_status st = month_parts_load(c, m);
 
-    month_of(it->date, month);
-    edn_put_u32(&item, 0);
+    if (st != EDN_OK)
+        return st;
+    i = month_part_of(m, key);
+    if ((st = page_get(c, m, i, &p)) != EDN_OK)
+        return st;
+    at = page_place(p, key);
+    if (!edn_buf_grow(&p->bytes, n))
+        return edn_buf_status(&p->bytes);
+    memmove(p->bytes.p + at + n, p->bytes.p + at, p->bytes.n - n - at);
+    edn_store_u32(p->bytes.p + at, (uint32_t)item.n);
+    memcpy(p->bytes.p + at + 4, item.p, item.n);
+    p->dirty = true;
+    return p->bytes.n > PAGE_SIZE ? page_split(c, m, i, at + n == p->bytes.n) : EDN_OK;
+}
+
+edn_status catalog_put(edn_client *c, catalog_place *place, const catalog_item *it)
+{
+    char name[MONTH_SIZE + 1];
+    edn_buf item = EDN_BUF_INIT(PAGE_ROW_SIZE_MAX);
+    item_key key;
+    month *m;
+    edn_status st = keep_journals(c);
+
+    month_of(it->date, name);
+    key_set(&key, &it->id, it->date, it->created_ms);
     item_put(&item, it);
     if (st == EDN_OK)
         st = edn_buf_status(&item);
-    if (st == EDN_OK)
-        st = page_get(c, month, &p);
-    if (st == EDN_OK) {
-        edn_store_u32(item.p, (uint32_t)(item.n - 4));
-        at = page_place(p, it);
-        if (edn_buf_grow(&p->bytes, item.n)) {
-            memmove(p->bytes.p + at + item.n, p->bytes.p + at, p->bytes.n - item.n - at);
-            memcpy(p->bytes.p + at, item.p, item.n);
-            p->dirty = true;
-        }
-        st = edn_buf_status(&p->bytes);
+    if (st == EDN_OK && (st = take_off(c, place, &it->id, name)) == EDN_OK)
+        st = month_get(c, name, &m);
+    if (st == EDN_OK && (st = put_on(c, m, &key, edn_buf_view(&item))) == EDN_OK) {
+        m->live += !it->deleted;
+        m->deleted += it->deleted;
+        c->catalog->months_dirty = true;
+        *place = key.place;
+        st = journal_add(c, &it->journal, !it->deleted);
     }
-    if (st == EDN_OK)
-        st = month_add(c, month, it->deleted ? 0 : 1, it->deleted ? 1 : 0);
     edn_buf_wipe(&item);
     return st;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
-static edn_status list_page(edn_client *c, const char *month, edn_bytes from, edn_bytes to, bool reverse,
-                            catalog_fn *fn, void *ctx)
+static edn_status list_page(const page *p, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx)
 {
     edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
-    edn_buf bytes = EDN_BUF_INIT(PAGE_SIZE_MAX);
+    edn_buf bytes = EDN_BUF_INIT(PAGE_ROW_SIZE_MAX);
     catalog_item *items = NULL;
     size_t n = 0, cap = 0;
-    page *p;
-    edn_status st = page_get(c, month, &p);
+    edn_status st;
 
-    if (st == EDN_OK) {
-        /* A copy: the callback may open entries, and so change which pages are held. */
-        edn_put_bytes(&bytes, p->bytes.p, p->bytes.n);
-        st = edn_buf_status(&bytes);
-    }
+    /* A copy: the callback may open entries, and so change which pages are held. */
+    edn_put_bytes(&bytes, p->bytes.p, p->bytes.n);
+    st = edn_buf_status(&bytes);
     edn_reader r = edn_reader_init(edn_buf_view(&bytes));
     while (st == EDN_OK && edn_reader_left(&r) > 0) {
-        edn_bytes item = edn_read_lp(&r, PAGE_SIZE_MAX, "item");
+        edn_bytes item = edn_read_lp(&r, PAGE_ROW_SIZE_MAX, "item");
         if (n == cap) {
             catalog_item *more = realloc(items, (cap = cap ? 2 * cap : 64) * sizeof *more);
             if (!more) {
@@ -524,26 +345,78 @@ static edn_status list_page(edn_client *c, const char *month, edn_bytes from, ed
     return st;
 }
 
+typedef struct listed_page {
+    char month[MONTH_SIZE + 1];
+    uint32_t no;
+} listed_page;
+
+static edn_bytes part_date(const part *p) { return edn_bytes_of(p->first.place.date, p->first.place.date_n); }
+
+/* The pages of a month on which such dates can stand. */
+static edn_status gather_pages(edn_client *c, month *m, edn_bytes from, edn_bytes to, edn_buf *out)
+{
+    edn_status st = month_parts_load(c, m);
+
+    for (size_t i = 0; st == EDN_OK && i < m->parts_n; i++) {
+        listed_page l = {.no = m->parts[i].no};
+        if ((from.n && i + 1 < m->parts_n && bytes_compare(part_date(&m->parts[i + 1]), from) < 0) ||
+            (to.n && bytes_compare(part_date(&m->parts[i]), to) > 0))
+            continue;
+        memcpy(l.month, m->name, sizeof l.month);
+        edn_put_bytes(out, &l, sizeof l);
+        st = edn_buf_status(out);
+    }
+    return st;
+}
+
+/* A page may be gone since it was gathered: a callback that opens entries lets others be written. */
+static edn_status list_gathered(edn_client *c, const listed_page *l, edn_bytes from, edn_bytes to, bool reverse,
+                                catalog_fn *fn, void *ctx)
+{
+    month *m = month_find(c->catalog, l->month);
+    page *p;
+    edn_status st = m ? month_parts_load(c, m) : EDN_OK;
+
+    for (size_t i = 0; m && st == EDN_OK && i < m->parts_n; i++)
+        if (m->parts[i].no == l->no)
+            return (st = page_get(c, m, i, &p)) == EDN_OK ? list_page(p, from, to, reverse, fn, ctx) : st;
+    return st;
+}
+
 edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx)
 {
     catalog *k = c->catalog;
     edn_status st = months_load(c);
     size_t first = 0, end = k->months_n;
-    char month[MONTH_SIZE + 1];
+    char name[MONTH_SIZE + 1];
 
     if (from.n >= MONTH_SIZE) {
-        month_of(from, month);
-        first = month_lower_bound(k, month);
+        month_of(from, name);
+        first = month_lower_bound(k, name);
     }
     if (to.n >= MONTH_SIZE) {
-        month_of(to, month);
-        end = month_lower_bound(k, month);
-        if (end < k->months_n && strcmp(k->months[end].month, month) == 0)
+        month_of(to, name);
+        end = month_lower_bound(k, name);
+        if (end < k->months_n && strcmp(k->months[end].name, name) == 0)
             end++;
     }
-    for (size_t i = first; st == EDN_OK && i < end; i++) {
-        memcpy(month, k->months[reverse ? end - 1 - (i - first) : i].month, sizeof month);
-        st = list_page(c, month, from, to, reverse, fn, ctx);
+    /* A month at a time, so that what stops early has not read the directories of all. */
+    for (size_t left = end > first ? end - first : 0, i = reverse ? end - 1 : first; st == EDN_OK && left-- > 0;) {
+        edn_buf pages = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+        size_t n;
+        if (i >= k->months_n)
+            break;
+        memcpy(name, k->months[i].name, sizeof name);
+        st = gather_pages(c, &k->months[i], from, to, &pages);
+        n = pages.n / sizeof(listed_page);
+        for (size_t at = 0; st == EDN_OK && at < n; at++) {
+            listed_page l;
+            memcpy(&l, pages.p + (reverse ? n - 1 - at : at) * sizeof l, sizeof l);
+            st = list_gathered(c, &l, from, to, reverse, fn, ctx);
+        }
+        edn_buf_dispose(&pages);
+        i = month_lower_bound(k, name); /* months may have come or gone meanwhile */
+        i = reverse ? i - 1 : i + (i < k->months_n && strcmp(k->months[i].name, name) == 0);
     }
     return st;
 }
@@ -558,6 +431,15 @@ edn_status catalog_counts(edn_client *c, uint64_t *live, uint64_t *deleted)
         *deleted += c->catalog->months[i].deleted;
     }
     return st;
+}
+
+edn_status catalog_journal_count(edn_client *c, const edn_journal_id *j, uint64_t *live, bool *kept)
+{
+    edn_status st = months_load(c);
+
+    *live = 0;
+    *kept = st == EDN_OK && c->catalog->journals_kept;
+    return *kept ? journal_live(c, j, live) : st;
 }
 
 /* ---- from a document --------------------------------------------------------------------------------------------- */
@@ -592,6 +474,8 @@ edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalo
 {
     edn_doc_state state = edn_doc_state_of(o->doc);
     edn_bytes created = field(o->doc, FIELD_CREATED), tag, *tags;
+    size_t tags_size = 0;
+    uint32_t at = 0;
     edn_status st;
 
     memset(out, 0, sizeof *out);
@@ -602,17 +486,20 @@ edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalo
     out->text_size = edn_doc_text_size(o->doc);
     out->deleted = state == EDN_DOC_DELETED;
     out->conflict = state == EDN_DOC_CONFLICT;
-    out->date = field(o->doc, FIELD_DATE);
-    out->title = field(o->doc, FIELD_TITLE);
+    out->date = date_shown(field(o->doc, FIELD_DATE));
+    out->title = text_cut(field(o->doc, FIELD_TITLE), TITLE_SHOWN_MAX);
     if ((st = preview(o->doc, a, &out->preview)) != EDN_OK)
         return st;
-    while (edn_doc_tag_at(o->doc, out->tags_n, &tag))
-        out->tags_n++;
-    tags = edn_arena_calloc(a, out->tags_n, sizeof *tags);
-    if (!tags && out->tags_n)
+    tags = edn_arena_calloc(a, TAGS_SHOWN_MAX, sizeof *tags);
+    if (!tags)
         return EDN_E_NOMEM;
-    for (size_t i = 0; i < out->tags_n; i++)
-        (void)edn_doc_tag_at(o->doc, i, &tags[i]); /* counted a moment ago */
+    while (!out->more_tags && edn_doc_tag_next(o->doc, &at, &tag)) {
+        out->more_tags = out->tags_n == TAGS_SHOWN_MAX || tags_size + tag.n > TAGS_SHOWN_SIZE_MAX;
+        if (!out->more_tags) {
+            tags_size += tag.n;
+            tags[out->tags_n++] = tag;
+        }
+    }
     out->tags = tags;
     return EDN_OK;
 }

@@ -1,7 +1,8 @@
 /* client, its own header: how a home is laid out in the store, and what the parts of the client share.
  *
  *     identity   who this device is; init, login, passphrases      keyring   root, journal and entry keys
- *     object     entries, journals and devices as documents        catalog   the table of contents, by month
+ *     object     entries, journals and devices as documents        catalog   the table of contents
+ *     pages      of the catalog, by month
  *     outbox     local changes -> batches                          inbox     batches -> documents
  *     reissue    batches taken back, after a clone
  *     syncing    drives src/sync over a transport
@@ -215,6 +216,19 @@ EDN_MUST_USE edn_status dictionary_train(const edn_buf *samples, const size_t *s
 
 #define MESSAGE_SIZE_MAX ((size_t)768 << 10) /* of events in one record, before compression */
 
+/* Where the catalog shows an entry. */
+#define DATE_SHOWN_MAX 32u /* of a date that is none: what is ordered by, and shown */
+typedef enum place_kind {
+    PLACE_NONE = 0,
+    PLACE_MONTH, /* kept by an older version: the month alone, in place of the date */
+    PLACE_WHOLE,
+} place_kind;
+typedef struct catalog_place {
+    place_kind kind;
+    uint8_t date_n, date[DATE_SHOWN_MAX];
+    uint64_t created_ms;
+} catalog_place;
+
 /* A document with its place in the store. Held by the cache until the transaction ends. */
 typedef struct object {
     edn_entry_id id;
@@ -228,8 +242,8 @@ typedef struct object {
     uint64_t base_size, tail_size; /* as stored; base 0: inline in the head row */
     edn_buf tail;                  /* messages that are not stored yet */
     uint64_t changed_ms;           /* the latest time that an author of it believed in */
-    char month[MONTH_SIZE + 1];    /* the catalog page it stands on; "" none */
-    uint64_t used;                 /* for eviction */
+    catalog_place place;
+    uint64_t used; /* for eviction */
 } object;
 
 EDN_MUST_USE edn_status objects_new(object_cache **out);
@@ -270,22 +284,25 @@ typedef struct catalog_item {
     edn_journal_id journal;
     uint64_t created_ms, changed_ms, text_size;
     bool deleted, conflict;
-    edn_bytes date, title, preview;
+    edn_bytes date, title, preview; /* beginnings */
     const edn_bytes *tags;
     size_t tags_n;
+    bool more_tags; /* than stand here */
 } catalog_item;
 
 EDN_MUST_USE edn_status catalog_new(catalog **out);
 void catalog_free(catalog *k);
 void catalog_forget(catalog *k);
 EDN_MUST_USE edn_status catalog_flush(edn_client *c);
-/* Puts the item on the page of its date, and takes it off the page `old_month` when that is another. */
-EDN_MUST_USE edn_status catalog_put(edn_client *c, const char *old_month, const catalog_item *item);
+/* Puts the item where its date belongs, and takes it off `place`, where it stood; that is where it stands now. */
+EDN_MUST_USE edn_status catalog_put(edn_client *c, catalog_place *place, const catalog_item *item);
 typedef edn_status catalog_fn(void *ctx, const catalog_item *item);
 /* By (date, created, id), or the reverse. Dates are inclusive; empty: open. */
 EDN_MUST_USE edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn,
                                      void *ctx);
 EDN_MUST_USE edn_status catalog_counts(edn_client *c, uint64_t *live, uint64_t *deleted);
+/* Entries of a journal that are not deleted. Not `kept`: a store of before they were counted, unchanged since. */
+EDN_MUST_USE edn_status catalog_journal_count(edn_client *c, const edn_journal_id *j, uint64_t *live, bool *kept);
 /* From a document. */
 EDN_MUST_USE edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalog_item *out);
 void month_of(edn_bytes date, char out[MONTH_SIZE + 1]);
@@ -319,7 +336,7 @@ EDN_MUST_USE edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_en
 /* EDN_E_INVALID: a filter's dates are none. */
 EDN_MUST_USE edn_status filter_check(const edn_filter *f, edn_err *err);
 /* Whether a filter's journal, tag and wish for deleted entries let an item pass; dates are catalog_list's business. */
-bool filter_fits(const edn_filter *f, const catalog_item *it);
+EDN_MUST_USE edn_status filter_fits(edn_client *c, const edn_filter *f, const catalog_item *it, bool *out);
 /* Turns the document's text into `text` by the smallest edits. */
 EDN_MUST_USE edn_status doc_edit_to(edn_doc *doc, edn_bytes text);
 /* Makes `doc` show what `want` shows (text, fields, tags, deleted), by events of its present author. */

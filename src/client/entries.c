@@ -255,23 +255,16 @@ edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *e
 
 static edn_status become_fields(edn_doc *doc, const edn_doc *want)
 {
-    edn_arena a = edn_arena_init((size_t)64 << 20);
     edn_bytes name, value, other;
     edn_status st = EDN_OK;
 
-    for (size_t i = 0; st == EDN_OK && edn_doc_field_at(want, i, &name, &value); i++)
+    for (uint32_t i = 0; st == EDN_OK && edn_doc_field_next(want, &i, &name, &value);)
         if (edn_doc_get(doc, name, &other) != EDN_OK || !edn_bytes_equal(other, value))
             st = edn_doc_set(doc, name, value);
-    for (size_t i = 0; st == EDN_OK && edn_doc_field_at(doc, i, &name, &value);) {
-        if (edn_doc_get(want, name, &other) == EDN_OK) {
-            i++;
-        } else if (!edn_arena_copy(&a, name, &name)) {
-            st = EDN_E_NOMEM;
-        } else {
+    /* An emptied field stays in its place, so the walk goes on. */
+    for (uint32_t i = 0; st == EDN_OK && edn_doc_field_next(doc, &i, &name, &value);)
+        if (edn_doc_get(want, name, &other) != EDN_OK)
             st = edn_doc_set(doc, name, EDN_BYTES_EMPTY);
-        }
-    }
-    edn_arena_dispose(&a);
     return st;
 }
 
@@ -279,13 +272,15 @@ static edn_status become_fields(edn_doc *doc, const edn_doc *want)
 static edn_status tags_copy(const edn_doc *doc, edn_arena *a, edn_bytes **out, size_t *n)
 {
     edn_bytes tag;
+    uint32_t at = 0;
 
-    for (*n = 0; edn_doc_tag_at(doc, *n, &tag);)
+    for (*n = 0; edn_doc_tag_next(doc, &at, &tag);)
         ++*n;
     *out = edn_arena_calloc(a, *n + 1, sizeof **out);
     if (!*out)
         return EDN_E_NOMEM;
-    for (size_t i = 0; i < *n && edn_doc_tag_at(doc, i, &tag); i++)
+    at = 0;
+    for (size_t i = 0; edn_doc_tag_next(doc, &at, &tag); i++)
         if (!edn_arena_copy(a, tag, &(*out)[i]))
             return EDN_E_NOMEM;
     return EDN_OK;
@@ -346,19 +341,20 @@ static edn_status describe_lists(const edn_doc *doc, edn_arena *a, edn_entry *ou
 {
     edn_bytes name, value, *tags;
     edn_field *fields;
-    size_t fields_n = 0;
+    size_t tags_n = 0, fields_n = 0;
+    uint32_t at = 0;
 
-    while (edn_doc_tag_at(doc, out->tags_n, &value))
-        out->tags_n++;
-    while (edn_doc_field_at(doc, fields_n, &name, &value))
+    while (edn_doc_tag_next(doc, &at, &value))
+        tags_n++;
+    for (at = 0; edn_doc_field_next(doc, &at, &name, &value);)
         fields_n++;
-    tags = edn_arena_calloc(a, out->tags_n + 1, sizeof *tags);
+    tags = edn_arena_calloc(a, tags_n + 1, sizeof *tags);
     fields = edn_arena_calloc(a, fields_n + 1, sizeof *fields);
     if (!tags || !fields)
         return EDN_E_NOMEM;
-    for (size_t i = 0; edn_doc_tag_at(doc, i, &tags[i]) && i + 1 < out->tags_n; i++)
-        ;
-    for (size_t i = 0; edn_doc_field_at(doc, i, &name, &value); i++)
+    for (at = 0; edn_doc_tag_next(doc, &at, &tags[out->tags_n]);)
+        out->tags_n++;
+    for (at = 0; edn_doc_field_next(doc, &at, &name, &value);)
         if (!own_field(name))
             fields[out->fields_n++] = (edn_field){name, value};
     out->tags = tags;
@@ -446,18 +442,25 @@ edn_status filter_check(const edn_filter *f, edn_err *err)
     return EDN_OK;
 }
 
-bool filter_fits(const edn_filter *f, const catalog_item *it)
+edn_status filter_fits(edn_client *c, const edn_filter *f, const catalog_item *it, bool *out)
 {
+    object *o;
+    edn_status st;
+
+    *out = false;
     if (it->deleted && !(f && f->deleted))
-        return false;
+        return EDN_OK;
     if (f && f->journal && memcmp(f->journal->b, it->journal.b, sizeof it->journal.b) != 0)
-        return false;
-    if (!f || f->tag.n == 0)
-        return true;
-    for (size_t i = 0; i < it->tags_n; i++)
-        if (edn_bytes_equal(it->tags[i], f->tag))
-            return true;
-    return false;
+        return EDN_OK;
+    *out = !f || f->tag.n == 0;
+    for (size_t i = 0; !*out && i < it->tags_n; i++)
+        *out = edn_bytes_equal(it->tags[i], f->tag);
+    if (*out || !it->more_tags)
+        return EDN_OK;
+    st = object_get(c, &it->id, &o); /* the others stand in the entry */
+    if (st == EDN_OK)
+        *out = edn_doc_has_tag(o->doc, f->tag);
+    return st == EDN_E_DAMAGED || st == EDN_E_MISSING ? EDN_OK : st;
 }
 
 typedef struct listing {
@@ -488,10 +491,11 @@ static edn_status list_item(void *ctx, const catalog_item *it)
                    .created_ms = it->created_ms,
                    .changed_ms = it->changed_ms,
                    .text_size = (size_t)it->text_size};
-    edn_status st;
+    bool fits;
+    edn_status st = filter_fits(l->c, l->filter, it, &fits);
 
-    if (!filter_fits(l->filter, it))
-        return EDN_OK;
+    if (st != EDN_OK || !fits)
+        return st;
     if (!l->named || memcmp(l->name_of.b, it->journal.b, sizeof it->journal.b) != 0) {
         edn_buf_reset(&l->name);
         st = journal_name(l->c, &it->journal, &l->name);

@@ -234,11 +234,15 @@ static edn_status count_entry(void *ctx, const catalog_item *it)
 edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn_err *err)
 {
     journal_list l = {.c = c, .a = edn_arena_init(NAMES_SIZE_MAX)};
+    bool kept = true;
     edn_status st = client_begin_read(c, err);
 
     if (st != EDN_OK)
         return st;
-    if ((st = journals_each(c, gather_journal, &l)) == EDN_OK)
+    st = journals_each(c, gather_journal, &l);
+    for (size_t i = 0; st == EDN_OK && kept && i < l.n; i++)
+        st = catalog_journal_count(c, &l.list[i].id, &l.list[i].entries, &kept);
+    if (st == EDN_OK && !kept)
         st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_entry, &l);
     for (size_t i = 0; st == EDN_OK && i < l.n; i++)
         st = fn(ctx, &l.list[i]);

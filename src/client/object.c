@@ -1,10 +1,13 @@
 /* Documents in the store, through a small write-back cache that lives as long as a transaction.
  *
  *     EDN_TABLE_ENTRY   id 16             head: u8 1 ‖ u8 type ‖ varint changed ms ‖
- *                                         varint tails ‖ varint size of tails ‖ varint size of base ‖ u8 7 or 0 ‖ month
- *                                         ‖ document
+ *                                         varint tails ‖ varint size of tails ‖ varint size of base ‖ u8 n ‖ place n ‖
+ *                                         document
  *                       id 16 ‖ u32be 0   base: the document, when it is too large to stand in the head
  *                       id 16 ‖ u32be n   tail n: LP(message) … that came after the base
+ *
+ * The place is where the catalog shows it: nothing, u64 created ms ‖ date (n is 8 or more), or the month alone, 7
+ * bytes, as an older version wrote it.
  *
  * A small document is written whole at every change. A large one gets its changes as tails, until they weigh half of
  * the base: so a change costs what it weighs, and opening costs at most half more than it must. */
@@ -100,10 +103,33 @@ static edn_status read_tail(edn_client *c, object *o, uint32_t n)
     return st == EDN_OK || st == EDN_E_NOMEM ? st : EDN_E_DAMAGED;
 }
 
+static bool place_read(edn_bytes in, catalog_place *out)
+{
+    *out = (catalog_place){.kind = PLACE_NONE};
+    if (in.n == MONTH_SIZE) {
+        *out = (catalog_place){.kind = PLACE_MONTH, .date_n = MONTH_SIZE};
+        memcpy(out->date, in.p, MONTH_SIZE);
+    } else if (in.n >= 8 && in.n <= 8 + DATE_SHOWN_MAX) {
+        *out = (catalog_place){.kind = PLACE_WHOLE, .date_n = (uint8_t)(in.n - 8), .created_ms = edn_load_u64(in.p)};
+        memcpy(out->date, in.p + 8, in.n - 8);
+    }
+    return in.n == 0 || out->kind != PLACE_NONE;
+}
+
+static void place_put(edn_buf *out, const catalog_place *p)
+{
+    size_t created_n = p->kind == PLACE_WHOLE ? 8 : 0;
+
+    edn_put_u8(out, (uint8_t)(created_n + p->date_n));
+    if (created_n)
+        edn_put_u64(out, p->created_ms);
+    edn_put_bytes(out, p->date, p->date_n);
+}
+
 static edn_bytes read_head(object *o, edn_bytes row, edn_status *st)
 {
     edn_reader r = edn_reader_init(row);
-    edn_bytes month, document;
+    edn_bytes place, document;
 
     if (edn_read_u8(&r, "version") != HEAD_VERSION)
         edn_reader_fail(&r, EDN_E_FORMAT, "version");
@@ -112,12 +138,10 @@ static edn_bytes read_head(object *o, edn_bytes row, edn_status *st)
     o->tails = (uint32_t)edn_read_varint(&r, "tails");
     o->tail_size = edn_read_varint(&r, "size of tails");
     o->base_size = edn_read_varint(&r, "size of base");
-    month = edn_read_bytes(&r, edn_read_u8(&r, "month size"), "month");
+    place = edn_read_bytes(&r, edn_read_u8(&r, "place size"), "place");
     document = edn_read_bytes(&r, edn_reader_left(&r), "document");
-    if (month.n > MONTH_SIZE || o->tails > TAILS_MAX)
-        edn_reader_fail(&r, EDN_E_FORMAT, "month");
-    else if (month.n)
-        memcpy(o->month, month.p, month.n);
+    if (!place_read(place, &o->place) || o->tails > TAILS_MAX)
+        edn_reader_fail(&r, EDN_E_FORMAT, "place");
     *st = edn_reader_status(&r) == EDN_OK ? EDN_OK : EDN_E_DAMAGED;
     return document;
 }
@@ -153,7 +177,6 @@ out:
 static edn_status put_head(edn_client *c, const object *o, edn_bytes document)
 {
     edn_buf row = EDN_BUF_INIT(EDN_STORE_VALUE_SIZE_MAX);
-    size_t month_n = strlen(o->month);
     edn_status st;
 
     edn_put_u8(&row, HEAD_VERSION);
@@ -162,8 +185,7 @@ static edn_status put_head(edn_client *c, const object *o, edn_bytes document)
     edn_put_varint(&row, o->tails);
     edn_put_varint(&row, o->tail_size);
     edn_put_varint(&row, o->base_size);
-    edn_put_u8(&row, (uint8_t)month_n);
-    edn_put_bytes(&row, o->month, month_n);
+    place_put(&row, &o->place);
     edn_put_bytes(&row, document.p, document.n);
     st = edn_buf_status(&row);
     if (st == EDN_OK)
@@ -226,7 +248,7 @@ static bool tail_pays(const object *o)
 /* The catalog and the lists of names show what documents say: they change with them. */
 static edn_status describe(edn_client *c, object *o)
 {
-    edn_arena a = edn_arena_init((size_t)4 << 20);
+    edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED); /* an item is small, whatever the document */
     catalog_item item;
     edn_status st;
 
@@ -234,9 +256,7 @@ static edn_status describe(edn_client *c, object *o)
         return names_update(c, o);
     st = catalog_describe(c, o, &a, &item);
     if (st == EDN_OK)
-        st = catalog_put(c, o->month, &item);
-    if (st == EDN_OK)
-        month_of(item.date, o->month);
+        st = catalog_put(c, &o->place, &item);
     edn_arena_dispose(&a);
     return st;
 }

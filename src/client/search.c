@@ -130,10 +130,11 @@ static edn_status look_at(void *ctx, const edn_entry *e)
 static edn_status search_item(void *ctx, const catalog_item *it)
 {
     searching *s = ctx;
-    edn_status st;
+    bool fits;
+    edn_status st = filter_fits(s->c, s->filter, it, &fits);
 
-    if (!filter_fits(s->filter, it))
-        return EDN_OK;
+    if (st != EDN_OK || !fits)
+        return st;
     st = entry_show(s->c, &it->id, look_at, s);
     if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
         return EDN_OK; /* `verify` names it; the others are still to be found */

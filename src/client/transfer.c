@@ -157,10 +157,11 @@ static edn_status export_day(exporting *x)
 static edn_status export_item(void *ctx, const catalog_item *it)
 {
     exporting *x = ctx;
-    edn_status st = EDN_OK;
+    bool fits;
+    edn_status st = filter_fits(x->c, x->filter, it, &fits);
 
-    if (!filter_fits(x->filter, it))
-        return EDN_OK;
+    if (st != EDN_OK || !fits)
+        return st;
     if (x->n && (it->date.n != strlen(x->date) || memcmp(x->date, it->date.p, it->date.n) != 0))
         st = export_day(x);
     if (st != EDN_OK)

@@ -289,23 +289,24 @@ static void agents_put(const edn_doc *doc, edn_buf *out)
 static void head_put(const edn_doc *doc, edn_buf *out)
 {
     edn_bytes name, value;
+    uint32_t at = 0;
     size_t n = 0;
 
     agents_put(doc, out);
     edn_put_u8(out, (uint8_t)edn_doc_state_of(doc));
-    while (edn_doc_field_at(doc, n, &name, &value))
+    while (edn_doc_field_next(doc, &at, &name, &value))
         n++;
     edn_put_varint(out, n);
-    for (size_t i = 0; i < n && edn_doc_field_at(doc, i, &name, &value); i++) {
+    for (at = 0; edn_doc_field_next(doc, &at, &name, &value);) {
         edn_put_varint(out, name.n);
         edn_put_varint(out, value.n);
         edn_put_bytes(out, name.p, name.n);
         edn_put_bytes(out, value.p, value.n);
     }
-    for (n = 0; edn_doc_tag_at(doc, n, &name);)
+    for (n = 0, at = 0; edn_doc_tag_next(doc, &at, &name);)
         n++;
     edn_put_varint(out, n);
-    for (size_t i = 0; i < n && edn_doc_tag_at(doc, i, &name); i++) {
+    for (at = 0; edn_doc_tag_next(doc, &at, &name);) {
         edn_put_varint(out, name.n);
         edn_put_bytes(out, name.p, name.n);
     }

@@ -459,11 +459,11 @@ edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out)
     return EDN_OK;
 }
 
-bool edn_doc_field_at(const edn_doc *doc, size_t i, edn_bytes *name, edn_bytes *value)
+bool edn_doc_field_next(const edn_doc *doc, uint32_t *at, edn_bytes *name, edn_bytes *value)
 {
-    for (uint32_t k = 0; k < doc->n_fields; k++) {
-        const doc_field *f = &doc->fields[k];
-        if (f->value_n == 0 || i-- > 0)
+    while (*at < doc->n_fields) {
+        const doc_field *f = &doc->fields[(*at)++];
+        if (f->value_n == 0)
             continue;
         *name = edn_bytes_of(doc->log.mtext + f->name_at, f->name_n);
         *value = edn_bytes_of(doc->log.mtext + f->value_at, f->value_n);
@@ -472,18 +472,45 @@ bool edn_doc_field_at(const edn_doc *doc, size_t i, edn_bytes *name, edn_bytes *
     return false;
 }
 
-bool edn_doc_tag_at(const edn_doc *doc, size_t i, edn_bytes *tag)
+bool edn_doc_field_at(const edn_doc *doc, size_t i, edn_bytes *name, edn_bytes *value)
 {
-    for (uint32_t k = 0; k < doc->n_tags; k++) {
-        edn_bytes name = edn_bytes_of(doc->log.mtext + doc->tags[k].name_at, doc->tags[k].name_n);
-        if (k && name_compare(&doc->log, doc->tags[k - 1].name_at, doc->tags[k - 1].name_n, name) == 0)
+    uint32_t at = 0;
+
+    while (edn_doc_field_next(doc, &at, name, value))
+        if (i-- == 0)
+            return true;
+    return false;
+}
+
+bool edn_doc_tag_next(const edn_doc *doc, uint32_t *at, edn_bytes *tag)
+{
+    while (*at < doc->n_tags) {
+        const doc_tag *t = &doc->tags[(*at)++];
+        edn_bytes name = edn_bytes_of(doc->log.mtext + t->name_at, t->name_n);
+        if (t > doc->tags && name_compare(&doc->log, t[-1].name_at, t[-1].name_n, name) == 0)
             continue; /* another addition of the same tag */
-        if (i-- > 0)
-            continue;
         *tag = name;
         return true;
     }
     return false;
+}
+
+bool edn_doc_tag_at(const edn_doc *doc, size_t i, edn_bytes *tag)
+{
+    uint32_t at = 0;
+
+    while (edn_doc_tag_next(doc, &at, tag))
+        if (i-- == 0)
+            return true;
+    return false;
+}
+
+bool edn_doc_has_tag(const edn_doc *doc, edn_bytes tag)
+{
+    bool there;
+
+    (void)tag_place(doc, tag, &there); /* where it is does not matter here */
+    return there;
 }
 
 edn_doc_state edn_doc_state_of(const edn_doc *doc)
