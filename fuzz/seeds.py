@@ -130,10 +130,18 @@ def sync():
     yield bytes([0, 0, 6, 0]) + b"<html>"
 
 
+def words():
+    yield "(sea OR \"the old wind\") -tag:work journal:mine title:king* from:2019 to:2020-02-29".encode()
+    yield "wife's 狂人日記 has:attachment NOT (a -b) on:2020".encode() + b"\xff" + \
+        "My wife’s cousin, Straße 3.14, l'homme; 今天讀狂人日記，很好。 ไทย 한국어 שָׁלוֹם हिन्दी ❤️🇩🇪".encode()
+    yield "“old ki".encode() + b"\xff" + b"_Up_ betimes, e.g. www.example.org a.b:c 1,000\r\n\r\nthe old kin'g " * 9
+    yield b"a" * 80 + b"\xff" + "が ﾊﾞ\u0301\u0e38\u0e48\u0c55 ᄒ\u1161\u11ab가\u11a8 \u05d0\"\u05d0 カ_a".encode()
+
+
 def main(folder):
     k = known()
     targets = {"base": base(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
-               "wire": wire(k)}
+               "wire": wire(k), "words": words()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for i, data in enumerate(inputs):

@@ -197,10 +197,11 @@ static bool take_value(parser *p, size_t *from, size_t *to)
 
 /* ---- fields ------------------------------------------------------------------------------------------------------ */
 
+/* Julian century years before 1753 have their leap day: diaries of that time have entries on it. */
 static uint32_t days_of(uint32_t year, uint32_t month)
 {
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0 || year < 1753);
 
     return month == 2 && leap ? 29 : days[month - 1];
 }

@@ -135,6 +135,7 @@ static void fields_filter(void **state)
     TREE("journal:Work has:attachment", "&(journal=work 4attachment)");
     TREE("from:2019 to:2020-02", "&(20190101..0 0..20200229)");
     TREE("on:2020-02-29 on:2019 on:2019-04", "&(20200229..20200229 20190101..20191231 20190401..20190430)");
+    TREE("on:1700-02-29 on:1800-02", "&(17000229..17000229 18000201..18000228)");
     TREE("-tag:work from:2019", "&(20190101..0 !(2work))");
     TREE("12:30 http://example.org/", "&(\"0:12 1:30\" \"0:http 1:example.org\")");
 }
