@@ -14,6 +14,66 @@ static edn_buf encoded(const edn_doc *doc)
     return out;
 }
 
+static void patch_apply(void *ctx, const edn_doc_patch *p)
+{
+    edn_buf *b = ctx, fresh = EDN_BUF_INIT(FUZZ_MEMORY_SIZE_MAX);
+    size_t n = edn_utf8_count(edn_buf_view(b)), from, to;
+
+    FUZZ_HOLDS(p->pos <= n && p->deleted <= n - p->pos);
+    from = edn_utf8_offset(edn_buf_view(b), p->pos);
+    to = from + edn_utf8_offset(edn_bytes_of(b->p + from, b->n - from), p->deleted);
+    edn_put_bytes(&fresh, b->p, from);
+    edn_put_bytes(&fresh, p->inserted.p, p->inserted.n);
+    edn_put_bytes(&fresh, b->p + to, b->n - to);
+    edn_buf_dispose(b);
+    *b = fresh;
+}
+
+static edn_status blame_count(void *ctx, const edn_blame *run)
+{
+    *(size_t *)ctx += run->count;
+    return EDN_OK;
+}
+
+/* What can be asked of a good document: places, authors, and the way from nothing to it and back. */
+static void ask(const edn_doc *doc)
+{
+    size_t count = edn_doc_text_count(doc), n = 0, pos;
+    edn_buf text = EDN_BUF_INIT(FUZZ_MEMORY_SIZE_MAX), built = EDN_BUF_INIT(FUZZ_MEMORY_SIZE_MAX);
+    edn_version none = {NULL, 0}, then;
+    edn_anchor anchor;
+
+    for (size_t i = 0; i <= count; i += 1 + count / 16) {
+        FUZZ_HOLDS(edn_doc_anchor(doc, i, i % 2 ? EDN_BIAS_LEFT : EDN_BIAS_RIGHT, &anchor) == EDN_OK);
+        FUZZ_HOLDS(edn_doc_anchor_place(doc, &anchor, &pos) == EDN_OK && pos == i);
+    }
+    FUZZ_HOLDS(edn_doc_blame(doc, blame_count, &n) == EDN_OK && n == count);
+    FUZZ_HOLDS(edn_doc_text(doc, &text) == EDN_OK);
+    FUZZ_HOLDS(edn_doc_diff(doc, none, edn_doc_frontier(doc), patch_apply, &built) == EDN_OK);
+    FUZZ_HOLDS(edn_bytes_equal(edn_buf_view(&text), edn_buf_view(&built)));
+    FUZZ_HOLDS(edn_doc_version_at(doc, 1000, &then) == EDN_OK);
+    FUZZ_HOLDS(edn_doc_diff(doc, edn_doc_frontier(doc), then, patch_apply, &built) == EDN_OK);
+    FUZZ_HOLDS(edn_doc_diff(doc, then, none, patch_apply, &built) == EDN_OK && built.n == 0);
+    edn_version_dispose(&then);
+    edn_buf_dispose(&text);
+    edn_buf_dispose(&built);
+}
+
+static void anchor(edn_bytes in)
+{
+    edn_buf again = EDN_BUF_INIT(FUZZ_MEMORY_SIZE_MAX);
+    edn_anchor a;
+    edn_range r;
+
+    if (edn_anchor_decode(in, &a) == EDN_OK) {
+        edn_anchor_encode(&a, &again);
+        fuzz_same(in, &again);
+    } else if (edn_range_decode(in, &r) == EDN_OK) {
+        edn_range_encode(&r, &again);
+        fuzz_same(in, &again);
+    }
+}
+
 /* Edits it, merges the edit into a second one of the same bytes, and holds the two together. */
 static void use(edn_doc *doc, edn_bytes in)
 {
@@ -45,6 +105,7 @@ static void document(edn_bytes in)
     if (edn_doc_check(doc) == EDN_OK) {
         edn_buf again = encoded(doc);
         fuzz_same(in, &again);
+        ask(doc);
         use(doc, in);
     } else { /* a history that contradicts itself, or the text: refused, or a wrong text, and nothing worse */
         edn_doc *was = NULL;
@@ -85,7 +146,14 @@ static void message(edn_bytes in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size)
-        (data[0] % 2 ? message : document)(edn_bytes_of(data + 1, size - 1));
+    edn_bytes in;
+
+    if (size == 0)
+        return 0;
+    in = edn_bytes_of(data + 1, size - 1);
+    if (data[0] == 2)
+        anchor(in);
+    else
+        (data[0] % 2 ? message : document)(in);
     return 0;
 }

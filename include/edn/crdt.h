@@ -89,6 +89,9 @@ typedef enum edn_doc_unit { EDN_UNIT_SCALAR, EDN_UNIT_BYTE, EDN_UNIT_UTF16, EDN_
 /* The place of the `at`-th unit; the beginning of line `at`. Past the end it is the end; inside a scalar, its
  * beginning. */
 edn_doc_place edn_doc_place_of(const edn_doc *doc, edn_doc_unit unit, size_t at);
+/* The place that is `column` units (EDN_UNIT_SCALAR, EDN_UNIT_BYTE or EDN_UNIT_UTF16, as in the Language Server
+ * Protocol) into a line. Past the line's end it is that end, before its line feed; past the last line, the text's. */
+edn_doc_place edn_doc_place_in_line(const edn_doc *doc, size_t line, edn_doc_unit unit, size_t column);
 /* The value, borrowed until the next change; EDN_E_MISSING when it is not set. */
 EDN_MUST_USE edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out);
 /* Fields by name and tags in byte order, borrowed until the next change; false past the last. *at begins at 0 and is
@@ -141,6 +144,47 @@ EDN_MUST_USE edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_p
 EDN_MUST_USE edn_status edn_doc_merge_bare(edn_doc *doc, edn_agent_id agent, edn_bytes message, edn_doc_patch_fn *patch,
                                            void *ctx);
 
+/* Which neighbour a place between two characters stays with when something is inserted exactly there: the character
+ * before it (it stays left of what comes), or the one behind it (it moves along). */
+typedef enum edn_bias { EDN_BIAS_LEFT, EDN_BIAS_RIGHT } edn_bias;
+/* Where a cursor goes that was at scalar `pos` before the patch. A cursor in text that goes stays where that was. */
+size_t edn_doc_patch_place(const edn_doc_patch *patch, size_t pos, edn_bias bias);
+
+/* ---- anchors ----------------------------------------------------------------------------------------------------- */
+
+/* A place that stays with a character, whatever is edited around it by whomever, now or later: for comments, marks and
+ * cursors that are kept or sent. The character is named by the event that inserted it. */
+typedef enum edn_anchor_kind { EDN_ANCHOR_START, EDN_ANCHOR_END, EDN_ANCHOR_BEFORE, EDN_ANCHOR_AFTER } edn_anchor_kind;
+typedef struct edn_anchor {
+    edn_anchor_kind kind;
+    edn_event_id id; /* BEFORE, AFTER: the character; else zero */
+} edn_anchor;
+
+/* The anchor of the place at scalar `pos`: after the character to the left (at 0: the start), or before the one to the
+ * right (at the end: the end). The first anchor of a document costs its history, and the document keeps some 30 bytes
+ * for each run of it; every later one the logarithm, and what was edited since.
+ * EDN_E_INVALID: past the end; EDN_E_FORMAT: as edn_doc_decode says; EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_doc_anchor(const edn_doc *doc, size_t pos, edn_bias bias, edn_anchor *out);
+/* Where it is now, in scalars. When its character is deleted: where that would be. Costs as above.
+ * EDN_E_MISSING: the event is not here (yet, or at this version); EDN_E_FORMAT: it did not insert text. */
+EDN_MUST_USE edn_status edn_doc_anchor_place(const edn_doc *doc, const edn_anchor *anchor, size_t *pos);
+
+/* From one anchor to another. */
+typedef struct edn_range {
+    edn_anchor from, to;
+} edn_range;
+/* The range of these characters; what is typed at its edges stays outside. EDN_E_INVALID also when `count` is 0. */
+EDN_MUST_USE edn_status edn_doc_range(const edn_doc *doc, size_t pos, size_t count, edn_range *out);
+/* Empty when all its characters are gone. */
+EDN_MUST_USE edn_status edn_doc_range_place(const edn_doc *doc, const edn_range *range, size_t *pos, size_t *count);
+
+/* One anchor has one encoding: 0x61 start, 0x62 end, 0x63 before, 0x64 after; for the last two the agent's 16 bytes and
+ * the seq as LEB128. A range is 0x65 and two anchors. Decoding is strict: EDN_E_FORMAT for anything else. */
+void edn_anchor_encode(const edn_anchor *anchor, edn_buf *out);
+void edn_range_encode(const edn_range *range, edn_buf *out);
+EDN_MUST_USE edn_status edn_anchor_decode(edn_bytes in, edn_anchor *out);
+EDN_MUST_USE edn_status edn_range_decode(edn_bytes in, edn_range *out);
+
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 /* Appends the whole document: canonical, one document has one encoding. */
@@ -183,6 +227,29 @@ typedef struct edn_change {
  * returned. */
 typedef edn_status edn_change_fn(void *ctx, const edn_change *change);
 EDN_MUST_USE edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx);
+
+/* Who wrote a run of the present text, and when. */
+typedef struct edn_blame {
+    size_t pos, count; /* scalars */
+    edn_agent_id agent;
+    uint64_t time_ms;
+} edn_blame;
+/* The text from its beginning to its end, in the longest runs of one agent and one time. Costs what the first anchor
+ * does and the runs. A status other than EDN_OK from `fn` stops and is returned. */
+typedef edn_status edn_blame_fn(void *ctx, const edn_blame *run);
+EDN_MUST_USE edn_status edn_doc_blame(const edn_doc *doc, edn_blame_fn *fn, void *ctx);
+
+/* Patches, in order and rising, that make the text of version `to` out of the text of version `from`. Nothing that both
+ * have is touched. Costs the history between the two and what is concurrent with it; when text comes back that is
+ * older than that, also one replay up to `to`. A refusal may come when some patches were told already.
+ * EDN_E_MISSING: an event is not here; EDN_E_FORMAT, EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_doc_diff(const edn_doc *doc, edn_version from, edn_version to, edn_doc_patch_fn *patch,
+                                     void *ctx);
+
+/* The version at a time: of the events that were made by then, as their authors' clocks had it, those whose past was
+ * too. The ids are yours: edn_version_dispose. EDN_E_FORMAT, EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_doc_version_at(const edn_doc *doc, uint64_t time_ms, edn_version *out);
+void edn_version_dispose(edn_version *version);
 
 /* The document as it was at a version: a copy that holds only the events in that version's past.
  * EDN_E_MISSING: an event of it is not here. */

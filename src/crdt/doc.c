@@ -137,7 +137,7 @@ static void local_begin(edn_doc *doc, uint32_t agent)
 static void local_end(edn_doc *doc)
 {
     edn_doc_front_set(doc, doc->log.n - 1);
-    if (doc->walker && doc->log.n - edn_walker_to(doc->walker) > WALKER_BEHIND_MAX) {
+    if (doc->walker && !doc->whole && doc->log.n - edn_walker_to(doc->walker) > WALKER_BEHIND_MAX) {
         edn_walker_free(doc->walker);
         doc->walker = NULL;
     }
@@ -445,6 +445,21 @@ edn_doc_place edn_doc_place_of(const edn_doc *doc, edn_doc_unit unit, size_t at)
     else
         line.scalars = 0;
     return (edn_doc_place){s.scalars, s.bytes, (size_t)s.scalars + s.astral, s.lines, s.scalars - line.scalars};
+}
+
+edn_doc_place edn_doc_place_in_line(const edn_doc *doc, size_t line, edn_doc_unit unit, size_t column)
+{
+    edn_doc_place from = edn_doc_place_of(doc, EDN_UNIT_LINE, line), end;
+    size_t at, last;
+
+    if (from.line < line)
+        return edn_doc_place_of(doc, EDN_UNIT_SCALAR, SIZE_MAX);
+    end = edn_doc_place_of(doc, EDN_UNIT_LINE, line + 1);
+    if (end.line > line) /* in front of the line feed */
+        end = edn_doc_place_of(doc, EDN_UNIT_SCALAR, end.scalar - 1);
+    at = unit == EDN_UNIT_BYTE ? from.byte : unit == EDN_UNIT_UTF16 ? from.utf16 : from.scalar;
+    last = unit == EDN_UNIT_BYTE ? end.byte : unit == EDN_UNIT_UTF16 ? end.utf16 : end.scalar;
+    return column < last - at ? edn_doc_place_of(doc, unit, at + column) : end;
 }
 
 edn_status edn_doc_get(const edn_doc *doc, edn_bytes name, edn_bytes *out)

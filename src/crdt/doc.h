@@ -50,6 +50,7 @@ struct edn_doc {
     doc_tag *tags; /* by tag; additions of one tag by LV */
     uint32_t n_tags, cap_tags;
     edn_walker *walker; /* kept between messages; NULL: made when needed */
+    bool whole;         /* it is to begin at 0 and be kept: somebody asks for characters */
     edn_graph_heap heap;
     doc_scratch scratch;
     edn_buf own; /* a copy of a name and a value that may have been borrowed from this document */
@@ -84,6 +85,9 @@ EDN_MUST_USE edn_status edn_doc_version_lvs(const edn_doc *doc, edn_version vers
 
 /* Reads the history of a document that is only open. A cache as seen from outside: hence the const. */
 EDN_MUST_USE edn_status edn_doc_load(const edn_doc *doc);
+
+/* A walker that knows every character and every event. It stays the document's. */
+EDN_MUST_USE edn_status edn_doc_whole(const edn_doc *doc, edn_walker **out);
 
 /* Takes a block in. Without `replay` the text is left alone (it is known). */
 EDN_MUST_USE edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_patch_fn *patch, void *ctx);

@@ -997,7 +997,8 @@ static edn_status walker_trim(edn_walker *w, uint32_t length)
     return EDN_OK;
 }
 
-edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold, edn_walker **out)
+/* `length` ENDLESS: the beginning keeps its endless end. */
+static edn_status walker_make(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold, edn_walker **out)
 {
     edn_walker *w = calloc(1, sizeof *w);
     edn_status st;
@@ -1010,7 +1011,7 @@ edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t l
     w->finger = NONE;
     w->hold = hold;
     st = walker_begin(w) ? edn_walker_step(w, to, NULL) : EDN_E_NOMEM;
-    if (st == EDN_OK)
+    if (st == EDN_OK && length != ENDLESS)
         st = walker_trim(w, length);
     w->hold = false;
     w->finger = NONE;
@@ -1020,6 +1021,16 @@ edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t l
     }
     *out = w;
     return EDN_OK;
+}
+
+edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold, edn_walker **out)
+{
+    return length < ENDLESS ? walker_make(log, from, to, length, hold, out) : EDN_E_FORMAT;
+}
+
+edn_status edn_walker_new_endless(const edn_log *log, edn_lv from, edn_lv to, edn_walker **out)
+{
+    return walker_make(log, from, to, ENDLESS, false, out);
 }
 
 void edn_walker_free(edn_walker *w)
@@ -1069,4 +1080,83 @@ edn_lv edn_walker_base(const edn_log *log, edn_lv n, edn_lv oldest)
             newest = EDN_MAX(newest, par[i]);
         oldest = EDN_MIN(oldest, newest);
     }
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
+
+edn_walk_spot edn_walker_find(const edn_walker *w, edn_lv lv, uint32_t len)
+{
+    walk_at at = find_id(w, lv);
+    const walk_leaf *leaf = &w->leaves[at.leaf];
+    const walk_rec *r = &leaf->r[at.i];
+    edn_walk_spot out = {.lv = lv,
+                         .len = EDN_MIN(len, r->len - at.off),
+                         .pos = r->gone ? 0 : at.off,
+                         .gone = r->gone,
+                         .rec = at.i,
+                         .off = at.off};
+    uint64_t scale = 1;
+
+    for (uint32_t i = 0; i < at.i; i++)
+        out.pos += rec_sums(&leaf->r[i]).end;
+    for (uint32_t p = leaf->parent, slot = leaf->slot; p != NONE; scale *= NODE_FAN) {
+        const walk_node *node = &w->nodes[p];
+        for (uint32_t i = 0; i < slot; i++)
+            out.pos += node->end[i];
+        out.leaf += scale * slot;
+        slot = node->slot;
+        p = node->parent;
+    }
+    return out;
+}
+
+edn_lv edn_walker_char_at(const edn_walker *w, uint32_t pos)
+{
+    uint32_t end;
+    walk_at at = find_by(w, BY_END, pos, &end);
+
+    return w->leaves[at.leaf].r[at.i].id + at.off;
+}
+
+uint32_t edn_walker_targets(const edn_walker *w, edn_lv lv, uint32_t len, edn_lv *target, bool *back)
+{
+    const walk_del *del = &w->dels[index_get(&w->index, lv - w->from)];
+    uint32_t off = lv - del->lv;
+
+    *back = del->back;
+    *target = del->back ? del->target - off : del->target + off;
+    return EDN_MIN(len, del->len - off);
+}
+
+void edn_walker_hits(const edn_walker *w, edn_lv from, edn_lv to, edn_walk_hit_fn *fn, void *ctx)
+{
+    for (uint32_t i = 0; i < w->n_dels; i++) {
+        const walk_del *d = &w->dels[i];
+        edn_lv low = d->back ? d->target - (d->len - 1) : d->target;
+        if (low < to && low + d->len > from)
+            fn(ctx, d->lv, d->target, d->len, d->back);
+    }
+}
+
+static edn_status each(const edn_walker *w, bool in_prepare, edn_walk_seen_fn *fn, void *ctx)
+{
+    walk_at at = {w->first_leaf, 0, 0};
+    edn_status st = EDN_OK;
+
+    for (; st == EDN_OK && at_record(w, &at); at.i++) {
+        const walk_rec *r = &w->leaves[at.leaf].r[at.i];
+        bool base = r->id & ID_BASE;
+        st = fn(ctx, base ? EDN_LV_NONE : r->id, base ? r->id & ~ID_BASE : 0, r->len,
+                in_prepare ? r->state == 1 : !r->gone);
+    }
+    return st;
+}
+
+edn_status edn_walker_each(const edn_walker *w, edn_walk_seen_fn *fn, void *ctx) { return each(w, false, fn, ctx); }
+
+edn_status edn_walker_each_at(edn_walker *w, const edn_lv *version, uint32_t n, edn_walk_seen_fn *fn, void *ctx)
+{
+    edn_status st = prepare_move(w, version, n);
+
+    return st == EDN_OK ? each(w, true, fn, ctx) : st;
 }

@@ -34,6 +34,41 @@ edn_lv edn_walker_to(const edn_walker *w);
 uint32_t edn_walker_length(const edn_walker *w); /* scalars in the text after the events entered */
 size_t edn_walker_size(const edn_walker *w);     /* bytes of memory, about */
 
+/* ---- asking: none of it enters an event -------------------------------------------------------------------------- */
+
+/* Where characters are that an event inserted, and the next ones as far as they lie in one record with it. */
+typedef struct edn_walk_spot {
+    edn_lv lv;
+    uint32_t len;
+    uint32_t pos; /* scalars in the text before it */
+    bool gone;    /* deleted: it has no width */
+    uint64_t leaf;
+    uint32_t rec, off; /* (leaf, rec, off) rise in the order of the sequence, the deleted included */
+} edn_walk_spot;
+
+/* These are for a walker that began at 0, which knows every character. `lv` inserted a character; at most `len` of
+ * them are wanted. */
+edn_walk_spot edn_walker_find(const edn_walker *w, edn_lv lv, uint32_t len);
+/* The event that inserted the character at `pos`, which must be there. */
+edn_lv edn_walker_char_at(const edn_walker *w, uint32_t pos);
+/* What the deletions [lv, lv + len) hit: characters from *target on, upwards or downwards; how many of them lie
+ * together. */
+uint32_t edn_walker_targets(const edn_walker *w, edn_lv lv, uint32_t len, edn_lv *target, bool *back);
+/* All deletions of characters of [from, to), in any order. */
+typedef void edn_walk_hit_fn(void *ctx, edn_lv lv, edn_lv target, uint32_t len, bool back);
+void edn_walker_hits(const edn_walker *w, edn_lv from, edn_lv to, edn_walk_hit_fn *fn, void *ctx);
+
+/* Visits the whole sequence in runs. `seen`: it is in the text at the version that was asked for. A run of the text
+ * of the beginning has no event: lv is EDN_LV_NONE. */
+typedef edn_status edn_walk_seen_fn(void *ctx, edn_lv lv, uint32_t base, uint32_t len, bool seen);
+/* As the text is after all events entered. */
+EDN_MUST_USE edn_status edn_walker_each(const edn_walker *w, edn_walk_seen_fn *fn, void *ctx);
+/* As it was at a version of the events entered. After an error the walker may only be freed. */
+EDN_MUST_USE edn_status edn_walker_each_at(edn_walker *w, const edn_lv *version, uint32_t n, edn_walk_seen_fn *fn,
+                                           void *ctx);
+/* A walker for edn_walker_each_at: the text of its beginning has no end. */
+EDN_MUST_USE edn_status edn_walker_new_endless(const edn_log *log, edn_lv from, edn_lv to, edn_walker **out);
+
 /* The lowest version that a walker must begin at to take in events up to `to`, of which those from `n` on have
  * `oldest` as the oldest of their newest parents (EDN_LV_NONE: one of them has no parents). */
 edn_lv edn_walker_base(const edn_log *log, edn_lv n, edn_lv oldest);

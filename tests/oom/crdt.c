@@ -95,6 +95,42 @@ static edn_status open_and_merge(void *ctx)
     return st;
 }
 
+static void patch_count(void *ctx, const edn_doc_patch *patch) { *(size_t *)ctx += patch->deleted + patch->inserted.n; }
+
+static edn_status blame_count(void *ctx, const edn_blame *run)
+{
+    *(size_t *)ctx += run->count;
+    return EDN_OK;
+}
+
+/* Everything that is only asked; what fails leaves the document as it was, and the next question is answered. */
+static edn_status open_and_ask(void *ctx)
+{
+    const two *t = ctx;
+    edn_version then = {NULL, 0};
+    edn_anchor anchor;
+    size_t pos, n = 0;
+    edn_doc *doc;
+    edn_status st = edn_doc_decode(edn_buf_view(&t->file), &doc);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = edn_doc_merge(doc, edn_buf_view(&t->messages), NULL, NULL)) == EDN_OK &&
+        (st = edn_doc_anchor(doc, 30, EDN_BIAS_LEFT, &anchor)) == EDN_OK &&
+        (st = edn_doc_anchor_place(doc, &anchor, &pos)) == EDN_OK) {
+        CHECK_INT(pos, 30);
+        st = edn_doc_blame(doc, blame_count, &n);
+    }
+    if (st == EDN_OK && (st = edn_doc_version_at(doc, 1, &then)) == EDN_OK &&
+        (st = edn_doc_diff(doc, then, edn_doc_frontier(doc), patch_count, &n)) == EDN_OK)
+        st = edn_doc_diff(doc, edn_doc_frontier(doc), then, patch_count, &n);
+    if (st == EDN_OK)
+        CHECK(n > edn_doc_text_count(doc));
+    edn_version_dispose(&then);
+    edn_doc_free(doc);
+    return st;
+}
+
 static void documents_survive_each_failing_allocation(void **state)
 {
     two t = two_make();
@@ -102,6 +138,7 @@ static void documents_survive_each_failing_allocation(void **state)
     (void)state;
     CHECK(oom_each(type_and_encode, NULL) > 20);
     CHECK(oom_each(open_and_merge, &t) > 50);
+    CHECK(oom_each(open_and_ask, &t) > 50);
     edn_buf_dispose(&t.file);
     edn_buf_dispose(&t.messages);
 }

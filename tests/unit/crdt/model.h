@@ -171,8 +171,8 @@ static inline void list_delete(const model *m, model_list *l, size_t event)
     }
 }
 
-/* The text that a set of events shows. */
-static inline void model_text(const model *m, const uint64_t *set, edn_buf *out)
+/* The list after a set of events; its items are the caller's to free. */
+static inline model_list model_list_of(const model *m, const uint64_t *set)
 {
     model_list l = {calloc(m->n + 1, sizeof *l.v), 0};
 
@@ -185,6 +185,14 @@ static inline void model_text(const model *m, const uint64_t *set, edn_buf *out)
         else if (m->e[i].kind == M_DEL)
             list_delete(m, &l, i);
     }
+    return l;
+}
+
+/* The text that a set of events shows. */
+static inline void model_text(const model *m, const uint64_t *set, edn_buf *out)
+{
+    model_list l = model_list_of(m, set);
+
     for (size_t i = 0; i < l.n; i++) {
         uint8_t t[4];
         if (item_visible(&l.v[i], set))
