@@ -18,6 +18,8 @@ extern "C" {
 
 typedef struct edn_client edn_client;
 struct edn_transport; /* src/remote; NULL in the options means HTTP */
+struct edn_holder;    /* src/holder */
+typedef edn_status edn_holder_find_fn(const char *name, uint8_t kind, const struct edn_holder **out, edn_err *err);
 
 /* How a passphrase is stretched: memory 64 MiB, 256 MiB, 1 GiB. */
 typedef enum edn_strength { EDN_STRENGTH_FLOOR = 1, EDN_STRENGTH_DEFAULT = 2, EDN_STRENGTH_HIGH = 3 } edn_strength;
@@ -29,6 +31,7 @@ typedef struct edn_client_options {
     const struct edn_transport *transport; /* NULL: HTTP to the server that the home names */
     const char *vfs;                       /* NULL: the system's disk */
     const char *ca_file, *proxy;           /* for HTTP; NULL: the system's, none */
+    edn_holder_find_fn *holders;           /* NULL: the modules that are installed */
 } edn_client_options;
 
 /* Long work tells how far it is; false asks it to stop (EDN_E_CANCELLED, nothing half done). `total` 0: not known. */
@@ -84,6 +87,34 @@ void edn_client_lock(edn_client *c);
 bool edn_client_unlocked(const edn_client *c);
 /* The device's id even when locked, as 32 hex digits: names the session key in a keyring. */
 void edn_client_device_id(const edn_client *c, char out[33]);
+
+/* Other ways to unlock this device: a slot whose secret is kept by a holder, the desktop's "keyring", a "tpm" with a
+ * PIN, or a "fido2" key with its PIN. The passphrase always remains one. Slots are named by their holder, or by the
+ * beginning of their id (4 hex digits or more). */
+typedef struct edn_slot {
+    char id[33];
+    const char *holder;
+    uint64_t made_ms;
+} edn_slot;
+typedef edn_status edn_slot_fn(void *ctx, const edn_slot *slot);
+/* Also while locked. */
+EDN_MUST_USE edn_status edn_client_slot_list(edn_client *c, edn_slot_fn *fn, void *ctx, edn_err *err);
+/* What a holder or slot will want of the person: a PIN, a touch. EDN_E_MISSING: this build or machine has no such
+ * holder, or there is no such slot. */
+typedef struct edn_slot_needs {
+    bool pin, touch;
+} edn_slot_needs;
+EDN_MUST_USE edn_status edn_client_slot_needs(edn_client *c, const char *what, edn_slot_needs *out, edn_err *err);
+/* Adds one, and unlocks by the passphrase if that is needed. The secret is asked back from the holder before anything
+ * is kept. EDN_E_PASSPHRASE: passphrase or PIN; EDN_E_MISSING: no such holder here; EDN_E_INVALID: the name, or what
+ * cannot be a PIN; EDN_E_RATE: too many wrong PINs; EDN_E_CANCELLED: not touched; EDN_E_LIMIT: 32 slots. */
+EDN_MUST_USE edn_status edn_client_slot_add(edn_client *c, const char *holder, edn_bytes passphrase, edn_bytes pin,
+                                            edn_err *err);
+/* Needs an unlocked diary. What the holder keeps opens nothing afterwards, whether it can be reached or not. */
+EDN_MUST_USE edn_status edn_client_slot_remove(edn_client *c, const char *what, edn_err *err);
+/* As edn_client_unlock. EDN_E_PASSPHRASE: the PIN; EDN_E_MISSING, _RATE, _CANCELLED, _AUTH, _IO: why the holder gave
+ * nothing. The passphrase works in any case. */
+EDN_MUST_USE edn_status edn_client_unlock_slot(edn_client *c, const char *what, edn_bytes pin, edn_err *err);
 
 /* Changes the passphrase everywhere: this device's lock and the account's root box, each swapped in one step. With a
  * server it must be reachable. `strength` 0 keeps it. */

@@ -216,10 +216,11 @@ edn_status edn_cli_login(edn_cli *c)
 
 edn_status edn_cli_unlock(edn_cli *c)
 {
+    const char *with = edn_cli_value(&c->args, EDN_OPT_WITH);
     uint32_t timeout_s;
     edn_status st = edn_cli_timeout(c, &timeout_s);
 
-    if (st != EDN_OK || (st = edn_cli_need(c)) != EDN_OK)
+    if (st != EDN_OK || (st = with ? edn_cli_unlock_slot(c, with) : edn_cli_need(c)) != EDN_OK)
         return st;
     return edn_cli_keep_unlocked(c, timeout_s);
 }

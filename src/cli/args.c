@@ -105,45 +105,92 @@ const edn_cli_command *edn_cli_command_find(const char *first, const char *secon
     return NULL;
 }
 
-/* The only commands of two words. */
-typedef struct family {
-    const char *first, *seconds;
-} family;
-static const family families[] = {{"device", "list, rename and revoke"}, {"journal", "list, new and rename"}};
+/* A family is the commands of two words that share the first: "journal list", "journal new", … Whether a command is of
+ * the family `first`; *second: its other word. */
+static bool family_has(const char *command, const char *first, const char **second)
+{
+    size_t n = strlen(first);
+
+    *second = command + n + 1;
+    return strncmp(command, first, n) == 0 && command[n] == ' ';
+}
+
+static bool family_is(const char *word)
+{
+    const char *second;
+
+    for (size_t i = 0; i < EDN_CMD_COUNT; i++)
+        if (family_has(edn_cli_commands[i].name, word, &second))
+            return true;
+    return false;
+}
+
+/* "list, new and rename" */
+static void family_words(edn_buf *out, const char *first)
+{
+    const char *second, *held = NULL;
+
+    for (size_t i = 0; i < EDN_CMD_COUNT; i++) {
+        if (!family_has(edn_cli_commands[i].name, first, &second))
+            continue;
+        if (held && out->n)
+            edn_put_str(out, ", ");
+        if (held)
+            edn_put_str(out, held);
+        held = second;
+    }
+    if (out->n)
+        edn_put_str(out, " and ");
+    edn_put_str(out, held);
+}
+
+/* `word` NULL: none was given. */
+static edn_status family_unknown(const char *first, const char *word, edn_err *err)
+{
+    edn_buf words = EDN_BUF_INIT(256);
+    edn_bytes list;
+
+    family_words(&words, first);
+    list = edn_buf_view(&words);
+    if (!word)
+        edn_fail(err, EDN_E_INVALID, "'edn %s' needs one more word: there are %.*s", first, (int)list.n, list.p);
+    else
+        edn_fail(err, EDN_E_INVALID, "there is no command '%s %s'; there are %.*s", first, word, (int)list.n, list.p);
+    edn_buf_dispose(&words);
+    return EDN_E_INVALID;
+}
 
 static edn_status command_unknown(const char *word, edn_err *err)
 {
-    const char *names[EDN_CMD_COUNT + EDN_COUNT(families)], *near;
+    char firsts[EDN_CMD_COUNT][32];
+    const char *names[EDN_CMD_COUNT], *near;
 
-    for (size_t i = 0; i < EDN_CMD_COUNT; i++)
-        names[i] = edn_cli_commands[i].name;
-    for (size_t i = 0; i < EDN_COUNT(families); i++)
-        names[EDN_CMD_COUNT + i] = families[i].first;
+    for (size_t i = 0; i < EDN_CMD_COUNT; i++) {
+        const char *name = edn_cli_commands[i].name;
+        snprintf(firsts[i], sizeof firsts[i], "%.*s", (int)strcspn(name, " "), name);
+        names[i] = firsts[i];
+    }
     near = edn_cli_nearest(word, names, EDN_COUNT(names));
     if (near)
         return edn_fail(err, EDN_E_INVALID, "there is no command '%s'; did you mean '%s'?", word, near);
     return edn_fail(err, EDN_E_INVALID, "there is no command '%s'; 'edn help' lists them", word);
 }
 
-/* A word of the command line: the command's own one or two first, then its arguments. *of: the first of two was
+/* A word of the command line: the command's own one or two first, then its arguments. *first: the first of two was
  * there. */
-static edn_status word_take(edn_cli_args *a, const family **of, const char *word, edn_err *err)
+static edn_status word_take(edn_cli_args *a, const char **first, const char *word, edn_err *err)
 {
     if (a->command) {
         a->words[a->words_n++] = word;
         return EDN_OK;
     }
-    if (*of) {
-        a->command = edn_cli_command_find((*of)->first, word);
-        return a->command ? EDN_OK
-                          : edn_fail(err, EDN_E_INVALID, "there is no command '%s %s'; there are %s", (*of)->first,
-                                     word, (*of)->seconds);
+    if (*first) {
+        a->command = edn_cli_command_find(*first, word);
+        return a->command ? EDN_OK : family_unknown(*first, word, err);
     }
-    for (size_t i = 0; i < EDN_COUNT(families); i++) {
-        if (strcmp(word, families[i].first) == 0) {
-            *of = &families[i];
-            return EDN_OK;
-        }
+    if (family_is(word)) {
+        *first = word;
+        return EDN_OK;
     }
     a->command = edn_cli_command_find(word, NULL);
     return a->command ? EDN_OK : command_unknown(word, err);
@@ -292,7 +339,7 @@ static edn_status words_check(const edn_cli_args *a, edn_err *err)
 
 edn_status edn_cli_args_init(edn_cli_args *out, int argc, char *const *argv, edn_err *err)
 {
-    const family *of = NULL;
+    const char *first = NULL;
     edn_status st = EDN_OK;
     size_t letters = 1;
     bool words_only = false;
@@ -308,7 +355,7 @@ edn_status edn_cli_args_init(edn_cli_args *out, int argc, char *const *argv, edn
     for (int i = 1; i < argc && st == EDN_OK; i++) {
         const char *arg = argv[i];
         if (words_only || arg[0] != '-' || !arg[1])
-            st = word_take(out, &of, arg, err);
+            st = word_take(out, &first, arg, err);
         else if (strcmp(arg, "--") == 0)
             words_only = true;
         else if (arg[1] == '-')
@@ -316,8 +363,8 @@ edn_status edn_cli_args_init(edn_cli_args *out, int argc, char *const *argv, edn
         else
             st = option_letters(out, argc, argv, &i, err);
     }
-    if (st == EDN_OK && of && !out->command && !edn_cli_has(out, EDN_OPT_HELP))
-        st = edn_fail(err, EDN_E_INVALID, "'edn %s' needs one more word: there are %s", of->first, of->seconds);
+    if (st == EDN_OK && first && !out->command && !edn_cli_has(out, EDN_OPT_HELP))
+        st = family_unknown(first, NULL, err);
     if (st == EDN_OK && (st = options_settle(out, err)) == EDN_OK)
         st = words_check(out, err);
     if (st != EDN_OK)

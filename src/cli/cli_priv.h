@@ -40,6 +40,8 @@ EDN_MUST_USE edn_status edn_cli_open(edn_cli *c);
 EDN_MUST_USE edn_status edn_cli_need(edn_cli *c);
 /* Unlocks it when that needs no asking. */
 EDN_MUST_USE edn_status edn_cli_try(edn_cli *c);
+/* Unlocks by a holder's or slot's name, asking for its PIN: slot.c. */
+EDN_MUST_USE edn_status edn_cli_unlock_slot(edn_cli *c, const char *what);
 /* --timeout, or its default. */
 EDN_MUST_USE edn_status edn_cli_timeout(edn_cli *c, uint32_t *out_s);
 /* Puts the unlocked key into the keyring and says so; a kernel that takes none is no failure. */
@@ -88,6 +90,7 @@ void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_passwd, edn_cli_server, edn_cli_sheet;
+edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;

@@ -165,6 +165,19 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .help = "Read the new passphrase, one line, from this file descriptor. It may be the old "
                     "one's: the old passphrase is then the first line.",
         },
+    [EDN_OPT_WITH] =
+        {
+            .name = "with",
+            .value = "SLOT",
+            .help = "Unlock by this instead of the passphrase: keyring, tpm, fido2, or the beginning of a slot's id.",
+        },
+    [EDN_OPT_PIN_FD] =
+        {
+            .name = "pin-fd",
+            .value = "N",
+            .help = "Read the PIN, one line, from this file descriptor. It may be the passphrase's: that is then the "
+                    "first line.",
+        },
     [EDN_OPT_TIMEOUT] =
         {
             .name = "timeout",
@@ -331,9 +344,10 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "unlock",
             .group = "Begin",
-            .options = {EDN_OPT_TIMEOUT},
+            .options = {EDN_OPT_WITH, EDN_OPT_PIN_FD, EDN_OPT_TIMEOUT},
             .summary = "Ask for the passphrase once, for some minutes",
             .text =
+                "With --with, a slot that 'edn slot add' made takes the passphrase's place.\n\n"
                 "The unlocked key is kept by the kernel, in the keyring of this login session, and forgotten after the "
                 "time-out; it is never in a file. Without a session keyring every command goes on asking.",
         },
@@ -371,6 +385,39 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .group = "Begin",
             .summary = "Print the emergency sheet again",
             .text = "The sheet holds the account key. Whoever has it and the passphrase can read the diary.",
+        },
+    [EDN_CMD_SLOT_LIST] =
+        {
+            .name = "slot list",
+            .group = "Unlock conveniently",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_SLOT,
+            .summary = "List the ways to unlock this device besides the passphrase",
+        },
+    [EDN_CMD_SLOT_ADD] =
+        {
+            .name = "slot add",
+            .group = "Unlock conveniently",
+            .words = "HOLDER",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_PIN_FD},
+            .summary = "Let the keyring, the TPM or a security key unlock this device",
+            .text =
+                "HOLDER is keyring (the desktop's, unlocked when you log in), tpm (this machine's TPM 2.0, with a PIN "
+                "that you choose now; the TPM stops answering after wrong ones) or fido2 (a security key with its own "
+                "PIN, and a touch). Asks for the passphrase, which goes on working: no slot can lock you out. A slot "
+                "opens this device only, and no other.",
+        },
+    [EDN_CMD_SLOT_REMOVE] =
+        {
+            .name = "slot remove",
+            .group = "Unlock conveniently",
+            .words = "SLOT",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Take a way to unlock away",
+            .text = "SLOT is its holder's name, or the beginning of its id.",
         },
     [EDN_CMD_DEVICE_LIST] =
         {
@@ -741,6 +788,13 @@ static const edn_cli_member device_members[] = {
     {NULL, NULL, NULL},
 };
 
+static const edn_cli_member slot_members[] = {
+    {"slot", "string", "32 hex digits"},
+    {"holder", "string", "keyring, tpm or fido2"},
+    {"added", "string", "RFC 3339, UTC"},
+    {NULL, NULL, NULL},
+};
+
 static const edn_cli_member journal_members[] = {
     {"id", "string", "32 hex digits"},
     {"name", "string", ""},
@@ -814,10 +868,10 @@ static const edn_cli_member verify_members[] = {
 const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_ENTRY] = {"entry", entry_members},       [EDN_JSON_HIT] = {"hit", hit_members},
     [EDN_JSON_VERSION] = {"version", version_members}, [EDN_JSON_JOURNAL] = {"journal", journal_members},
-    [EDN_JSON_DEVICE] = {"device", device_members},    [EDN_JSON_MADE] = {"made", made_members},
-    [EDN_JSON_IMPORT] = {"import", import_members},    [EDN_JSON_EXPORT] = {"export", export_members},
-    [EDN_JSON_SYNC] = {"sync", sync_members},          [EDN_JSON_STATUS] = {"status", status_members},
-    [EDN_JSON_VERIFY] = {"verify", verify_members},
+    [EDN_JSON_SLOT] = {"slot", slot_members},          [EDN_JSON_DEVICE] = {"device", device_members},
+    [EDN_JSON_MADE] = {"made", made_members},          [EDN_JSON_IMPORT] = {"import", import_members},
+    [EDN_JSON_EXPORT] = {"export", export_members},    [EDN_JSON_SYNC] = {"sync", sync_members},
+    [EDN_JSON_STATUS] = {"status", status_members},    [EDN_JSON_VERIFY] = {"verify", verify_members},
 };
 
 /* ---- prose ------------------------------------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ edn_status client_new(const edn_client_options *o, edn_client **out, edn_err *er
     c->clock = o->clock.now_ms ? o->clock : (edn_clock){system_now_ms, NULL};
     c->random = o->random.fill ? o->random : edn_random_system();
     c->transport = o->transport;
+    c->holders = o->holders;
     c->status_arena = edn_arena_init((size_t)16 << 20);
     if (!copy_string(o->home, &c->home) || !copy_string(o->vfs, &c->vfs) || !copy_string(o->ca_file, &c->ca_file) ||
         !copy_string(o->proxy, &c->proxy) || keys_new(&c->keys) != EDN_OK || catalog_new(&c->catalog) != EDN_OK ||

@@ -5,7 +5,7 @@
  *     pages      of the catalog, by month
  *     outbox     local changes -> batches                          inbox     batches -> documents
  *     reissue    batches taken back, after a clone
- *     syncing    drives src/sync over a transport
+ *     syncing    drives src/sync over a transport             slot       other ways to unlock than the passphrase
  *
  * Rows are written down in docs/spec/local-store.md. */
 #ifndef EDN_CLIENT_PRIV_H
@@ -79,6 +79,7 @@ struct edn_client {
     edn_http *http;                 /* made when it is first needed */
     char *http_origin;              /* for this server */
     edn_transport http_transport;
+    edn_holder_find_fn *holders; /* given from outside, or NULL */
     uint64_t bytes_sent, bytes_received;
 
     edn_store *store;

@@ -57,6 +57,9 @@
     X(PAIR_CPACE, "EDNv1/pair/cpace")                                                                                  \
     X(HEAD_CODE, "EDNv1/head-code")                                                                                    \
     X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
+    X(SLOT_KEYRING, "EDNv1/slot/keyring")                                                                              \
+    X(SLOT_TPM, "EDNv1/slot/tpm")                                                                                      \
+    X(SLOT_FIDO2, "EDNv1/slot/fido2")                                                                                  \
     X(STORE_VALUE, "EDNv1/store/value")                                                                                \
     X(STORE_NAME, "EDNv1/store/name")                                                                                  \
     X(STORE_ROW, "EDNv1/store/row")                                                                                    \

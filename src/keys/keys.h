@@ -190,4 +190,27 @@ bool edn_slot_record(edn_bytes slot, edn_kdf_record *out);
 EDN_MUST_USE edn_status edn_slot_open(edn_bytes slot, edn_bytes prepared, const edn_device_id *device,
                                       edn_local_key *ldk);
 
+/* A held slot: the local key under a secret that a holder keeps (the desktop's keyring, a TPM, a FIDO2 key), beside
+ * the passphrase's slot, which always remains. Bytes: docs/spec/keys.md. */
+EDN_KEY_TYPE(edn_held_secret)
+typedef enum edn_holder_kind { EDN_HOLDER_KEYRING = 2, EDN_HOLDER_TPM = 3, EDN_HOLDER_FIDO2 = 4 } edn_holder_kind;
+#define EDN_HELD_PLACE_SIZE_MAX 2048u
+#define EDN_HELD_SLOT_SIZE_MAX (46u + EDN_HELD_PLACE_SIZE_MAX + 32u + EDN_SEAL_OVERHEAD)
+typedef struct edn_held_slot {
+    edn_holder_kind holder;
+    uint8_t id[16], salt[16]; /* random */
+    uint64_t made_ms;
+    edn_bytes place;     /* borrowed; what the holder needs to find the secret again */
+    edn_bytes head, box; /* by decode: borrowed from its input */
+} edn_held_slot;
+/* Appends a slot; `head` and `box` of `slot` are not read. EDN_E_LIMIT: the place; EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_held_slot_seal(edn_buf *out, const edn_held_slot *slot, const edn_held_secret *secret,
+                                           const edn_device_id *device, const edn_local_key *ldk,
+                                           const edn_random *rng);
+/* EDN_E_FORMAT; EDN_E_TYPE: a holder that this version does not know; EDN_E_LIMIT: the place. */
+EDN_MUST_USE edn_status edn_held_slot_decode(edn_bytes in, edn_held_slot *out);
+/* EDN_E_AUTH: another secret or device, or altered. */
+EDN_MUST_USE edn_status edn_held_slot_open(const edn_held_slot *slot, const edn_held_secret *secret,
+                                           const edn_device_id *device, edn_local_key *ldk);
+
 #endif

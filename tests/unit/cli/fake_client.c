@@ -458,3 +458,44 @@ edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const
     *out = (edn_verify_result){.links = 1, .damaged = fake.findings_n};
     return step(err);
 }
+
+edn_status edn_client_slot_needs(edn_client *c, const char *what, edn_slot_needs *out, edn_err *err)
+{
+    (void)c;
+    (void)what;
+    *out = (edn_slot_needs){false, false};
+    return step(err);
+}
+
+edn_status edn_client_unlock_slot(edn_client *c, const char *what, edn_bytes pin, edn_err *err)
+{
+    (void)c;
+    (void)what;
+    (void)pin;
+    return step(err);
+}
+
+edn_status edn_client_slot_add(edn_client *c, const char *holder, edn_bytes passphrase, edn_bytes pin, edn_err *err)
+{
+    (void)c;
+    (void)holder;
+    (void)passphrase;
+    (void)pin;
+    return step(err);
+}
+
+edn_status edn_client_slot_list(edn_client *c, edn_slot_fn *fn, void *ctx, edn_err *err)
+{
+    edn_slot s = {"00112233445566778899aabbccddeeff", "tpm", 1000};
+    edn_status st = step(err);
+
+    (void)c;
+    return st == EDN_OK ? fn(ctx, &s) : st;
+}
+
+edn_status edn_client_slot_remove(edn_client *c, const char *what, edn_err *err)
+{
+    (void)c;
+    (void)what;
+    return step(err);
+}
