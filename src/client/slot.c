@@ -1,5 +1,5 @@
-/* Other ways to unlock this device than the passphrase: slots whose secret a holder keeps (src/holder). The passphrase's
- * slot always remains, so that a holder that fails locks nobody out. */
+/* Other ways to unlock this device than the passphrase: slots whose secret a holder keeps (src/holder). The
+ * passphrase's slot always remains, so that a holder that fails locks nobody out. */
 #include "client_priv.h"
 
 #include "holder/holder.h"
