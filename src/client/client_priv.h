@@ -404,6 +404,8 @@ EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, 
 EDN_MUST_USE edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
                                     edn_err *err);
 EDN_MUST_USE edn_status finding_save(edn_client *c, const edn_finding *f);
+/* Takes one of this status and text off the list. */
+EDN_MUST_USE edn_status finding_drop(edn_client *c, const edn_finding *f);
 /* What the engine may look up in this client's store. */
 edn_sync_view sync_view(edn_client *c);
 EDN_MUST_USE edn_status remote_load(edn_client *c, edn_sync_remote *out);

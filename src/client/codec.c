@@ -311,6 +311,16 @@ edn_status codec_pack_plain(edn_client *c, edn_bytes raw, edn_buf *out)
 
 /* ---- unpacking --------------------------------------------------------------------------------------------------- */
 
+/* One frame as pack_with makes them and nothing behind it: no second frame, no skippable one, none of the fields that
+ * it leaves out. */
+static bool is_our_frame(edn_bytes frame)
+{
+    static const uint8_t begin[] = {0x28, 0xb5, 0x2f, 0xfd, 0}; /* magic; descriptor: no size, checksum or dictionary */
+
+    return frame.n > sizeof begin && memcmp(frame.p, begin, sizeof begin) == 0 &&
+           ZSTD_findFrameCompressedSize(frame.p, frame.n) == frame.n;
+}
+
 static edn_status unpack_frame(edn_client *c, edn_reader *r, bool with_dictionary, size_t size_max, edn_buf *out)
 {
     codec *k = c->codec;
@@ -322,7 +332,7 @@ static edn_status unpack_frame(edn_client *c, edn_reader *r, bool with_dictionar
     size_t n;
     edn_status st;
 
-    if (edn_reader_status(r) != EDN_OK)
+    if (edn_reader_status(r) != EDN_OK || !is_our_frame(frame))
         return EDN_E_FORMAT;
     if (size > size_max)
         return EDN_E_LIMIT;

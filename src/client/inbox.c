@@ -216,24 +216,42 @@ static void aside_key(uint8_t out[ASIDE_KEY_SIZE], char kind, const edn_batch_he
         out[25 + i] = (uint8_t)(index >> (24 - 8 * i));
 }
 
-static edn_status aside_put(edn_client *c, const edn_batch_header *h, uint32_t index, edn_status why)
+static bool waits(edn_status why) { return why == EDN_E_PARENTS || why == EDN_E_MISSING; }
+
+static edn_finding aside_finding(edn_client *c, const edn_batch_header *h, uint32_t index, edn_status why)
 {
-    uint8_t key[ASIDE_KEY_SIZE], value = (uint8_t)why;
-    bool waits = why == EDN_E_PARENTS || why == EDN_E_MISSING;
     edn_finding f = {.status = why, .time_ms = client_now(c)};
     char device[33];
-    edn_status st;
 
-    aside_key(key, waits ? 'w' : 'r', h, index);
-    st = edn_store_put(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, sizeof key), edn_bytes_of(&value, 1));
-    if (st != EDN_OK || waits)
-        return st;
     edn_hex_encode(device, h->device.b, 4);
     snprintf(f.text, sizeof f.text,
              "record %u of batch %llu from device %s was set aside (%s); the rest of the batch was taken. It is tried "
              "again at every sync",
              index, (unsigned long long)h->dseq, device, edn_status_name(why));
-    return finding_save(c, &f);
+    return f;
+}
+
+static edn_status aside_put(edn_client *c, const edn_batch_header *h, uint32_t index, edn_status why)
+{
+    uint8_t key[ASIDE_KEY_SIZE], value = (uint8_t)why;
+    edn_finding f = aside_finding(c, h, index, why);
+    edn_status st;
+
+    aside_key(key, waits(why) ? 'w' : 'r', h, index);
+    st = edn_store_put(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, sizeof key), edn_bytes_of(&value, 1));
+    return st == EDN_OK && !waits(why) ? finding_save(c, &f) : st;
+}
+
+/* Takes back what aside_put(…, why) did. */
+static edn_status aside_del(edn_client *c, const edn_batch_header *h, uint32_t index, edn_status why)
+{
+    uint8_t key[ASIDE_KEY_SIZE];
+    edn_finding f = aside_finding(c, h, index, why);
+    edn_status st;
+
+    aside_key(key, waits(why) ? 'w' : 'r', h, index);
+    st = edn_store_del(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, sizeof key));
+    return st == EDN_OK && !waits(why) ? finding_drop(c, &f) : st;
 }
 
 static edn_status count_row(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
@@ -274,18 +292,37 @@ edn_status aside_evidence(edn_client *c, edn_status why, edn_bytes evidence)
 
 /* ---- trying again ------------------------------------------------------------------------------------------------ */
 
-typedef struct aside_list {
-    edn_buf keys; /* ASIDE_KEY_SIZE bytes each */
-} aside_list;
+typedef struct aside_row {
+    uint8_t device_dseq[24]; /* as in the key */
+    uint32_t index;
+    edn_status why;
+} aside_row;
 
 static edn_status gather_aside(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
 {
-    aside_list *l = ctx;
+    edn_buf *rows = ctx;
+    aside_row row = {.why = EDN_E_DAMAGED};
 
-    (void)value;
-    if (st == EDN_OK && key.n == ASIDE_KEY_SIZE)
-        edn_put_bytes(&l->keys, key.p, key.n);
-    return edn_buf_status(&l->keys);
+    if (key.n != ASIDE_KEY_SIZE || (key.p[0] != 'w' && key.p[0] != 'r'))
+        return EDN_OK;
+    memcpy(row.device_dseq, key.p + 1, sizeof row.device_dseq);
+    for (int i = 0; i < 4; i++)
+        row.index = row.index << 8 | key.p[25 + i];
+    if (st == EDN_OK && value.n == 1)
+        row.why = (edn_status)value.p[0];
+    /* A row that does not open says by its key which of the two it is. */
+    if (waits(row.why) != (key.p[0] == 'w'))
+        row.why = key.p[0] == 'w' ? EDN_E_MISSING : EDN_E_DAMAGED;
+    edn_put_bytes(rows, &row, sizeof row);
+    return edn_buf_status(rows);
+}
+
+static int compare_asides(const void *a, const void *b)
+{
+    const aside_row *x = a, *y = b;
+    int d = memcmp(x->device_dseq, y->device_dseq, sizeof x->device_dseq);
+
+    return d ? d : (x->index > y->index) - (x->index < y->index);
 }
 
 edn_status batch_reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b,
@@ -307,33 +344,45 @@ edn_status batch_reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, ed
     return st;
 }
 
-static edn_status retry_one(edn_client *c, const uint8_t *key, inbox_figures *f, bool *progress)
+static edn_status retry_record(edn_client *c, const edn_batch_header *h, const edn_body *body, const aside_row *row,
+                               inbox_figures *f, bool *progress)
+{
+    edn_status why = EDN_E_FORMAT, st;
+
+    if (row->index < body->records_n)
+        why = apply_record(c, h, &body->records[row->index], row->index, f);
+    if (why != EDN_OK && !concerns_record(why))
+        return why;
+    if (why == row->why)
+        return EDN_OK; /* stays where it is */
+    if ((st = aside_del(c, h, row->index, row->why)) != EDN_OK)
+        return st;
+    if (why != EDN_OK)
+        return aside_put(c, h, row->index, why);
+    *progress = true;
+    f->records++;
+    return EDN_OK;
+}
+
+/* All rows of one batch, which is opened once for them. */
+static edn_status retry_batch(edn_client *c, const aside_row *rows, size_t n, inbox_figures *f, bool *progress)
 {
     edn_arena a = edn_arena_init(BATCH_ARENA_SIZE_MAX);
-    edn_reader r = edn_reader_init(edn_bytes_of(key + 1, ASIDE_KEY_SIZE - 1));
     edn_device_id device;
     uint64_t dseq = 0;
-    uint32_t index = 0;
     edn_batch b;
     edn_body body;
     edn_status st;
 
-    edn_read_into(&r, device.b, sizeof device.b, "device");
+    memcpy(device.b, rows->device_dseq, sizeof device.b);
     for (int i = 0; i < 8; i++)
-        dseq = dseq << 8 | edn_read_u8(&r, "dseq");
-    for (int i = 0; i < 4; i++)
-        index = index << 8 | edn_read_u8(&r, "index");
+        dseq = dseq << 8 | rows->device_dseq[16 + i];
     st = batch_reopen(c, &device, dseq, &a, &b, &body);
-    if (st == EDN_OK && index >= body.records_n)
-        st = EDN_E_FORMAT;
-    if (st == EDN_OK)
-        st = apply_record(c, &b.header, &body.records[index], index, f);
-    if (st == EDN_OK) {
-        *progress = true;
-        f->records++;
-        st = edn_store_del(c->store, EDN_TABLE_ASIDE, edn_bytes_of(key, ASIDE_KEY_SIZE));
-    } else if (concerns_record(st)) {
-        st = EDN_OK; /* stays where it is */
+    if (st != EDN_OK && concerns_record(st)) {
+        st = EDN_OK; /* `verify` names the batch; its records stay where they are */
+    } else {
+        for (size_t i = 0; st == EDN_OK && i < n; i++)
+            st = retry_record(c, &b.header, &body, &rows[i], f, progress);
     }
     edn_arena_dispose(&a);
     return st;
@@ -346,13 +395,21 @@ static edn_status retry_aside(edn_client *c, inbox_figures *f)
     bool progress = true;
 
     while (st == EDN_OK && progress) {
-        aside_list l = {EDN_BUF_INIT((size_t)64 << 20)};
+        edn_buf list = EDN_BUF_INIT((size_t)64 << 20);
+        size_t n, end;
+        aside_row *rows;
         progress = false;
-        st = edn_store_scan(c->store, EDN_TABLE_ASIDE, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, gather_aside, &l);
-        for (size_t at = 0; st == EDN_OK && at < l.keys.n; at += ASIDE_KEY_SIZE)
-            if (l.keys.p[at] == 'w' || l.keys.p[at] == 'r')
-                st = retry_one(c, l.keys.p + at, f, &progress);
-        edn_buf_dispose(&l.keys);
+        st = edn_store_scan(c->store, EDN_TABLE_ASIDE, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather_aside, &list);
+        rows = (aside_row *)(void *)list.p; /* from realloc, so aligned for anything */
+        n = list.n / sizeof *rows;
+        if (n)
+            qsort(rows, n, sizeof *rows, compare_asides);
+        for (size_t i = 0; st == EDN_OK && i < n; i = end) {
+            for (end = i + 1; end < n && memcmp(rows[i].device_dseq, rows[end].device_dseq, 24) == 0;)
+                end++;
+            st = retry_batch(c, rows + i, end - i, f, &progress);
+        }
+        edn_buf_dispose(&list);
     }
     return st;
 }

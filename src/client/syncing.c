@@ -110,16 +110,19 @@ static edn_status claims_save(edn_client *c, const edn_claim *p, size_t n)
 
 /* ---- findings: the newest FINDINGS_MAX, newest first: n × (u32 status ‖ u64 time ms ‖ LP(text)) ------------------ */
 
-edn_status finding_save(edn_client *c, const edn_finding *f)
+/* The list without what says the same as `f`; with `f` in front, when it is new or its time is. */
+static edn_status findings_change(edn_client *c, const edn_finding *f, bool add)
 {
     edn_buf old = EDN_BUF_INIT(65536), now = EDN_BUF_INIT(65536);
     edn_status st = meta_get(c, "findings", EDN_BYTES_EMPTY, &old);
     edn_reader r = edn_reader_init(edn_buf_view(&old));
-    size_t kept = 1;
+    size_t kept = add;
 
-    edn_put_u32(&now, (uint32_t)f->status);
-    edn_put_u64(&now, f->time_ms);
-    edn_put_lp(&now, edn_bytes_str(f->text));
+    if (add) {
+        edn_put_u32(&now, (uint32_t)f->status);
+        edn_put_u64(&now, f->time_ms);
+        edn_put_lp(&now, edn_bytes_str(f->text));
+    }
     while (st == EDN_OK && edn_reader_left(&r) > 0 && kept < FINDINGS_MAX) {
         uint32_t status = edn_read_u32(&r, "status");
         uint64_t time_ms = edn_read_u64(&r, "time");
@@ -127,7 +130,7 @@ edn_status finding_save(edn_client *c, const edn_finding *f)
         if (edn_reader_status(&r) != EDN_OK)
             break;
         if (status == (uint32_t)f->status && edn_bytes_equal(text, edn_bytes_str(f->text)))
-            continue; /* told before: only its time is new */
+            continue;
         edn_put_u32(&now, status);
         edn_put_u64(&now, time_ms);
         edn_put_lp(&now, text);
@@ -141,6 +144,9 @@ edn_status finding_save(edn_client *c, const edn_finding *f)
     edn_buf_dispose(&now);
     return st;
 }
+
+edn_status finding_save(edn_client *c, const edn_finding *f) { return findings_change(c, f, true); }
+edn_status finding_drop(edn_client *c, const edn_finding *f) { return findings_change(c, f, false); }
 
 /* ---- what the engine may look up --------------------------------------------------------------------------------- */
 
