@@ -1,119 +1,387 @@
-// The peers on a sequential trace: one change per keystroke, whole history to text, and the file. Prints JSON lines.
-// usage: node peers.mjs TRACE.json.gz [ROUNDS]
+// The peers on what bench/crdt.c measures: prints JSON lines {name: "TRACE: CASE, PEER", peer, value, unit}.
+// usage: node peers.mjs TRACE.json.gz        one trace
+//        node peers.mjs --away EDITS.json    the device that was away, on the edits that bench/crdt.c typed
+//        node peers.mjs --grow PEER CASE TRACE.json.gz     how much one fresh process grows, MiB (what the first runs)
+// Every run of a case is checked against the text that it must come to. Times are process CPU, the least of some runs.
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 
-const path = process.argv[2], rounds = Number(process.argv[3] ?? 3)
-const trace = JSON.parse(gunzipSync(readFileSync(path)))
-const name = basename(path, '.json.gz')
-const patches = trace.txns.flatMap((t) => t.patches)
-
 const cpu = () => { const u = process.cpuUsage(); return (u.user + u.system) / 1000 }
-
-function least(fn) {
-  let best = Infinity, out
-  for (let i = 0; i < rounds; i++) {
-    const t = cpu()
-    out = fn()
-    best = Math.min(best, cpu() - t)
-  }
-  return [best, out]
-}
-
-function row(what, value, unit) {
-  console.log(JSON.stringify({ name: `${name}: ${what}`, value, unit, better: 'lower' }))
-}
+const rss = () => process.memoryUsage.rss() / 1048576
 
 const peers = {
   async yjs() {
     const Y = await import('yjs')
+    let client = 0x70000000 // rising: with some orders of random ids it misses the recorded text of friendsforever
+    const make = (gc) => {
+      const doc = new Y.Doc({ gc })
+      doc.clientID = client++
+      doc.t = doc.getText('t')
+      doc.on('update', (u) => { doc.last = u })
+      return doc
+    }
     return {
-      typed() {
-        const doc = new Y.Doc({ gc: false }), text = doc.getText('t')
-        for (const [pos, del, ins] of patches) {
-          if (del) text.delete(pos, del)
-          if (ins) text.insert(pos, ins)
-        }
-        return doc
-      },
-      text: (doc) => doc.getText('t').toString(),
+      make: () => make(false),
+      ins: (doc, pos, s) => doc.t.insert(pos, s),
+      del: (doc, pos, n) => doc.t.delete(pos, n),
+      change(doc, fn) { doc.transact(fn); return doc.last },
+      apply: (doc, message) => Y.applyUpdate(doc, message),
+      text: (doc) => doc.t.toString(),
+      all: (doc) => Y.encodeStateAsUpdateV2(doc),
+      applyAll: (doc, message) => Y.applyUpdateV2(doc, message),
+      since: (doc, other) => Y.encodeStateAsUpdateV2(doc, Y.encodeStateVector(other)),
       save: (doc) => Y.encodeStateAsUpdateV2(doc),
-      load(bytes) {
-        const doc = new Y.Doc({ gc: false })
-        Y.applyUpdateV2(doc, bytes)
+      load(bytes) { const doc = make(false); Y.applyUpdateV2(doc, bytes); return doc },
+      dropped(doc) { const d = make(true); Y.applyUpdateV2(d, Y.encodeStateAsUpdateV2(doc)); return Y.encodeStateAsUpdateV2(d) },
+    }
+  },
+  async ywasm() {
+    const Y = (await import('ywasm')).default
+    return {
+      make() {
+        const doc = new Y.YDoc({})
+        doc.t = doc.getText('t')
+        doc.kept = doc.onUpdate((u) => { doc.last = u })
         return doc
       },
+      ins: (doc, pos, s) => doc.t.insert(pos, s, undefined, undefined),
+      del: (doc, pos, n) => doc.t.delete(pos, n, undefined),
+      change(doc, fn) { fn(); return doc.last },
+      apply: (doc, message) => Y.applyUpdate(doc, message, undefined),
+      text: (doc) => doc.t.toString(undefined),
+      all: (doc) => Y.encodeStateAsUpdateV2(doc, undefined),
+      applyAll: (doc, message) => Y.applyUpdateV2(doc, message, undefined),
     }
   },
   async 'diamond-types'() {
-    const { Doc } = (await import('diamond-types-node')).default
+    const { Doc, OpLog, Branch } = (await import('diamond-types-node')).default
+    let agents = 0
     return {
-      typed() {
-        const doc = new Doc('peer')
-        for (const [pos, del, ins] of patches) {
-          if (del) doc.del(pos, del)
-          if (ins) doc.ins(pos, ins)
-        }
-        return doc
-      },
+      make: () => new Doc(`peer${agents++}`),
+      ins: (doc, pos, s) => doc.ins(pos, s),
+      del: (doc, pos, n) => doc.del(pos, n),
+      change(doc, fn) { const v = doc.getLocalVersion(); fn(); return doc.getPatchSince(v) },
+      apply: (doc, message) => doc.mergeBytes(message),
       text: (doc) => doc.get(),
+      all: (doc) => doc.toBytes(),
+      applyAll: (doc, message) => doc.mergeBytes(message),
+      since: (doc, other) => { const m = doc.clone ? doc.clone() : doc; return m.getPatchSince(other.forked) },
+      fork(doc) { doc.forked = doc.getLocalVersion() },
       save: (doc) => doc.toBytes(),
-      load: (bytes) => Doc.fromBytes(bytes, 'reader'),
+      load: (bytes) => Doc.fromBytes(bytes, `peer${agents++}`),
+      half(bytes, events) {
+        const log = OpLog.fromBytes(bytes)
+        return () => {
+          const b = new Branch()
+          b.merge(log, new Uint32Array([events - 1]))
+          const s = b.get()
+          b.free()
+          return s
+        }
+      },
+      // A history with branches, event for event, as a file.
+      graph(trace) {
+        const log = new OpLog('peer')
+        const last = []
+        for (const [i, x] of trace.txns.entries()) {
+          let v = Uint32Array.from(x.parents.map((p) => last[p]).sort((a, b) => a - b))
+          log.setAgent(`agent${x.agent}`)
+          for (const [pos, del, ins] of x.patches) {
+            if (del) v = new Uint32Array([log.del(pos, del, v)])
+            if (ins) v = new Uint32Array([log.ins(pos, ins, v)])
+          }
+          last[i] = v.length === 1 ? v[0] : log.getLocalVersion()[0]
+        }
+        return log.toBytes()
+      },
     }
   },
   async loro() {
     const { LoroDoc } = await import('loro-crdt')
     return {
-      typed() {
-        const doc = new LoroDoc(), text = doc.getText('t')
-        for (const [pos, del, ins] of patches) {
-          if (del) text.delete(pos, del)
-          if (ins) text.insert(pos, ins)
-          doc.commit()
-        }
-        return doc
-      },
-      text: (doc) => doc.getText('t').toString(),
+      make() { const doc = new LoroDoc(); doc.t = doc.getText('t'); return doc },
+      ins(doc, pos, s) { doc.t.insert(pos, s); doc.commit() },
+      del(doc, pos, n) { doc.t.delete(pos, n); doc.commit() },
+      change(doc, fn) { const from = doc.version(); fn(); return doc.export({ mode: 'update', from }) },
+      apply: (doc, message) => doc.import(message),
+      text: (doc) => doc.t.toString(),
+      all: (doc) => doc.export({ mode: 'update' }),
+      applyAll: (doc, message) => doc.import(message),
+      fork(doc) { doc.forked = doc.version() },
+      since: (doc, other) => doc.export({ mode: 'update', from: other.forked }),
       save: (doc) => doc.export({ mode: 'snapshot' }),
-      load(bytes) {
-        const doc = new LoroDoc()
-        doc.import(bytes)
-        return doc
-      },
+      load(bytes) { const doc = new LoroDoc(); doc.import(bytes); doc.t = doc.getText('t'); return doc },
+      dropped: (doc) => doc.export({ mode: 'shallow-snapshot', frontiers: doc.frontiers() }),
     }
   },
   async 'json-joy'() {
     const { Model } = await import('json-joy/lib/json-crdt/index.js')
+    const { Patch } = await import('json-joy/lib/json-crdt-patch/index.js')
+    const begin = (model) => { model.t = model.api.str([]); model.api.flush(); return model }
+    const seed = Model.create('').toBinary() // everybody begins with the same empty string
     return {
-      typed() {
-        const model = Model.create('')
-        const str = model.api.str([])
-        for (const [pos, del, ins] of patches) {
-          if (del) str.del(pos, del)
-          if (ins) str.ins(pos, ins)
-        }
-        return model
-      },
-      text: (model) => model.view(),
-      save: (model) => model.toBinary(),
-      load: (bytes) => Model.fromBinary(bytes),
+      make: () => begin(Model.load(seed, Model.sid())),
+      ins: (m, pos, s) => m.t.ins(pos, s),
+      del: (m, pos, n) => m.t.del(pos, n),
+      change(m, fn) { fn(); return m.api.flush().toBinary() },
+      apply: (m, message) => m.applyPatch(Patch.fromBinary(message)),
+      text: (m) => m.view(),
+      save: (m) => m.toBinary(),
+      load: (bytes) => begin(Model.load(bytes, Model.sid())),
     }
   },
 }
+const which = {
+  typed: ['diamond-types', 'json-joy', 'loro'],
+  each: ['json-joy', 'diamond-types', 'yjs'],
+  live: ['json-joy', 'yjs'],
+  whole: ['diamond-types', 'yjs', 'loro'],
+  encode: ['loro', 'diamond-types'],
+  open: ['loro', 'diamond-types', 'json-joy'],
+  half: ['diamond-types'],
+  file: ['diamond-types', 'loro'],
+  dropped: ['loro', 'yjs'],
+  grow: ['loro', 'json-joy', 'diamond-types'],
+  away: ['diamond-types', 'yjs', 'loro'],
+  drip: ['ywasm', 'json-joy', 'yjs'],
+}
 
-for (const [peer, make] of Object.entries(peers)) {
-  try {
-    const p = await make()
-    const [typed, doc] = least(() => p.typed())
-    if (p.text(doc) !== trace.endContent) throw new Error('its text is wrong')
-    row(`typed, ${peer}`, typed, 'ms')
-    const bytes = p.save(doc)
-    row(`file, ${peer}`, bytes.length, 'B')
-    const [open, back] = least(() => { const d = p.load(bytes); p.text(d); return d })
-    if (p.text(back) !== trace.endContent) throw new Error('its text is wrong')
-    row(`open, ${peer}`, open, 'ms')
-  } catch (e) {
-    console.error(`${peer}: ${e.message}`)
+// Runs `fn` until it has had a second or eight runs; the result's `check` must hold each time and is not counted.
+function least(fn, check, free) {
+  let best = Infinity
+  const until = cpu() + 1000
+  for (let i = 0; i < 8 && (i === 0 || cpu() < until); i++) {
+    const t = cpu()
+    const out = fn()
+    best = Math.min(best, cpu() - t)
+    if (!check(out)) throw new Error('its text is wrong')
+    if (free && out?.free) out.free()
+  }
+  return best
+}
+
+const row = (trace, what, peer, value, unit) =>
+  console.log(JSON.stringify({ name: `${trace}: ${what}, ${peer}`, peer, value, unit, better: 'lower' }))
+
+function patch(p, doc, [pos, del, ins]) {
+  if (del) p.del(doc, pos, del)
+  if (ins) p.ins(doc, pos, ins)
+}
+
+function typed(p, trace) {
+  const doc = p.make()
+  for (const x of trace.txns) for (const q of x.patches) patch(p, doc, q)
+  return doc
+}
+
+// Two replicas; each hears of the other's transactions when its own next one had seen them. `keep` gets the messages.
+function live(p, trace, keep) {
+  const docs = [p.make(), p.make()], heard = [0, 0], messages = keep ?? []
+  const hear = (d, upto) => {
+    for (; heard[d] <= upto; heard[d]++)
+      if (trace.txns[heard[d]].agent !== d && messages[heard[d]]) p.apply(docs[d], messages[heard[d]])
+  }
+  for (const [i, x] of trace.txns.entries()) {
+    for (const q of x.parents) if (trace.txns[q].agent !== x.agent) hear(x.agent, q)
+    messages[i] = x.patches.length
+      ? p.change(docs[x.agent], () => { for (const q of x.patches) patch(p, docs[x.agent], q) })
+      : undefined
+  }
+  for (const d of [0, 1]) hear(d, trace.txns.length - 1)
+  return docs[0]
+}
+
+function messagesOf(p, trace) {
+  const doc = p.make(), out = []
+  for (const x of trace.txns) out.push(p.change(doc, () => { for (const q of x.patches) patch(p, doc, q) }))
+  return out
+}
+
+function each(p, messages) {
+  const doc = p.make()
+  for (const m of messages) if (m) p.apply(doc, m)
+  return doc
+}
+
+function readTrace(path) {
+  const trace = JSON.parse(gunzipSync(readFileSync(path)))
+  if (trace.txns[0].ops) { // the branching one: events and names
+    const ends = new Map(trace.txns.map((x, i) => [x.span[1] - 1, i]))
+    const names = [...new Set(trace.txns.map((x) => x.agent))]
+    trace.txns = trace.txns.map((x) => ({
+      patches: x.ops, parents: x.parents.map((e) => ends.get(e)), agent: names.indexOf(x.agent),
+    }))
+    trace.kind = 'branching'
+  }
+  return trace
+}
+
+async function traceReport(path) {
+  const trace = readTrace(path), name = basename(path, '.json.gz')
+  const sequential = trace.txns[0].parents === undefined
+  const right = (p) => (doc) => p.text(doc) === trace.endContent
+  const run = async (what, fn) => {
+    for (const peer of which[what]) {
+      try {
+        await fn(await peers[peer](), peer)
+      } catch (e) {
+        console.error(`${name}: ${what}: ${peer}: ${e.message}`)
+      }
+    }
+  }
+  const end = (p) => {
+    if (sequential) return typed(p, trace)
+    if (trace.kind === 'concurrent') return live(p, trace)
+    throw new Error('not measured')
+  }
+
+  if (sequential)
+    await run('typed', (p, peer) => row(name, 'typed', peer, least(() => typed(p, trace), right(p), true), 'ms'))
+  if (trace.kind !== 'branching')
+    await run('each', (p, peer) => {
+      let messages = []
+      if (sequential) messages = messagesOf(p, trace)
+      else live(p, trace, messages)
+      const sent = messages.filter((m) => m)
+      row(name, 'message', peer, sent.reduce((n, m) => n + m.length, 0) / sent.length, 'B')
+      row(name, 'each', peer, least(() => each(p, messages), right(p), true), 'ms')
+    })
+  if (trace.kind === 'concurrent')
+    await run('live', (p, peer) => row(name, 'live', peer, least(() => live(p, trace), right(p)), 'ms'))
+  await run('whole', (p, peer) => {
+    const message = p.graph && !sequential ? p.graph(trace) : p.all(end(p))
+    const fn = () => { const d = p.make(); p.applyAll(d, message); p.text(d); return d }
+    row(name, 'whole', peer, least(fn, right(p), true), 'ms')
+  })
+  if (trace.kind === 'branching') return
+  await run('open', (p, peer) => {
+    const bytes = p.save(end(p))
+    row(name, 'open', peer, least(() => { const d = p.load(bytes); p.text(d); return d }, right(p), true), 'ms')
+  })
+  await run('encode', (p, peer) => {
+    const doc = end(p)
+    row(name, 'encode', peer, least(() => p.save(doc), (bytes) => bytes.length > 0), 'ms')
+  })
+  await run('file', (p, peer) => row(name, 'file', peer, (p.graph && !sequential ? p.graph(trace) : p.save(end(p))).length, 'B'))
+  await run('dropped', (p, peer) => row(name, 'dropped', peer, p.dropped(end(p)).length, 'B'))
+  if (sequential)
+    await run('half', (p, peer) => {
+      const events = trace.txns.reduce((n, x) => n + x.patches.reduce((m, q) => m + q[1] + [...q[2]].length, 0), 0)
+      row(name, 'half', peer, least(p.half(p.save(end(p)), Math.floor(events / 2)), () => true), 'ms')
+    })
+  for (const peer of which.grow)
+    for (const what of ['open', 'all']) {
+      if (sequential || what === 'open') grown(peer, what, path, name)
+    }
+}
+
+function grown(peer, what, path, name) {
+  const r = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), '--grow', peer, what, path])
+  const value = Number(r.stdout)
+  if (r.status === 0 && value > 0) row(name, `memory, ${what}`, peer, value, 'MiB')
+}
+
+// `open`: what stays with the document loaded from its file. `all`: the most while everything is typed.
+async function grow(peer, what, path) {
+  const trace = readTrace(path), p = await peers[peer]()
+  const warm = p.make()
+  for (let i = 0; i < 200; i++) p.ins(warm, i, 'x')
+  const bytes = what === 'open' ? p.save(trace.txns[0].parents ? live(p, trace) : typed(p, trace)) : null
+  if (what === 'open') {
+    // In the same process the allocator would hand out what the typing left: count live bytes in a second one.
+    const r = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), '--grow-load', peer], { input: bytes })
+    process.stdout.write(r.stdout)
+    return
+  }
+  globalThis.gc()
+  const before = rss()
+  let top = 0, n = 0
+  const doc = p.make()
+  for (const x of trace.txns) {
+    for (const q of x.patches) patch(p, doc, q)
+    if (++n % 1000 === 0) top = Math.max(top, rss())
+  }
+  console.log(Math.max(top, rss()) - before)
+}
+
+async function growLoad(peer) {
+  const p = await peers[peer](), bytes = new Uint8Array(readFileSync(0))
+  const warm = p.make()
+  for (let i = 0; i < 200; i++) p.ins(warm, i, 'x')
+  p.text(p.load(p.save(warm)))
+  globalThis.gc()
+  const before = rss()
+  const doc = p.load(bytes)
+  const text = p.text(doc)
+  globalThis.gc()
+  console.log(rss() - before + 0 * text.length)
+}
+
+// ---- the device that was away ----------------------------------------------------------------------------------------
+
+async function awayReport(path) {
+  const edits = JSON.parse(readFileSync(path)), name = 'offline'
+  const sides = (p) => {
+    const origin = p.make()
+    for (const q of edits.base) patch(p, origin, q)
+    const base = p.save ? p.save(origin) : p.all(origin)
+    const load = p.load ?? ((bytes) => { const d = p.make(); p.applyAll(d, bytes); return d })
+    const here = load(base), away = load(base)
+    p.fork?.(away)
+    const forked = away.forked
+    for (const q of edits.here) patch(p, here, q)
+    if (p.change && away.api) here.api.flush()
+    return { here, away, base, load, forked }
+  }
+  for (const peer of which.away) {
+    try {
+      const p = await peers[peer](), s = sides(p)
+      for (const q of edits.away) patch(p, s.away, q)
+      const message = p.since(s.away, p.fork ? { forked: s.forked } : s.load(s.base))
+      const file = p.save(s.here)
+      row(name, 'message', peer, message.length, 'B')
+      let best = Infinity
+      for (let i = 0; i < 8; i++) {
+        const d = p.load(file)
+        const t = cpu()
+        p.applyAll(d, message)
+        p.text(d)
+        best = Math.min(best, cpu() - t)
+        if (p.text(d).length !== edits.merged) throw new Error('its text is wrong')
+        if (d.free) d.free()
+      }
+      row(name, 'merge', peer, best, 'ms')
+    } catch (e) {
+      console.error(`offline: ${peer}: ${e.message}`)
+    }
+  }
+  for (const peer of which.drip) {
+    try {
+      const p = await peers[peer](), s = sides(p), messages = []
+      if (s.away.api) s.away.api.flush()
+      for (const q of edits.away.slice(0, edits.drips)) messages.push(p.change(s.away, () => patch(p, s.away, q)))
+      const file = p.save ? p.save(s.here) : p.all(s.here)
+      let best = Infinity
+      for (let i = 0; i < 8; i++) {
+        const d = s.load(file), before = p.text(d)
+        p.apply(d, messages[0])
+        const t = cpu()
+        for (const m of messages.slice(1)) p.apply(d, m)
+        best = Math.min(best, (cpu() - t) * 1000 / (messages.length - 1))
+        if (Math.abs(p.text(d).length - before.length) < messages.length / 2) throw new Error('nothing came')
+      }
+      row(name, 'drip', peer, best, 'us')
+    } catch (e) {
+      console.error(`drip: ${peer}: ${e.message}`)
+    }
   }
 }
+
+const [what, ...rest] = process.argv.slice(2)
+if (what === '--away') await awayReport(rest[0])
+else if (what === '--grow') await grow(...rest)
+else if (what === '--grow-load') await growLoad(rest[0])
+else await traceReport(what)
