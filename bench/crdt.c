@@ -66,6 +66,7 @@ typedef struct input {
     trace t;
     edn_buf whole;     /* all history as one message */
     edn_buf file;      /* the document */
+    edn_buf texts;     /* what the patches insert */
     edn_buf *messages; /* one a transaction */
 } input;
 
@@ -296,11 +297,26 @@ static void messages_type(input *in)
     edn_doc_free(typist);
 }
 
+/* Lays the texts of the patches side by side: scattered over the heap, finding them costs as much as typing them. */
+static edn_buf texts_pack(trace *t)
+{
+    edn_buf out = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    size_t at = 0;
+
+    for (size_t i = 0; i < t->n_patches; i++)
+        edn_put_bytes(&out, t->patches[i].ins.p, t->patches[i].ins.n);
+    OK(edn_buf_status(&out));
+    for (size_t i = 0; i < t->n_patches; at += t->patches[i++].ins.n)
+        t->patches[i].ins.p = out.p + at;
+    return out;
+}
+
 static void input_make(input *in, const char *name, const char *path)
 {
     edn_doc *doc;
 
     *in = (input){.name = name, .t = trace_read(path)};
+    in->texts = texts_pack(&in->t);
     in->whole = trace_message(&in->t, 1);
     in->messages = calloc(in->t.n_txns, sizeof *in->messages);
     if (!in->messages)
@@ -324,6 +340,7 @@ static void input_dispose(input *in)
     free(in->messages);
     edn_buf_dispose(&in->whole);
     edn_buf_dispose(&in->file);
+    edn_buf_dispose(&in->texts);
     trace_dispose(&in->t);
 }
 

@@ -118,6 +118,7 @@ static edn_status local_reserve(edn_doc *doc, const edn_log_need *need, uint32_t
     all.runs = 1;
     all.parents = doc->n_front;
     doc->author_at = EDN_LV_NONE;
+    doc->keys_left = 0;
     if ((st = edn_log_agent_add(&doc->log, &doc->author, agent)) != EDN_OK ||
         (st = edn_log_reserve(&doc->log, &all)) != EDN_OK ||
         (st = edn_log_reserve_agent(&doc->log, *agent, 1, 1)) != EDN_OK)
@@ -134,13 +135,20 @@ static void local_begin(edn_doc *doc, uint32_t agent)
     edn_log_push_time(&doc->log, agent, doc->time_ms);
 }
 
-static void local_end(edn_doc *doc)
+void edn_doc_walker_age(edn_doc *doc)
 {
-    edn_doc_front_set(doc, doc->log.n - 1);
-    if (doc->walker && !doc->whole && doc->log.n - edn_walker_to(doc->walker) > WALKER_BEHIND_MAX) {
+    if (!doc->whole && doc->log.n - edn_walker_to(doc->walker) > WALKER_BEHIND_MAX) {
         edn_walker_free(doc->walker);
         doc->walker = NULL;
     }
+}
+
+/* After events on top of everything: they are the frontier. */
+static void local_end(edn_doc *doc)
+{
+    edn_doc_front_set(doc, doc->log.n - 1);
+    if (doc->walker)
+        edn_doc_walker_age(doc);
 }
 
 bool edn_doc_append_ready(edn_doc *doc, uint32_t agent, uint32_t len, size_t bytes)
@@ -165,6 +173,19 @@ static bool local_ready(edn_doc *doc, uint32_t len, size_t bytes)
     return a->times[a->n_times - 1].time_ms == doc->time_ms;
 }
 
+void edn_doc_keys_begin(edn_doc *doc)
+{
+    const edn_log *log = &doc->log;
+    const edn_log_agent *a;
+
+    doc->keys_agent = log->graph[log->n_graph - 1].agent;
+    a = &log->agents[doc->keys_agent];
+    doc->keys_time = a->times[a->n_times - 1].time_ms;
+    doc->keys_left = EDN_MIN(log->cap_ops - log->n_ops, log->cap_text - log->n_text);
+    doc->keys_left = EDN_MIN(doc->keys_left, EDN_LOG_EVENTS_MAX - log->n);
+    doc->keys_left = EDN_MIN(doc->keys_left, (uint32_t)EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes);
+}
+
 void edn_doc_append(edn_doc *doc, edn_op_kind kind, uint32_t pos, uint32_t len, edn_bytes text)
 {
     edn_log_push_op(&doc->log, kind, pos, len, text);
@@ -173,9 +194,17 @@ void edn_doc_append(edn_doc *doc, edn_op_kind kind, uint32_t pos, uint32_t len, 
     else
         edn_rope_delete(&doc->rope, kind == EDN_OP_BACK ? pos - (len - 1) : pos, len);
     local_end(doc);
+    edn_doc_keys_begin(doc);
 }
 
-edn_status edn_doc_insert(edn_doc *doc, size_t pos, edn_bytes utf8)
+/* A keystroke of the author the shortest way, where that is open. */
+static inline bool local_key(edn_doc *doc, edn_op_kind kind, size_t pos, uint8_t c)
+{
+    return doc->keys_agent == doc->author_at && doc->keys_time == doc->time_ms && edn_doc_key(doc, kind, pos, c);
+}
+
+/* Out of line: the short way should not pay for this one's stack. */
+__attribute__((noinline)) static edn_status insert_any(edn_doc *doc, size_t pos, edn_bytes utf8)
 {
     size_t count;
     uint32_t agent;
@@ -204,7 +233,14 @@ edn_status edn_doc_insert(edn_doc *doc, size_t pos, edn_bytes utf8)
     return EDN_OK;
 }
 
-edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count)
+edn_status edn_doc_insert(edn_doc *doc, size_t pos, edn_bytes utf8)
+{
+    if (utf8.n == 1 && local_key(doc, EDN_OP_INS, pos, utf8.p[0]))
+        return EDN_OK;
+    return insert_any(doc, pos, utf8);
+}
+
+__attribute__((noinline)) static edn_status delete_any(edn_doc *doc, size_t pos, size_t count)
 {
     uint32_t agent;
     edn_status st;
@@ -225,6 +261,13 @@ edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count)
     edn_rope_delete(&doc->rope, (uint32_t)pos, (uint32_t)count);
     local_end(doc);
     return EDN_OK;
+}
+
+edn_status edn_doc_delete(edn_doc *doc, size_t pos, size_t count)
+{
+    if (count == 1 && local_key(doc, EDN_OP_DEL, pos, 0))
+        return EDN_OK;
+    return delete_any(doc, pos, count);
 }
 
 static edn_status local_meta(edn_doc *doc, edn_op_kind kind, edn_bytes name, edn_bytes value)

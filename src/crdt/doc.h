@@ -59,6 +59,10 @@ struct edn_doc {
     uint32_t author_at; /* its number in the log; EDN_LV_NONE: not known now */
     uint32_t peer_at;   /* whose message came last; any number */
     uint64_t time_ms;
+    /* How many more single characters of `keys_agent` at `keys_time` the log has memory for, when nothing but this
+     * agent's keystrokes on top of everything comes between; anything else sets it to 0. */
+    uint32_t keys_left, keys_agent;
+    uint64_t keys_time;
 };
 
 /* Whether the document's last event is `agent`'s and all else is in its past, so that this agent's next event on top
@@ -67,6 +71,25 @@ struct edn_doc {
 bool edn_doc_append_ready(edn_doc *doc, uint32_t agent, uint32_t len, size_t bytes);
 /* Appends such an op and does it. */
 void edn_doc_append(edn_doc *doc, edn_op_kind kind, uint32_t pos, uint32_t len, edn_bytes text);
+
+/* Throws the walker away when it is far behind. */
+void edn_doc_walker_age(edn_doc *doc);
+/* One keystroke of that agent where the last one was: the shortest way. False: nothing was done, and it has to go the
+ * way of edn_doc_append, after which edn_doc_keys_begin opens this one again. */
+static inline bool edn_doc_key(edn_doc *doc, edn_op_kind kind, size_t pos, uint8_t c)
+{
+    if (doc->keys_left == 0 ||
+        !(kind == EDN_OP_INS ? edn_rope_type(&doc->rope, pos, c) : edn_rope_untype(&doc->rope, pos)))
+        return false;
+    doc->keys_left--;
+    edn_log_push_key(&doc->log, kind, (uint32_t)pos, c);
+    doc->front[0] = doc->log.n - 1;
+    doc->ids_fresh = false;
+    if (doc->walker)
+        edn_doc_walker_age(doc);
+    return true;
+}
+void edn_doc_keys_begin(edn_doc *doc);
 
 /* Room for a frontier of `n` events. */
 EDN_MUST_USE bool edn_doc_front_room(edn_doc *doc, uint32_t n);

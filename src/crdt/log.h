@@ -132,6 +132,33 @@ uint32_t edn_op_extend(edn_op_join *run, edn_op_kind kind, uint32_t pos, uint32_
 /* The position of the event that is `k` behind a run's first. */
 uint32_t edn_op_pos(edn_op_kind kind, uint32_t pos, uint32_t k);
 
+/* edn_log_push_op for a single ASCII character or (DEL) the deletion of one: what edn_op_extend comes to then. There is
+ * an op before. */
+static inline void edn_log_push_key(edn_log *log, edn_op_kind kind, uint32_t pos, uint8_t c)
+{
+    edn_op *last = &log->ops[log->n_ops - 1];
+    uint32_t at = log->n_text;
+    bool joins;
+
+    if (kind == EDN_OP_INS) {
+        log->text[log->n_text++] = c;
+        joins = last->kind == EDN_OP_INS && pos == last->pos + last->len && last->len < EDN_OP_LEN_MAX;
+    } else {
+        bool single = last->len == 1, forward = pos == last->pos && (last->kind == EDN_OP_DEL || single);
+        bool back = pos + last->len == last->pos && (last->kind == EDN_OP_BACK || single);
+        joins = (last->kind == EDN_OP_DEL || last->kind == EDN_OP_BACK) && last->len < EDN_OP_LEN_MAX &&
+                (forward || back);
+        if (joins)
+            last->kind = forward ? EDN_OP_DEL : EDN_OP_BACK;
+    }
+    if (joins)
+        last->len++;
+    else
+        log->ops[log->n_ops++] = (edn_op){log->n, pos, at, 1, kind};
+    log->n++;
+    log->agents[log->graph[log->n_graph - 1].agent].next++;
+}
+
 /* ---- looking up -------------------------------------------------------------------------------------------------- */
 
 /* The graph run, or the op, that holds an event: its index. */

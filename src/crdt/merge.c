@@ -322,6 +322,7 @@ edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_p
     edn_log_mark mark = edn_log_mark_now(&doc->log);
     edn_status st = merge_begin(&m);
 
+    doc->keys_left = 0;
     if (st != EDN_OK)
         return st;
     if ((st = merge_try(&m, &mark)) != EDN_OK) {

@@ -10,6 +10,10 @@
  *      / | \
  *   leaf leaf leaf                      4. `leaf` and `leaf_at` name a chunk of the tree, or `leaf` is NULL.
  *
+ * Where somebody types, the chunk is *open*: its bytes lie at both ends of `data` with the gap where the typing is, and
+ * what it grew by is not yet added to the sums above. An open chunk is ASCII. Whatever else is done begins by closing
+ * it (`rope_close`); seen from outside that changes nothing.
+ *
  * Not a gap buffer: that is a little faster for notes, but a jump in a text of 100 MB would move 100 MB. */
 
 #define ROPE_LEAF 1000u
@@ -193,11 +197,16 @@ static void child_link(rope_inner *p, unsigned slot)
     }
 }
 
-/* Adds to every sum from `p`'s slot upwards. */
-static void add_up(edn_rope *r, rope_inner *p, unsigned slot, const edn_rope_sum *d)
+/* Adds to every sum from `p`'s slot upwards, but the whole's. */
+static void add_above(rope_inner *p, unsigned slot, const edn_rope_sum *d)
 {
     for (; p; slot = p->slot, p = p->parent)
         sum_add(&p->sums[slot], d);
+}
+
+static void add_up(edn_rope *r, rope_inner *p, unsigned slot, const edn_rope_sum *d)
+{
+    add_above(p, slot, d);
     sum_add(&r->sum, d);
 }
 
@@ -406,6 +415,110 @@ static unsigned leaf_offset(const rope_leaf *leaf, uint32_t index)
     return (unsigned)edn_utf8_offset(edn_bytes_of(leaf->data, leaf->n), index);
 }
 
+/* ---- the open chunk ---------------------------------------------------------------------------------------------- */
+
+static void gap_move(edn_rope *r, unsigned to)
+{
+    uint8_t *data = r->leaf->data;
+    unsigned gap = r->gap, free = ROPE_LEAF - r->leaf->n;
+
+    if (to < gap)
+        memmove(data + to + free, data + to, gap - to);
+    else if (to > gap)
+        memmove(data + gap, data + gap + free, to - gap);
+    r->gap = to;
+}
+
+static void rope_close(edn_rope *r)
+{
+    if (!r->open)
+        return;
+    gap_move(r, r->leaf->n);
+    add_above(r->leaf->parent, r->leaf->slot, &r->owed);
+    r->owed = (edn_rope_sum){0, 0, 0, 0};
+    r->open = false;
+}
+
+/* Opens the chunk of the last edit when the next one is at the same place: one jump alone would not be worth it. */
+static bool rope_open(edn_rope *r, unsigned off)
+{
+    const edn_rope_sum *s = &r->leaf->parent->sums[r->leaf->slot];
+
+    if (off != r->touched || s->bytes != s->scalars)
+        return false;
+    r->gap = r->leaf->n;
+    r->open = true;
+    gap_move(r, off);
+    return true;
+}
+
+/* Whether ASCII text can go into the open chunk at `pos`. */
+static inline bool open_takes(const edn_rope *r, size_t pos, size_t n)
+{
+    return r->open && pos - r->leaf_at <= r->leaf->n && r->leaf->n + n <= ROPE_LEAF;
+}
+
+static inline void open_insert(edn_rope *r, unsigned off, edn_bytes s, const edn_rope_sum *d)
+{
+    rope_leaf *leaf = r->leaf;
+
+    if (off != r->gap)
+        gap_move(r, off);
+    if (s.n == 1)
+        leaf->data[off] = s.p[0];
+    else
+        memcpy(leaf->data + off, s.p, s.n);
+    r->gap = r->touched = off + (unsigned)s.n;
+    leaf->n = (uint16_t)(leaf->n + s.n);
+    sum_add(&r->owed, d);
+    sum_add(&r->sum, d);
+}
+
+/* Whether `n` characters of the open chunk can go without leaving it too small. */
+static inline bool open_gives(const edn_rope *r, size_t pos, size_t n)
+{
+    size_t off = pos - r->leaf_at;
+
+    return r->open && off < r->leaf->n && n <= r->leaf->n - off && r->leaf->n - n >= ROPE_LEAF / 4;
+}
+
+static inline void open_delete(edn_rope *r, unsigned off, unsigned n)
+{
+    rope_leaf *leaf = r->leaf;
+    const uint8_t *gone;
+    edn_rope_sum d;
+
+    if (off + n == r->gap) {
+        gone = leaf->data + off;
+    } else {
+        gap_move(r, off);
+        gone = leaf->data + off + (ROPE_LEAF - leaf->n);
+    }
+    d = n == 1 ? (edn_rope_sum){1, 1, 0, *gone == '\n'} : edn_rope_measure(edn_bytes_of(gone, n));
+    r->gap = r->touched = off;
+    leaf->n = (uint16_t)(leaf->n - n);
+    sum_sub(&r->owed, &d);
+    sum_sub(&r->sum, &d);
+}
+
+bool edn_rope_type(edn_rope *r, size_t pos, uint8_t c)
+{
+    edn_rope_sum d = {1, 1, 0, c == '\n'};
+
+    if (c >= 0x80 || !open_takes(r, pos, 1))
+        return false;
+    open_insert(r, (unsigned)(pos - r->leaf_at), edn_bytes_of(&c, 1), &d);
+    return true;
+}
+
+bool edn_rope_untype(edn_rope *r, size_t pos)
+{
+    if (!open_gives(r, pos, 1))
+        return false;
+    open_delete(r, (unsigned)(pos - r->leaf_at), 1);
+    return true;
+}
+
 /* ---- editing ----------------------------------------------------------------------------------------------------- */
 
 static void rope_begin(edn_rope *r)
@@ -488,6 +601,12 @@ void edn_rope_insert(edn_rope *r, uint32_t pos, edn_bytes s)
 
     if (s.n == 0)
         return;
+    d = s.n == 1 ? (edn_rope_sum){1, 1, 0, s.p[0] == '\n'} : edn_rope_measure(s);
+    if (d.bytes == d.scalars && open_takes(r, pos, s.n)) {
+        open_insert(r, pos - r->leaf_at, s, &d);
+        return;
+    }
+    rope_close(r);
     if (!r->root)
         rope_begin(r);
     leaf = seek(r, pos, false);
@@ -496,28 +615,39 @@ void edn_rope_insert(edn_rope *r, uint32_t pos, edn_bytes s)
         insert_spread(r, leaf, off, s);
         return;
     }
-    memmove(leaf->data + off + s.n, leaf->data + off, leaf->n - off);
-    if (s.n == 1) {
-        leaf->data[off] = s.p[0];
-        d = (edn_rope_sum){1, 1, 0, s.p[0] == '\n'};
-    } else {
-        memcpy(leaf->data + off, s.p, s.n);
-        d = edn_rope_measure(s);
+    if (d.bytes == d.scalars && rope_open(r, off)) {
+        open_insert(r, off, s, &d);
+        return;
     }
+    memmove(leaf->data + off + s.n, leaf->data + off, leaf->n - off);
+    memcpy(leaf->data + off, s.p, s.n);
     leaf->n = (uint16_t)(leaf->n + s.n);
+    r->touched = off + (unsigned)s.n;
     add_up(r, leaf->parent, leaf->slot, &d);
 }
 
 void edn_rope_delete(edn_rope *r, uint32_t pos, uint32_t count)
 {
+    if (count && open_gives(r, pos, count)) {
+        open_delete(r, pos - r->leaf_at, count);
+        return;
+    }
+    rope_close(r);
     while (count) {
         rope_leaf *leaf = seek(r, pos, true);
         uint32_t in = pos - r->leaf_at, n = leaf->parent->sums[leaf->slot].scalars;
         uint32_t k = EDN_MIN(count, n - in);
         unsigned a = leaf_offset(leaf, in), b = leaf_offset(leaf, in + k);
-        edn_rope_sum d = edn_rope_measure(edn_bytes_of(leaf->data + a, b - a));
+        edn_rope_sum d;
+        if (k == count && leaf->n - (b - a) >= ROPE_LEAF / 4 && (b == r->touched || a == r->touched) &&
+            rope_open(r, r->touched)) {
+            open_delete(r, a, count);
+            return;
+        }
+        d = edn_rope_measure(edn_bytes_of(leaf->data + a, b - a));
         memmove(leaf->data + a, leaf->data + b, leaf->n - b);
         leaf->n = (uint16_t)(leaf->n - (b - a));
+        r->touched = a;
         sub_up(r, leaf->parent, leaf->slot, &d);
         if (leaf->n < ROPE_LEAF / 4) {
             r->leaf = NULL; /* mending may free it */
@@ -535,6 +665,7 @@ void edn_rope_each(const edn_rope *r, uint32_t from, uint32_t count, edn_rope_fn
     unsigned i = 0;
     uint32_t at = 0;
 
+    rope_close((edn_rope *)r); /* how it lies is no part of what it holds */
     if (!p || count == 0)
         return;
     for (;; p = p->child[i]) {
@@ -588,6 +719,7 @@ edn_rope_sum edn_rope_find(const edn_rope *r, edn_rope_unit unit, uint64_t at)
     const rope_leaf *leaf;
     unsigned i;
 
+    rope_close((edn_rope *)r);
     if (!p || at == 0)
         return out;
     /* Lines end after their line feed: a place given in lines is where that many line feeds have just been passed. */

@@ -17,8 +17,12 @@ typedef struct rope_inner rope_inner;
 typedef struct edn_rope {
     rope_inner *root; /* NULL: empty, and owns nothing */
     edn_rope_sum sum;
-    rope_leaf *leaf;  /* where the last edit was */
-    uint32_t leaf_at; /* scalars before it */
+    rope_leaf *leaf;   /* where the last edit was */
+    uint32_t leaf_at;  /* scalars before it */
+    uint32_t touched;  /* the byte of it where the last edit ended: the next one is mostly there too */
+    bool open;         /* its bytes lie apart at `gap`, so that typing moves nothing */
+    uint32_t gap;      /* bytes before the gap */
+    edn_rope_sum owed; /* open: what the sums above it do not count yet (wrapping) */
     rope_leaf *spare_leaves;
     rope_inner *spare_inners;
     size_t n_leaves, n_spare_leaves, n_spare_inners;
@@ -43,6 +47,11 @@ edn_rope_sum edn_rope_measure(edn_bytes s);
 /* Positions are scalars and in range; memory was reserved; `s` is valid UTF-8. */
 void edn_rope_insert(edn_rope *r, uint32_t pos, edn_bytes s);
 void edn_rope_delete(edn_rope *r, uint32_t pos, uint32_t count);
+
+/* The same for one ASCII character where the last edit was, which needs no memory: most of what is ever typed. False:
+ * it is not such a place, or there is no room in the chunk, and nothing was done. */
+EDN_MUST_USE bool edn_rope_type(edn_rope *r, size_t pos, uint8_t c);
+EDN_MUST_USE bool edn_rope_untype(edn_rope *r, size_t pos);
 
 /* Visits the chunks of scalars [from, from + count) in order. */
 typedef void edn_rope_fn(void *ctx, edn_bytes chunk);

@@ -108,9 +108,54 @@ static void one_reservation_serves_a_merge(void **state)
     edn_rope_dispose(&r);
 }
 
+/* Stretches of typing and of taking back on both sides of a cursor, with a look at the text and other edits between:
+ * the chunk that is typed in lies open meanwhile. */
+static void typing_agrees_with_plain_bytes(void **state)
+{
+    check_rng rng = {check_seed() * 13};
+    edn_rope r = {0};
+    edn_buf want = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    size_t typed_n = 0;
+
+    (void)state;
+    for (size_t stretch = 0; stretch < 600; stretch++) {
+        size_t pos = check_below(&rng, r.sum.scalars + 1), n = check_below(&rng, 90), mode = check_below(&rng, 8);
+        for (size_t i = 0; i < n; i++) {
+            const char *s = mode == 0 && stretch > 400 ? "\xc3\xa9" : mode == 1 ? "two" : i % 11 == 10 ? "\n" : "k";
+            edn_bytes ins = edn_bytes_str(s);
+            size_t del = mode == 2 ? check_below(&rng, 4) : mode > 5 || i % 9 == 8 ? 1 : 0;
+            bool back = mode == 7 || i % 2;
+            size_t at = del && back && pos >= del ? pos - del : pos;
+            CHECK_OK(edn_rope_reserve(&r, 1, ins.n));
+            if (del && at + del <= r.sum.scalars) {
+                bool typed = del == 1 && edn_rope_untype(&r, at);
+                typed_n += typed;
+                if (!typed)
+                    edn_rope_delete(&r, (uint32_t)at, (uint32_t)del);
+                flat_edit(&want, at, del, EDN_BYTES_EMPTY);
+                pos = at;
+            } else if (!del) {
+                bool typed = ins.n == 1 && edn_rope_type(&r, pos, ins.p[0]);
+                typed_n += typed;
+                if (!typed)
+                    edn_rope_insert(&r, (uint32_t)pos, ins);
+                flat_edit(&want, pos, 0, ins);
+                pos += edn_utf8_count(ins);
+            }
+            if (i == n / 2 && mode % 3 == 0)
+                same(&r, &want, &rng);
+        }
+        same(&r, &want, &rng);
+    }
+    CHECK(typed_n > 5000);
+    edn_buf_dispose(&want);
+    edn_rope_dispose(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_edits_agree_with_plain_bytes),
-                                       cmocka_unit_test(one_reservation_serves_a_merge)};
+                                       cmocka_unit_test(one_reservation_serves_a_merge),
+                                       cmocka_unit_test(typing_agrees_with_plain_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
