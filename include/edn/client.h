@@ -120,7 +120,9 @@ EDN_MUST_USE edn_status edn_client_unlock_slot(edn_client *c, const char *what, 
  * server it must be reachable. `strength` 0 keeps it. */
 EDN_MUST_USE edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
                                                      edn_strength strength, edn_err *err);
-/* Gives a diary that was made without one a server. */
+/* Gives a diary that was made without one a server. The server and name that it has, set again, are taken at their word
+ * once more, as at first contact: for a server that was set up anew, or when somebody lied then. Another one:
+ * EDN_E_EXISTS. */
 EDN_MUST_USE edn_status edn_client_server_set(edn_client *c, const char *server, const char *name, edn_err *err);
 
 /* Takes a device (its name, or the beginning of its id) out of the account: it is refused by the server at once, what

@@ -377,7 +377,10 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words_max = 1,
             .options = {EDN_OPT_NAME},
             .summary = "Give a diary that was made without one a server",
-            .text = "Needs --name, by which other devices will find the account.",
+            .text =
+                "Needs --name, by which other devices will find the account. Set again, with the same name, it takes "
+                "the server's key as it is now: for a server that was set up anew, when 'edn sync' says that "
+                "its receipts are signed with another key.",
         },
     [EDN_CMD_SHEET] =
         {

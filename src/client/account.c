@@ -543,26 +543,43 @@ out:
     return st;
 }
 
-static edn_status has_no_server(const edn_client *c, edn_err *err)
+/* Whether a server of this origin and name may be set: the first one, or, again, the one there is. */
+static edn_status may_set_server(const edn_client *c, const char *origin, const char *name, bool *again, edn_err *err)
 {
-    const char *server = client_id(c)->server;
+    const identity *id = client_id(c);
 
-    return server[0] ? edn_fail(err, EDN_E_EXISTS, "this diary has a server already: %s", server) : EDN_OK;
+    *again = strcmp(id->server, origin) == 0 && strcmp(id->name, name) == 0;
+    if (id->server[0] && !*again)
+        return edn_fail(err, EDN_E_EXISTS, "this diary has a server already: %s, which knows it as \"%s\"", id->server,
+                        id->name);
+    return EDN_OK;
+}
+
+/* The same server under another key, as its owner says: what its old key signed counts no longer. */
+static edn_status pin_server_again(edn_client *c, const edn_sign_pk *receipt_pk)
+{
+    const edn_sync_remote remote = {.receipt_pk = *receipt_pk, .origin = client_id(c)->server};
+
+    return remote_save(c, &remote);
 }
 
 edn_status edn_client_server_set(edn_client *c, const char *server, const char *name, edn_err *err)
 {
     char origin[EDN_ORIGIN_SIZE_MAX + 1] = "", prepared[ACCOUNT_NAME_SIZE] = "";
     edn_sign_pk receipt_pk;
-    edn_status st = client_begin_read(c, err);
+    bool again;
+    edn_status st;
 
-    if (st != EDN_OK || (st = client_end_read(c, has_no_server(c, err), err)) != EDN_OK ||
-        (st = edn_origin_normalise(server, origin, err)) != EDN_OK ||
-        (st = account_name_prepare(name, prepared, err)) != EDN_OK ||
+    if ((st = edn_origin_normalise(server, origin, err)) != EDN_OK ||
+        (st = account_name_prepare(name, prepared, err)) != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK ||
+        (st = client_end_read(c, may_set_server(c, origin, prepared, &again, err), err)) != EDN_OK ||
         (st = account_pin_server(c, origin, &receipt_pk, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
     /* What a failed transaction leaves in memory is read again by the next one. */
-    if ((st = has_no_server(c, err)) == EDN_OK) {
+    st = may_set_server(c, origin, prepared, &again, err);
+    if (st == EDN_OK && again) {
+        st = pin_server_again(c, &receipt_pk);
+    } else if (st == EDN_OK) {
         identity *id = &c->secret->id;
         memcpy(id->server, origin, sizeof id->server);
         memcpy(id->name, prepared, sizeof id->name);

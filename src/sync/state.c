@@ -192,7 +192,7 @@ edn_status edn_sync_receipt_take(edn_sync *s, uint64_t now_ms, const edn_receipt
     return edn_sync_find(
         s, EDN_E_SIG, &a,
         "The receipt of the server %s is not signed with the key it had at first contact, so nothing shows "
-        "that it keeps your diary. If the server was set up anew, set it again on this device; if not, "
+        "that it keeps your diary. If the server was set up anew, set it again on this device ('edn server'); if not, "
         "somebody stands between you and it.",
         s->setup.remote->origin);
 }

@@ -329,21 +329,21 @@ static void flip(const lie *l, edn_msg_pulled *m, edn_arena *a)
     p[l->arg % m->batches[0].n] ^= 1;
 }
 
-/* The content of the second under the header of the first. */
+/* The content of each of two batches (those of arg's digits) under the header of the other. */
 static void exchange_boxes(const lie *l, edn_msg_pulled *m, edn_arena *a)
 {
+    size_t i = l->arg / 10, j = l->arg % 10;
     uint8_t *p, *q;
     edn_bytes first, second;
 
-    (void)l;
-    if (m->batches_n < 2 || m->batches[0].n != m->batches[1].n)
+    if (m->batches_n <= j || m->batches[i].n != m->batches[j].n)
         return;
-    first = own_copy(a, m->batches[0], &p);
-    second = own_copy(a, m->batches[1], &q);
-    memcpy(p + EDN_BATCH_HEADER_SIZE, m->batches[1].p + EDN_BATCH_HEADER_SIZE, first.n - EDN_BATCH_HEADER_SIZE);
-    memcpy(q + EDN_BATCH_HEADER_SIZE, m->batches[0].p + EDN_BATCH_HEADER_SIZE, second.n - EDN_BATCH_HEADER_SIZE);
-    m->batches[0] = first;
-    m->batches[1] = second;
+    first = own_copy(a, m->batches[i], &p);
+    second = own_copy(a, m->batches[j], &q);
+    memcpy(p + EDN_BATCH_HEADER_SIZE, m->batches[j].p + EDN_BATCH_HEADER_SIZE, first.n - EDN_BATCH_HEADER_SIZE);
+    memcpy(q + EDN_BATCH_HEADER_SIZE, m->batches[i].p + EDN_BATCH_HEADER_SIZE, second.n - EDN_BATCH_HEADER_SIZE);
+    m->batches[i] = first;
+    m->batches[j] = second;
 }
 
 static void add_batch(edn_msg_pulled *m, edn_arena *a, edn_bytes b)
@@ -532,7 +532,9 @@ static void any_status(const lie *l, const edn_http_request *rq, edn_http_answer
 }
 
 static const lie lies[] = {
-    {.name = "A05 content of one batch under the name of another", .pulled = exchange_boxes, .want = EDN_E_SIG},
+    {.name = "A05, A06 contents of batches 0 and 1 exchanged", .pulled = exchange_boxes, .arg = 1, .want = EDN_E_SIG},
+    {.name = "A05, A06 contents of batches 0 and 2 exchanged", .pulled = exchange_boxes, .arg = 2, .want = EDN_E_SIG},
+    {.name = "A05, A06 contents of batches 1 and 2 exchanged", .pulled = exchange_boxes, .arg = 12, .want = EDN_E_SIG},
     {.name = "A08 a batch of another account", .pulled = inject_stranger, .want = EDN_E_AUTH},
     {.name = "A08 bytes that are no batch", .pulled = inject_junk, .want = EDN_E_FORMAT},
     {.name = "A12 the first batch is not given out", .pulled = drop_batch, .arg = 0, .want = EDN_E_CHAIN},
@@ -845,6 +847,111 @@ static void a_login_under_lies_is_refused_and_leaves_nothing(void **state)
     crashvfs_free(home);
 }
 
+/* ---- init -------------------------------------------------------------------------------------------------------- */
+
+typedef enum init_twist { INIT_BYTE, INIT_CUT, INIT_EMPTY, INIT_PAGE, INIT_REFUSED, INIT_TWISTS } init_twist;
+
+typedef struct init_watch {
+    uint64_t exchange; /* the one that is lied about */
+    init_twist twist;
+    check_rng rng;
+    uint64_t seen;
+    size_t told;
+    bool false_key;
+} init_watch;
+
+static void bend_init(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    init_watch *x = ctx;
+    edn_buf *body = &answer->body;
+
+    (void)w;
+    (void)rq;
+    if (x->seen++ != x->exchange)
+        return;
+    x->told++;
+    switch (x->twist) {
+    case INIT_BYTE:
+        if (body->n)
+            body->p[check_below(&x->rng, body->n)] ^= (uint8_t)(1 + check_below(&x->rng, 255));
+        break;
+    case INIT_CUT:
+        body->n -= body->n ? 1 + check_below(&x->rng, body->n) : 0;
+        break;
+    case INIT_EMPTY:
+        edn_buf_reset(body);
+        break;
+    case INIT_PAGE:
+        edn_buf_reset(body);
+        edn_put_str(body, "<html>Welcome to our hotel</html>");
+        answer->status = 200;
+        break;
+    default:
+        answer->status = 500;
+    }
+}
+
+/* What came of it: nothing at all, or a diary that the true server keeps. */
+static void check_init_lie(crashvfs *home_disk, init_watch *x, unsigned number)
+{
+    char home[256], name[32], key[EDN_ACCOUNT_KEY_TEXT_MAX];
+    edn_client_options o;
+    edn_init_options init = {.server = WORLD_ORIGIN, .name = name, .strength = EDN_STRENGTH_FLOOR};
+    edn_client *c = NULL;
+    edn_err err = {EDN_OK, ""};
+    edn_status st;
+
+    snprintf(name, sizeof name, "init-%u", number);
+    world_home(g.w, name, home);
+    o = world_options(g.w, home);
+    g.w->tamper = bend_init;
+    g.w->tamper_ctx = x;
+    st = edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), key, &c, &err);
+    g.w->tamper = NULL;
+    if (st != EDN_OK) {
+        CHECK(c == NULL && strlen(err.text) > 20);
+        CHECK_INT(crashvfs_used(home_disk), 0);
+        return;
+    }
+    diary_add(c, "1660-01-01", "", "[new]");
+    for (int i = 0; i < 3; i++)
+        diary_sync(c);
+    if (diary_findings(c, EDN_E_SIG)) { /* it was told a false key at first contact, and says what to do */
+        x->false_key = true;
+        CHECK(!diary_sync(c).synced);
+        CHECK_OK(edn_client_server_set(c, WORLD_ORIGIN, name, &err));
+    }
+    CHECK(diary_sync(c).synced);
+    diary_check_verified(c);
+    edn_client_close(c);
+}
+
+static void an_init_under_lies_leaves_nothing_or_a_good_diary(void **state)
+{
+    static const lie none = {.name = "init"};
+    telling t;
+    unsigned number = 0;
+    bool false_key = false;
+
+    (void)state;
+    telling_open(&t, &none);
+    for (uint64_t exchange = 0; exchange < 2; exchange++) {
+        for (int i = 0; i < INIT_TWISTS + 3; i++) { /* a byte four times */
+            crashvfs *home = crashvfs_new("run-init");
+            init_watch x = {.exchange = exchange,
+                            .twist = i < INIT_TWISTS ? (init_twist)i : INIT_BYTE,
+                            .rng = {check_seed() + number}};
+            g.w->device_vfs = "run-init";
+            check_init_lie(home, &x, number++);
+            CHECK_INT(x.told, 1);
+            false_key |= x.false_key;
+            crashvfs_free(home);
+        }
+    }
+    CHECK(false_key || check_seed() != 1); /* else this seed tries less than it should */
+    telling_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -856,6 +963,7 @@ int main(void)
         cmocka_unit_test_teardown(a36_the_servers_clock_decides_nothing, tell),
         cmocka_unit_test_teardown(sizes_are_padded_and_no_nonce_comes_twice, tell),
         cmocka_unit_test_teardown(a_login_under_lies_is_refused_and_leaves_nothing, tell),
+        cmocka_unit_test_teardown(an_init_under_lies_leaves_nothing_or_a_good_diary, tell),
     };
     cmocka_set_test_filter(getenv("T"));
     return cmocka_run_group_tests(tests, ground_make, ground_unmake);

@@ -283,7 +283,11 @@ static void a_local_diary_is_given_a_server(void **state)
     CHECK_OK(edn_client_server_set(c, WORLD_ORIGIN, "kim", &err));
     CHECK_OK(edn_client_sync(c, NULL, &r, &err));
     CHECK(r.synced);
-    CHECK_STATUS(edn_client_server_set(c, WORLD_ORIGIN, "kim", &err), EDN_E_EXISTS);
+    CHECK_STATUS(edn_client_server_set(c, WORLD_ORIGIN, "other", &err), EDN_E_EXISTS);
+    CHECK_STATUS(edn_client_server_set(c, "https://other.example", "kim", &err), EDN_E_EXISTS);
+    CHECK_OK(edn_client_server_set(c, WORLD_ORIGIN, "kim", &err)); /* the same again does no harm */
+    CHECK_OK(edn_client_sync(c, NULL, &r, &err));
+    CHECK(r.synced && r.findings == 0);
     edn_client_close(c);
     world_free(w);
 }
