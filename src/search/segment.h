@@ -113,8 +113,8 @@ typedef struct edn_segment_part {
 } edn_segment_part;
 
 /* One segment of many, without what is dead: nothing of a dead document is left, no word of the dictionary either.
- * Positions are kept when every part has them and `flags` does not say otherwise. Memory grows with documents (8 bytes
- * each) and the longest list, not with the whole. EDN_E_EXISTS: an entry lives in two parts. */
+ * Positions are kept when every part has them and `flags` does not say otherwise. Memory grows with documents
+ * (some 60 bytes each) and the longest list, not with the whole. EDN_E_EXISTS: an entry lives in two parts. */
 EDN_MUST_USE edn_status edn_segment_merge(const edn_segment_part *parts, size_t n, unsigned flags,
                                           edn_segment_out_fn *out, void *ctx, uint64_t *size);
 

@@ -1,0 +1,502 @@
+/* The builder: a hash table of terms, each with two byte strings that grow in slices of one pool. */
+#include "search/segment.h"
+
+#include <stdlib.h>
+
+#include "search/segment_priv.h"
+
+#define BLOCK_BITS 17u
+#define BLOCK_SIZE (1u << BLOCK_BITS)
+#define POOL_BLOCKS_MAX (UINT32_MAX >> BLOCK_BITS)
+#define TITLE_GAP 8u /* positions between title, text and tags */
+
+/* A byte string in slices of growing size; the last four bytes of a full slice say where the next begins. */
+typedef struct slices {
+    uint32_t head, at, end;
+    uint8_t level;
+} slices;
+
+typedef struct term {
+    uint32_t hash, key;                     /* where the key lies in the pool: size, bytes */
+    uint32_t doc, count, position, flushed; /* of the last document; the one before it that is in the string */
+    uint32_t df, positions_n;
+    slices docs, positions;
+} term;
+
+struct edn_builder {
+    edn_status st;
+    bool positions, finished;
+    uint8_t **blocks;
+    uint32_t blocks_n, blocks_cap, next, end; /* free bytes of the last block, as pool addresses */
+    term *terms;
+    uint32_t terms_n, terms_cap;
+    uint32_t *table; /* a term's number plus 1; 0: free. A power of two */
+    uint32_t table_size;
+    edn_segment_doc *docs;
+    uint32_t docs_n, docs_cap;
+    uint32_t position; /* where the next text of the document begins */
+};
+
+static const uint16_t slice_sizes[] = {16, 24, 40, 72, 136, 264, 520, 1032};
+
+edn_status edn_builder_new(unsigned flags, edn_builder **out)
+{
+    edn_builder *b = calloc(1, sizeof *b);
+
+    *out = NULL;
+    if (!b)
+        return EDN_E_NOMEM;
+    b->positions = !(flags & EDN_SEGMENT_NO_POSITIONS);
+    b->table_size = 1024;
+    if (!(b->table = calloc(b->table_size, sizeof *b->table))) {
+        free(b);
+        return EDN_E_NOMEM;
+    }
+    *out = b;
+    return EDN_OK;
+}
+
+void edn_builder_free(edn_builder *b)
+{
+    if (!b)
+        return;
+    for (uint32_t i = 0; i < b->blocks_n; i++) {
+        edn_wipe(b->blocks[i], BLOCK_SIZE);
+        free(b->blocks[i]);
+    }
+    free(b->blocks);
+    free(b->terms);
+    free(b->table);
+    free(b->docs);
+    free(b);
+}
+
+size_t edn_builder_memory(const edn_builder *b)
+{
+    return (size_t)b->blocks_n * BLOCK_SIZE + (size_t)b->terms_cap * sizeof *b->terms +
+           (size_t)b->table_size * sizeof *b->table + (size_t)b->docs_cap * sizeof *b->docs;
+}
+
+uint32_t edn_builder_docs(const edn_builder *b) { return b->docs_n; }
+
+/* ---- pool -------------------------------------------------------------------------------------------------------- */
+
+static uint8_t *pool_at(const edn_builder *b, uint32_t at)
+{
+    return b->blocks[at >> BLOCK_BITS] + (at & (BLOCK_SIZE - 1));
+}
+
+static bool block_add(edn_builder *b)
+{
+    uint8_t *block;
+
+    if (b->blocks_n == POOL_BLOCKS_MAX) {
+        b->st = EDN_E_LIMIT;
+        return false;
+    }
+    if (b->blocks_n == b->blocks_cap) {
+        uint32_t cap = 2 * b->blocks_cap + 8;
+        uint8_t **more = realloc(b->blocks, cap * sizeof *more);
+        if (!more) {
+            b->st = EDN_E_NOMEM;
+            return false;
+        }
+        b->blocks = more;
+        b->blocks_cap = cap;
+    }
+    if (!(block = malloc(BLOCK_SIZE))) {
+        b->st = EDN_E_NOMEM;
+        return false;
+    }
+    b->next = b->blocks_n << BLOCK_BITS;
+    b->end = b->next + (BLOCK_SIZE - 1); /* so that an end is never an address of the next block */
+    b->blocks[b->blocks_n++] = block;
+    return true;
+}
+
+/* `n` bytes that lie together. */
+static bool pool_take(edn_builder *b, uint32_t n, uint32_t *at)
+{
+    if (n > b->end - b->next && !block_add(b))
+        return false;
+    *at = b->next;
+    b->next += n;
+    return true;
+}
+
+static bool slices_begin(edn_builder *b, slices *s)
+{
+    if (!pool_take(b, slice_sizes[0], &s->head))
+        return false;
+    s->at = s->head;
+    s->end = s->head + slice_sizes[0] - 4;
+    s->level = 0;
+    return true;
+}
+
+static bool slices_more(edn_builder *b, slices *s)
+{
+    uint32_t next;
+    uint8_t level = (uint8_t)EDN_MIN(s->level + 1u, EDN_COUNT(slice_sizes) - 1);
+
+    if (!pool_take(b, slice_sizes[level], &next))
+        return false;
+    edn_store_u32(pool_at(b, s->end), next);
+    s->at = next;
+    s->end = next + slice_sizes[level] - 4;
+    s->level = level;
+    return true;
+}
+
+static bool slices_put(edn_builder *b, slices *s, uint32_t v)
+{
+    for (;; v >>= 7) {
+        if (s->at == s->end && !slices_more(b, s))
+            return false;
+        *pool_at(b, s->at++) = (uint8_t)(v < 0x80 ? v : v | 0x80);
+        if (v < 0x80)
+            return true;
+    }
+}
+
+typedef struct slices_in {
+    const edn_builder *b;
+    const uint8_t *p, *end;
+    uint8_t level;
+} slices_in;
+
+static slices_in slices_read(const edn_builder *b, const slices *s)
+{
+    const uint8_t *p = pool_at(b, s->head);
+
+    return (slices_in){b, p, p + slice_sizes[0] - 4, 0};
+}
+
+static uint32_t slices_get(slices_in *in)
+{
+    uint32_t v = 0;
+
+    for (unsigned shift = 0;; shift += 7) {
+        if (in->p == in->end) {
+            in->level = (uint8_t)EDN_MIN(in->level + 1u, EDN_COUNT(slice_sizes) - 1);
+            in->p = pool_at(in->b, edn_load_u32(in->end));
+            in->end = in->p + slice_sizes[in->level] - 4;
+        }
+        v |= (uint32_t)(*in->p & 0x7f) << shift;
+        if (!(*in->p++ & 0x80))
+            return v;
+    }
+}
+
+/* ---- terms ------------------------------------------------------------------------------------------------------- */
+
+static edn_bytes term_key(const edn_builder *b, const term *t)
+{
+    const uint8_t *p = pool_at(b, t->key);
+
+    return edn_bytes_of(p + 1, p[0]);
+}
+
+static bool table_grow(edn_builder *b)
+{
+    uint32_t size = 2 * b->table_size;
+    uint32_t *table = calloc(size, sizeof *table);
+
+    if (!table) {
+        b->st = EDN_E_NOMEM;
+        return false;
+    }
+    for (uint32_t i = 0; i < b->terms_n; i++) {
+        uint32_t at = b->terms[i].hash & (size - 1);
+        while (table[at])
+            at = (at + 1) & (size - 1);
+        table[at] = i + 1;
+    }
+    free(b->table);
+    b->table = table;
+    b->table_size = size;
+    return true;
+}
+
+static term *term_add(edn_builder *b, edn_bytes key, uint32_t hash)
+{
+    term *t;
+    uint32_t at;
+
+    if (b->terms_n == b->terms_cap) {
+        uint32_t cap = b->terms_cap + b->terms_cap / 2 + 256;
+        term *more = realloc(b->terms, cap * sizeof *more);
+        if (!more) {
+            b->st = EDN_E_NOMEM;
+            return NULL;
+        }
+        b->terms = more;
+        b->terms_cap = cap;
+    }
+    if (2 * (b->terms_n + 1) > b->table_size && !table_grow(b))
+        return NULL;
+    t = &b->terms[b->terms_n];
+    *t = (term){.hash = hash, .doc = DOC_NONE};
+    if (!pool_take(b, (uint32_t)key.n + 1, &t->key) || !slices_begin(b, &t->docs))
+        return NULL;
+    *pool_at(b, t->key) = (uint8_t)key.n;
+    memcpy(pool_at(b, t->key) + 1, key.p, key.n);
+    if (b->positions && !key_is_mark(key) && !slices_begin(b, &t->positions))
+        return NULL;
+    for (at = hash & (b->table_size - 1); b->table[at];)
+        at = (at + 1) & (b->table_size - 1);
+    b->table[at] = ++b->terms_n;
+    return t;
+}
+
+static term *term_get(edn_builder *b, edn_bytes key)
+{
+    uint32_t hash = (uint32_t)edn_table_hash(key.p, key.n, 0), at = hash & (b->table_size - 1);
+
+    for (; b->table[at]; at = (at + 1) & (b->table_size - 1)) {
+        term *t = &b->terms[b->table[at] - 1];
+        if (t->hash == hash && edn_bytes_equal(term_key(b, t), key))
+            return t;
+    }
+    return term_add(b, key, hash);
+}
+
+/* What is known of the term's last document goes into its string: the gap, and the count unless it is 1. */
+static bool term_flush(edn_builder *b, term *t, uint32_t *before)
+{
+    uint32_t gap = t->doc - *before;
+
+    *before = t->doc;
+    return slices_put(b, &t->docs, gap << 1 | (t->count == 1)) && (t->count == 1 || slices_put(b, &t->docs, t->count));
+}
+
+void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
+{
+    uint32_t doc = b->docs_n - 1;
+    term *t;
+
+    EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
+    if (b->st != EDN_OK || !(t = term_get(b, key)))
+        return;
+    if (t->doc != doc) {
+        if (t->doc != DOC_NONE && !term_flush(b, t, &t->flushed))
+            return;
+        t->doc = doc;
+        t->count = 1;
+        t->df++;
+        if (t->positions.end && !slices_put(b, &t->positions, position))
+            return;
+    } else {
+        EDN_ASSERT(position >= t->position);
+        if (position == t->position)
+            return;
+        if (t->positions.end && !slices_put(b, &t->positions, position - t->position))
+            return;
+        t->count++;
+    }
+    t->positions_n++;
+    t->position = position;
+}
+
+/* ---- documents --------------------------------------------------------------------------------------------------- */
+
+void edn_builder_doc(edn_builder *b, const edn_segment_doc *doc)
+{
+    EDN_ASSERT(!b->finished);
+    if (b->st != EDN_OK)
+        return;
+    if (!date_is_good(doc->date) || b->docs_n == EDN_SEGMENT_DOCS_MAX) {
+        b->st = b->docs_n == EDN_SEGMENT_DOCS_MAX ? EDN_E_LIMIT : EDN_E_INVALID;
+        return;
+    }
+    if (b->docs_n == b->docs_cap) {
+        uint32_t cap = b->docs_cap + b->docs_cap / 2 + 64;
+        edn_segment_doc *more = realloc(b->docs, cap * sizeof *more);
+        if (!more) {
+            b->st = EDN_E_NOMEM;
+            return;
+        }
+        b->docs = more;
+        b->docs_cap = cap;
+    }
+    b->docs[b->docs_n] = *doc;
+    b->docs[b->docs_n++].length = 0;
+    b->position = 0;
+}
+
+void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
+{
+    uint8_t key[EDN_KEY_SIZE_MAX] = {EDN_TERM_TITLE};
+    uint32_t words = 0, last = 0;
+    edn_words w;
+    edn_word word;
+
+    EDN_ASSERT(b->docs_n || b->st != EDN_OK);
+    if (b->st != EDN_OK)
+        return;
+    edn_words_init(&w, text);
+    while (edn_words_next(&w, &word)) {
+        last = word.position;
+        words += !(word.flags & EDN_WORD_ALSO);
+        edn_builder_term(b, word.term, b->position + word.position);
+        if (title) {
+            memcpy(key + 1, word.term.p, word.term.n);
+            edn_builder_term(b, edn_bytes_of(key, word.term.n + 1), word.position);
+        }
+    }
+    b->docs[b->docs_n - 1].length += words;
+    b->position += last + 1 + TITLE_GAP;
+}
+
+void edn_builder_mark(edn_builder *b, uint8_t kind, edn_bytes value)
+{
+    uint8_t key[EDN_KEY_SIZE_MAX] = {kind};
+    size_t n = EDN_MIN(value.n, (size_t)EDN_TERM_SIZE_MAX);
+
+    memcpy(key + 1, value.p, n);
+    edn_builder_term(b, edn_bytes_of(key, n + 1), 0);
+}
+
+void edn_builder_tag(edn_builder *b, edn_bytes tag)
+{
+    uint8_t folded[EDN_TERM_SIZE_MAX];
+    size_t n = edn_term_fold(tag, folded, sizeof folded);
+
+    edn_builder_text(b, tag, false);
+    if (n)
+        edn_builder_mark(b, EDN_TERM_TAG, edn_bytes_of(folded, n));
+}
+
+/* ---- writing it out ---------------------------------------------------------------------------------------------- */
+
+/* A term as it is sorted: eight bytes of its key decide nearly always. */
+typedef struct sorted {
+    uint64_t head;
+    edn_bytes key;
+    const term *t;
+} sorted;
+
+static int sorted_compare(const void *a, const void *b)
+{
+    const sorted *x = a, *y = b;
+
+    return x->head != y->head ? (x->head < y->head ? -1 : 1) : key_compare(x->key, y->key);
+}
+
+static sorted *terms_sorted(const edn_builder *b)
+{
+    sorted *s = malloc(((size_t)b->terms_n + 1) * sizeof *s);
+
+    for (uint32_t i = 0; s && i < b->terms_n; i++) {
+        s[i] = (sorted){0, term_key(b, &b->terms[i]), &b->terms[i]};
+        for (size_t k = 0; k < 8; k++)
+            s[i].head = s[i].head << 8 | (k < s[i].key.n ? s[i].key.p[k] : 0);
+    }
+    if (s)
+        qsort(s, b->terms_n, sizeof *s, sorted_compare);
+    return s;
+}
+
+typedef struct placed {
+    edn_segment_doc doc;
+    uint32_t was;
+} placed;
+
+static int placed_compare(const void *a, const void *b)
+{
+    return doc_compare(&((const placed *)a)->doc, &((const placed *)b)->doc);
+}
+
+/* Sorts the documents; *place[i] is where document i went, NULL when they were in order. */
+static edn_status docs_sort(edn_builder *b, uint32_t **place)
+{
+    uint32_t n = b->docs_n, rising = 1;
+    placed *p;
+
+    *place = NULL;
+    while (rising < n && doc_compare(&b->docs[rising - 1], &b->docs[rising]) < 0)
+        rising++;
+    if (rising >= n)
+        return EDN_OK;
+    if (!(p = malloc(n * sizeof *p)))
+        return EDN_E_NOMEM;
+    if (!(*place = malloc(n * sizeof **place))) {
+        free(p);
+        return EDN_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        p[i] = (placed){b->docs[i], i};
+    qsort(p, n, sizeof *p, placed_compare);
+    for (uint32_t i = 0; i < n; i++) {
+        b->docs[i] = p[i].doc;
+        (*place)[p[i].was] = i;
+    }
+    free(p);
+    return EDN_OK;
+}
+
+static edn_status term_read(const edn_builder *b, const term *t, const uint32_t *place, postings *l)
+{
+    slices_in docs = slices_read(b, &t->docs), positions = docs;
+    bool has_positions = t->positions.end != 0;
+    uint32_t doc = 0;
+
+    postings_reset(l);
+    if (!postings_room(l, t->df) || !postings_positions_room(l, has_positions ? t->positions_n : 0))
+        return EDN_E_NOMEM;
+    if (has_positions)
+        positions = slices_read(b, &t->positions);
+    for (uint32_t i = 0; i < t->df; i++) {
+        uint32_t head = slices_get(&docs), position = 0, count = head & 1 ? 1 : slices_get(&docs);
+        doc += head >> 1;
+        l->docs[l->n] = place ? place[doc] : doc;
+        l->counts[l->n++] = count;
+        for (uint32_t k = 0; has_positions && k < count; k++)
+            l->positions[l->positions_n++] = position += slices_get(&positions);
+    }
+    return EDN_OK;
+}
+
+static edn_status terms_write(edn_builder *b, writer *w, const uint32_t *place)
+{
+    sorted *s = terms_sorted(b);
+    postings list = {0}, spare = {0};
+    edn_status st = s ? EDN_OK : EDN_E_NOMEM;
+
+    for (uint32_t i = 0; st == EDN_OK && i < b->terms_n; i++) {
+        if ((st = term_read(b, s[i].t, place, &list)) != EDN_OK)
+            break;
+        if (place && !postings_sort(&list, s[i].t->positions.end != 0, &spare))
+            st = EDN_E_NOMEM;
+        else
+            st = writer_term(w, s[i].key, &list);
+    }
+    postings_dispose(&list);
+    postings_dispose(&spare);
+    free(s);
+    return st;
+}
+
+edn_status edn_builder_finish(edn_builder *b, edn_segment_out_fn *out, void *ctx, uint64_t *size)
+{
+    uint32_t *place = NULL;
+    writer *w = NULL;
+    edn_status st;
+
+    *size = 0;
+    EDN_ASSERT(!b->finished);
+    b->finished = true;
+    for (uint32_t i = 0; b->st == EDN_OK && i < b->terms_n; i++)
+        if (b->terms[i].doc != DOC_NONE)
+            (void)term_flush(b, &b->terms[i], &b->terms[i].flushed); /* a failure is in b->st */
+    if ((st = b->st) != EDN_OK || (st = docs_sort(b, &place)) != EDN_OK ||
+        (st = docs_check_distinct(b->docs, b->docs_n)) != EDN_OK ||
+        (st = writer_new(b->docs, b->docs_n, b->positions, out, ctx, &w)) != EDN_OK ||
+        (st = terms_write(b, w, place)) != EDN_OK)
+        goto out;
+    st = writer_end(w, size);
+out:
+    writer_free(w);
+    free(place);
+    return st;
+}

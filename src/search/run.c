@@ -1,0 +1,445 @@
+/* Running a plan over one part: iterators that go to candidates, bounds that say where to look no further, and the
+ * exact answer for one document. */
+#include "index_priv.h"
+
+#include <stdlib.h>
+
+/* ---- scores ------------------------------------------------------------------------------------------------------ */
+
+static double score_of(const edn_index *x, size_t part, double weight, uint32_t times, uint32_t doc)
+{
+    double length = x->parts[part].s->lengths[doc];
+
+    return weight * times / (times + (0.3 + 0.9 / x->mean * length));
+}
+
+/* The same for an impact. */
+static double score_of_impact(const index_part *part, double weight, float impact)
+{
+    double y = (double)impact * part->stretch;
+
+    return 1.00001 * weight * y / (y + 1.2);
+}
+
+/* ---- opening and leaving ----------------------------------------------------------------------------------------- */
+
+static uint64_t cost_of(const plan *p)
+{
+    switch (p->kind) {
+    case EDN_QUERY_TERM:
+        return p->cursor_open ? p->c.ref.df : 0;
+    case EDN_QUERY_PREFIX:
+        return p->prefix->df;
+    case EDN_QUERY_DATE:
+        return p->hi - p->lo;
+    default:
+        return UINT32_MAX;
+    }
+}
+
+/* The cheapest kid first. */
+static void kids_order(plan *p)
+{
+    for (size_t i = 0; i < p->kids_n; i++) {
+        size_t at = i;
+        for (; at > 0 && p->by_cost[at - 1]->cost > p->kids[i]->cost; at--)
+            p->by_cost[at] = p->by_cost[at - 1];
+        p->by_cost[at] = p->kids[i];
+    }
+}
+
+static edn_status kids_open(edn_index *x, plan *p, size_t part)
+{
+    edn_status st = EDN_OK;
+    uint64_t sum = 0;
+
+    for (size_t i = 0; st == EDN_OK && i < p->kids_n; i++) {
+        st = plan_open(x, p->kids[i], part);
+        sum += p->kids[i]->cost;
+    }
+    kids_order(p);
+    p->cost = p->kind == EDN_QUERY_OR ? sum : p->kind == EDN_QUERY_NOT ? UINT32_MAX : p->by_cost[0]->cost;
+    return st;
+}
+
+edn_status plan_open(edn_index *x, plan *p, size_t part)
+{
+    edn_segment *s = x->parts[part].s;
+    edn_status st = EDN_OK;
+
+    p->doc = 0;
+    p->started = false;
+    p->score = 0;
+    switch (p->kind) {
+    case EDN_QUERY_TERM:
+        if (p->refs[part].df) {
+            st = cursor_init(&p->c, s, &p->refs[part], p->counted);
+            p->cursor_open = true;
+        }
+        break;
+    case EDN_QUERY_PREFIX:
+        p->prefix = &p->prefixes[part];
+        break;
+    case EDN_QUERY_DATE:
+        st = segment_dates_range(s, p->from, p->to, &p->lo, &p->hi);
+        break;
+    case EDN_QUERY_ALL:
+        break;
+    default:
+        return kids_open(x, p, part);
+    }
+    p->cost = cost_of(p);
+    return st;
+}
+
+void plan_leave(plan *p)
+{
+    for (size_t i = 0; i < p->kids_n; i++)
+        plan_leave(p->kids[i]);
+    if (p->cursor_open)
+        cursor_dispose(&p->c);
+    p->cursor_open = false;
+}
+
+/* ---- advancing --------------------------------------------------------------------------------------------------- */
+
+static edn_status term_advance(plan *p, uint32_t target)
+{
+    edn_status st;
+
+    if (!p->cursor_open) {
+        p->doc = DOC_NONE;
+        return EDN_OK;
+    }
+    st = cursor_seek(&p->c, target);
+    p->doc = p->c.doc;
+    return st;
+}
+
+static void prefix_advance(plan *p, uint32_t target, uint32_t docs)
+{
+    uint32_t i = target / 64;
+    uint64_t bits = p->prefix->there[i] & ~0ull << target % 64;
+
+    while (!bits && i < docs / 64)
+        bits = p->prefix->there[++i];
+    p->doc = bits ? 64 * i + (uint32_t)__builtin_ctzll(bits) : DOC_NONE;
+}
+
+static edn_status all_advance(edn_index *x, plan *p, size_t part, uint32_t target)
+{
+    edn_status st;
+
+    for (size_t i = 0; i < p->kids_n;) {
+        plan *kid = p->by_cost[i];
+        if ((st = plan_advance(x, kid, part, target)) != EDN_OK)
+            return st;
+        if (kid->doc == DOC_NONE) {
+            p->doc = DOC_NONE;
+            return EDN_OK;
+        }
+        i = kid->doc > target ? 0 : i + 1;
+        target = kid->doc;
+    }
+    p->doc = target;
+    return EDN_OK;
+}
+
+static edn_status any_advance(edn_index *x, plan *p, size_t part, uint32_t target)
+{
+    uint32_t least = DOC_NONE;
+    edn_status st;
+
+    for (size_t i = 0; i < p->kids_n; i++) {
+        if ((st = plan_advance(x, p->kids[i], part, target)) != EDN_OK)
+            return st;
+        least = EDN_MIN(least, p->kids[i]->doc);
+    }
+    p->doc = least;
+    return EDN_OK;
+}
+
+edn_status plan_advance(edn_index *x, plan *p, size_t part, uint32_t target)
+{
+    uint32_t docs = x->parts[part].s->docs;
+
+    if (p->started && p->doc >= target)
+        return EDN_OK;
+    p->started = true;
+    if (target >= docs) {
+        p->doc = DOC_NONE;
+        return EDN_OK;
+    }
+    switch (p->kind) {
+    case EDN_QUERY_TERM:
+        return term_advance(p, target);
+    case EDN_QUERY_PREFIX:
+        prefix_advance(p, target, docs);
+        return EDN_OK;
+    case EDN_QUERY_DATE:
+        p->doc = EDN_MAX(target, p->lo);
+        if (p->doc >= p->hi)
+            p->doc = DOC_NONE;
+        return EDN_OK;
+    case EDN_QUERY_OR:
+        return any_advance(x, p, part, target);
+    case EDN_QUERY_AND:
+    case EDN_QUERY_PHRASE:
+        return all_advance(x, p, part, target);
+    default: /* all, and all that is not something */
+        p->doc = target;
+        return EDN_OK;
+    }
+}
+
+/* ---- phrases ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t kid_times(const plan *kid, uint32_t doc)
+{
+    return kid->kind == EDN_QUERY_PREFIX ? kid->prefix->counts[doc] : cursor_count(&kid->c);
+}
+
+static int u32_compare(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The positions of an item in the current document, rising. */
+static edn_status kid_positions(plan *kid, uint32_t doc, const uint32_t **v, uint32_t *n)
+{
+    const prefix_docs *u = kid->prefix;
+    edn_status st;
+
+    if (kid->kind == EDN_QUERY_TERM) {
+        if ((st = cursor_positions(&kid->c)) != EDN_OK)
+            return st;
+        *v = kid->c.positions;
+        *n = cursor_count(&kid->c);
+        return EDN_OK;
+    }
+    *n = u->from[doc + 1] - u->from[doc];
+    qsort(u->positions + u->from[doc], *n, sizeof *u->positions, u32_compare);
+    *v = u->positions + u->from[doc];
+    return EDN_OK;
+}
+
+/* Keeps those of p->found[0..n) that the item has too, `offset` behind. */
+static size_t found_keep(plan *p, size_t n, const uint32_t *v, uint32_t v_n, uint32_t offset)
+{
+    size_t kept = 0;
+    uint32_t at = 0;
+
+    for (size_t i = 0; i < n && at < v_n; i++) {
+        uint64_t want = (uint64_t)p->found[i] + offset;
+        while (at < v_n && v[at] < want)
+            at++;
+        if (at < v_n && v[at] == want)
+            p->found[kept++] = p->found[i];
+    }
+    return kept;
+}
+
+/* The rarest item first: where it stands, less its offset, is where the phrase may begin. */
+static edn_status found_begin(plan *p, size_t first, size_t *n)
+{
+    const uint32_t *v;
+    uint32_t v_n;
+    edn_status st = kid_positions(p->kids[first], p->doc, &v, &v_n);
+
+    *n = 0;
+    if (st != EDN_OK)
+        return st;
+    if (v_n > p->found_cap) {
+        uint32_t *more = realloc(p->found, ((size_t)v_n + 64) * sizeof *more);
+        if (!more)
+            return EDN_E_NOMEM;
+        p->found = more;
+        p->found_cap = (size_t)v_n + 64;
+    }
+    for (uint32_t i = 0; i < v_n; i++)
+        if (v[i] >= p->offsets[first] && (*n == 0 || p->found[*n - 1] != v[i] - p->offsets[first]))
+            p->found[(*n)++] = v[i] - p->offsets[first];
+    return EDN_OK;
+}
+
+static edn_status phrase_count(plan *p)
+{
+    size_t first = 0, n;
+    edn_status st;
+
+    for (size_t i = 1; i < p->kids_n; i++)
+        if (kid_times(p->kids[i], p->doc) < kid_times(p->kids[first], p->doc))
+            first = i;
+    st = found_begin(p, first, &n);
+    for (size_t i = 0; st == EDN_OK && n && i < p->kids_n; i++) {
+        const uint32_t *v;
+        uint32_t v_n;
+        if (i == first)
+            continue;
+        if ((st = kid_positions(p->kids[i], p->doc, &v, &v_n)) == EDN_OK)
+            n = found_keep(p, n, v, v_n, p->offsets[i]);
+    }
+    p->times = st == EDN_OK ? (uint32_t)n : 0;
+    return st;
+}
+
+/* Without positions, the caller's look at the text decides. */
+static edn_status phrase_ask(edn_index *x, plan *p, size_t part)
+{
+    edn_segment_doc doc;
+    edn_status st;
+
+    p->times = 1;
+    if (!x->phrase) {
+        x->exact = false;
+        return EDN_OK;
+    }
+    if ((st = edn_segment_doc_at(x->parts[part].s, p->doc, &doc)) != EDN_OK)
+        return st;
+    return x->phrase(x->phrase_ctx, &doc.entry, p->query, &p->times);
+}
+
+/* ---- settling ---------------------------------------------------------------------------------------------------- */
+
+static edn_status all_settle(edn_index *x, plan *p, size_t part, bool *matches)
+{
+    edn_status st;
+
+    *matches = true;
+    for (size_t i = 0; i < p->kids_n; i++) {
+        if ((st = plan_settle(x, p->kids[i], part, matches)) != EDN_OK || !*matches)
+            return st;
+        p->score += p->kids[i]->score;
+    }
+    return EDN_OK;
+}
+
+static edn_status any_settle(edn_index *x, plan *p, size_t part, bool *matches)
+{
+    edn_status st;
+
+    *matches = false;
+    for (size_t i = 0; i < p->kids_n; i++) {
+        bool kid_matches;
+        if (p->kids[i]->doc != p->doc)
+            continue;
+        if ((st = plan_settle(x, p->kids[i], part, &kid_matches)) != EDN_OK)
+            return st;
+        *matches = *matches || kid_matches;
+        if (kid_matches)
+            p->score += p->kids[i]->score;
+    }
+    return EDN_OK;
+}
+
+static edn_status not_settle(edn_index *x, plan *p, size_t part, bool *matches)
+{
+    plan *kid = p->kids[0];
+    bool kid_matches = false;
+    edn_status st = plan_advance(x, kid, part, p->doc);
+
+    if (st == EDN_OK && kid->doc == p->doc)
+        st = plan_settle(x, kid, part, &kid_matches);
+    *matches = !kid_matches;
+    return st;
+}
+
+edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches)
+{
+    edn_status st;
+
+    *matches = true;
+    p->score = 0;
+    switch (p->kind) {
+    case EDN_QUERY_AND:
+        return all_settle(x, p, part, matches);
+    case EDN_QUERY_OR:
+        return any_settle(x, p, part, matches);
+    case EDN_QUERY_NOT:
+        return not_settle(x, p, part, matches);
+    case EDN_QUERY_TERM:
+        p->times = p->counted ? cursor_count(&p->c) : 1;
+        break;
+    case EDN_QUERY_PREFIX:
+        p->times = p->counted ? p->prefix->counts[p->doc] : 1;
+        break;
+    case EDN_QUERY_PHRASE:
+        st = x->parts[part].s->positions ? phrase_count(p) : phrase_ask(x, p, part);
+        *matches = p->times != 0;
+        if (st != EDN_OK || !*matches)
+            return st;
+        break;
+    default:
+        return EDN_OK;
+    }
+    if (p->scored)
+        p->score = score_of(x, part, p->weight, p->times, p->doc);
+    return EDN_OK;
+}
+
+/* ---- bounds ------------------------------------------------------------------------------------------------------ */
+
+/* What a document of [from, *until] may have at most of a phrase: of each item in it, as much as it has of the rarest. */
+static double phrase_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until)
+{
+    float least = 1e30f;
+
+    for (size_t i = 0; i < p->kids_n; i++) {
+        uint32_t kid_until = DOC_NONE - 1;
+        float impact = 1e30f;
+        if (p->kids[i]->kind == EDN_QUERY_TERM && p->kids[i]->cursor_open)
+            impact = cursor_impact(&p->kids[i]->c, from, &kid_until);
+        least = EDN_MIN(least, impact);
+        *until = EDN_MIN(*until, kid_until);
+    }
+    return score_of_impact(&x->parts[part], p->weight, least);
+}
+
+double plan_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until)
+{
+    double sum = 0;
+
+    *until = DOC_NONE - 1;
+    if (!p->scored)
+        return 0;
+    if (p->kind == EDN_QUERY_TERM)
+        return p->cursor_open ? score_of_impact(&x->parts[part], p->weight, cursor_impact(&p->c, from, until)) : 0;
+    if (p->kind == EDN_QUERY_PREFIX)
+        return p->weight;
+    if (p->kind == EDN_QUERY_PHRASE)
+        return phrase_bound(x, p, part, from, until);
+    for (size_t i = 0; i < p->kids_n; i++) {
+        uint32_t kid_until;
+        sum += plan_bound(x, p->kids[i], part, from, &kid_until);
+        *until = EDN_MIN(*until, kid_until);
+    }
+    return sum;
+}
+
+double plan_upper(const edn_index *x, const plan *p, size_t part)
+{
+    uint32_t least = UINT32_MAX;
+    double sum = 0;
+
+    if (!p->scored)
+        return 0;
+    switch (p->kind) {
+    case EDN_QUERY_TERM:
+        return score_of(x, part, p->weight, cursor_count(&p->c), p->doc);
+    case EDN_QUERY_PREFIX:
+        return score_of(x, part, p->weight, p->prefix->counts[p->doc], p->doc);
+    case EDN_QUERY_PHRASE:
+        if (!x->parts[part].s->positions)
+            return p->weight;
+        for (size_t i = 0; i < p->kids_n; i++)
+            least = EDN_MIN(least, kid_times(p->kids[i], p->doc));
+        return score_of(x, part, p->weight, least, p->doc);
+    default:
+        for (size_t i = 0; i < p->kids_n; i++)
+            if (p->kind == EDN_QUERY_AND || p->kids[i]->doc == p->doc)
+                sum += plan_upper(x, p->kids[i], part);
+        return sum;
+    }
+}
