@@ -215,7 +215,8 @@ static edn_status kids_make(edn_index *x, edn_arena *a, plan *p, const edn_query
         if (st != EDN_OK)
             break;
         p->exact = p->exact && p->kids[p->kids_n]->exact;
-        any = any || p->kids[p->kids_n++]->scored;
+        any = any || p->kids[p->kids_n]->scored;
+        p->kids_n++;
     }
     p->scored = any;
     return st == EDN_OK && p->kids_n == 0 ? EDN_E_INVALID : st;

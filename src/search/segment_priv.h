@@ -8,7 +8,7 @@
 #define SEGMENT_MAGIC "EDNx"
 #define SEGMENT_VERSION 1u
 #define SEGMENT_POSITIONS 1u /* a flag */
-#define FOOTER_SIZE 60u
+#define FOOTER_SIZE 56u
 #define LEAF_TERMS 128u /* terms of a leaf of the dictionary */
 #define LEAF_SIZE_MAX (LEAF_TERMS * (EDN_KEY_SIZE_MAX + 24u))
 #define DOC_NONE UINT32_MAX

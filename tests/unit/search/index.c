@@ -1,0 +1,742 @@
+/* The index against a scan that knows nothing of segments: random diaries, cuts into segments, masks, merges, queries. */
+#include "../check.h"
+
+#include <math.h>
+
+#include "search/index.h"
+#include "segments.h"
+
+/* ---- the naive diary --------------------------------------------------------------------------------------------- */
+
+#define DOCS_MAX 700
+#define SEGS_MAX 9
+
+typedef struct token {
+    char key[24];
+    uint32_t at;
+} token;
+
+typedef struct entry {
+    edn_segment_doc doc;
+    char title[64], text[8192], tag[24];
+    token *tokens; /* one for each place of each term */
+    size_t n, cap;
+    bool dead;
+} entry;
+
+typedef struct diary {
+    entry e[DOCS_MAX];
+    size_t n;
+    check_rng rng;
+} diary;
+
+static void word_make(check_rng *r, char out[16])
+{
+    /* Few common words, many rare ones, and beginnings that they share. */
+    uint64_t x = check_below(r, 1000), i = x < 500   ? check_below(r, 6)
+                                           : x < 850 ? check_below(r, 60)
+                                                     : check_below(r, 3000);
+
+    snprintf(out, 16, "%c%c%u", (char)('a' + i % 5), (char)('a' + i / 5 % 3), (unsigned)i);
+}
+
+static void entry_token(entry *e, edn_bytes key, uint32_t at)
+{
+    if (e->n == e->cap) {
+        e->cap = 2 * e->cap + 64;
+        e->tokens = realloc(e->tokens, e->cap * sizeof *e->tokens);
+        assert_non_null(e->tokens);
+    }
+    assert_true(key.n < sizeof e->tokens->key);
+    memset(&e->tokens[e->n], 0, sizeof *e->tokens);
+    memcpy(e->tokens[e->n].key, key.p, key.n);
+    e->tokens[e->n++].at = at;
+}
+
+/* What the contracts of edn_builder_text and _tag promise, without the builder. */
+static uint32_t entry_words(entry *e, const char *text, uint32_t base, bool title)
+{
+    edn_words w;
+    edn_word word;
+    uint32_t last = 0;
+
+    edn_words_init(&w, edn_bytes_str(text));
+    while (edn_words_next(&w, &word)) {
+        uint8_t key[EDN_KEY_SIZE_MAX] = {EDN_TERM_TITLE};
+        memcpy(key + 1, word.term.p, word.term.n);
+        entry_token(e, word.term, base + word.position);
+        if (title)
+            entry_token(e, edn_bytes_of(key, word.term.n + 1), word.position);
+        e->doc.length += !(word.flags & EDN_WORD_ALSO);
+        last = word.position;
+    }
+    return base + last + 9;
+}
+
+static void entry_make(diary *d, entry *e)
+{
+    check_rng *r = &d->rng;
+    size_t words = check_below(r, 20) ? check_below(r, 60) : check_below(r, 900), n = 0;
+    uint32_t next;
+    char word[16], key[32];
+
+    memset(e, 0, sizeof *e);
+    for (size_t i = 0; i < sizeof e->doc.entry.b; i++)
+        e->doc.entry.b[i] = (uint8_t)check_below(r, 256);
+    e->doc.date = check_below(r, 30)
+                      ? (uint32_t)(20180101 + check_below(r, 4) * 10000 + check_below(r, 12) * 100 + check_below(r, 28))
+                      : 0;
+    for (size_t i = 0; i < words; i++) {
+        word_make(r, word);
+        n += (size_t)snprintf(e->text + n, sizeof e->text - n, "%s ", word);
+    }
+    word_make(r, word);
+    snprintf(e->title, sizeof e->title, "%s title", word);
+    snprintf(e->tag, sizeof e->tag, "tag%u", (unsigned)check_below(r, 4));
+    next = entry_words(e, e->title, 0, true);
+    next = entry_words(e, e->text, next, false);
+    entry_words(e, e->tag, next, false);
+    snprintf(key, sizeof key, "\x02%s", e->tag);
+    entry_token(e, edn_bytes_str(key), 0);
+}
+
+static diary *diary_new(uint64_t seed, size_t n)
+{
+    diary *d = calloc(1, sizeof *d);
+
+    assert_non_null(d);
+    d->rng.s = seed;
+    d->n = n;
+    for (size_t i = 0; i < n; i++)
+        entry_make(d, &d->e[i]);
+    return d;
+}
+
+static void diary_free(diary *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        free(d->e[i].tokens);
+    free(d);
+}
+
+/* ---- scanning ---------------------------------------------------------------------------------------------------- */
+
+static bool key_fits(const token *t, edn_bytes term, bool prefix)
+{
+    size_t n = strlen(t->key);
+
+    return n >= term.n && (prefix || n == term.n) && memcmp(t->key, term.p, term.n) == 0;
+}
+
+static uint32_t times_of(const entry *e, edn_bytes term, bool prefix)
+{
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < e->n; i++)
+        n += key_fits(&e->tokens[i], term, prefix);
+    return n;
+}
+
+static bool stands_at(const entry *e, const edn_query_item *item, uint32_t at)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (e->tokens[i].at == at && key_fits(&e->tokens[i], item->term, item->prefix))
+            return true;
+    return false;
+}
+
+static uint32_t times_phrase(const entry *e, const edn_query *q)
+{
+    bool begins[1200] = {false};
+    uint32_t n = 0;
+
+    for (size_t i = 0; i < e->n; i++)
+        if (e->tokens[i].at < EDN_COUNT(begins) && key_fits(&e->tokens[i], q->items[0].term, q->items[0].prefix))
+            begins[e->tokens[i].at] = true;
+    for (uint32_t at = 0; at < EDN_COUNT(begins); at++) {
+        bool all = begins[at];
+        for (size_t i = 1; all && i < q->items_n; i++)
+            all = stands_at(e, &q->items[i], at + q->items[i].offset);
+        n += all;
+    }
+    return n;
+}
+
+typedef struct stats {
+    double docs, mean;
+} stats;
+
+static double naive_weight(const diary *d, const stats *s, edn_bytes term, bool prefix)
+{
+    double df = 0;
+
+    if (term.p[0] >= 2 && term.p[0] < 0x20)
+        return 0;
+    for (size_t i = 0; i < d->n; i++)
+        df += !d->e[i].dead && times_of(&d->e[i], term, prefix);
+    return 2.2 * log(1 + (s->docs - df + 0.5) / (df + 0.5));
+}
+
+/* Weights are the same for every entry: they are put down once, in `text_of` order of the leaves. */
+typedef struct weights {
+    double v[64];
+    size_t n;
+} weights;
+
+static void weigh(const diary *d, const stats *s, const edn_query *q, weights *w)
+{
+    double sum = 0;
+
+    switch (q->kind) {
+    case EDN_QUERY_TERM:
+    case EDN_QUERY_PREFIX:
+        w->v[w->n++] = naive_weight(d, s, q->term, q->kind == EDN_QUERY_PREFIX);
+        break;
+    case EDN_QUERY_PHRASE:
+        for (size_t i = 0; i < q->items_n; i++)
+            sum += naive_weight(d, s, q->items[i].term, q->items[i].prefix);
+        w->v[w->n++] = sum;
+        break;
+    default:
+        for (const edn_query *kid = q->child; kid; kid = kid->next)
+            weigh(d, s, kid, w);
+    }
+}
+
+static double bm25(const stats *s, const entry *e, double weight, uint32_t times)
+{
+    return weight == 0 ? 0 : weight * times / (times + (0.3 + 0.9 / s->mean * e->doc.length));
+}
+
+static bool scan(const stats *s, const entry *e, const edn_query *q, const weights *w, size_t *leaf, double *score)
+{
+    bool any = q->kind != EDN_QUERY_OR;
+    uint32_t times;
+
+    *score = 0;
+    switch (q->kind) {
+    case EDN_QUERY_ALL:
+        return true;
+    case EDN_QUERY_DATE:
+        return e->doc.date && e->doc.date >= q->from && (!q->to || e->doc.date <= q->to);
+    case EDN_QUERY_TERM:
+    case EDN_QUERY_PREFIX:
+    case EDN_QUERY_PHRASE:
+        times = q->kind == EDN_QUERY_PHRASE ? times_phrase(e, q) : times_of(e, q->term, q->kind == EDN_QUERY_PREFIX);
+        *score = bm25(s, e, w->v[(*leaf)++], times);
+        return times != 0;
+    case EDN_QUERY_NOT:
+        any = !scan(s, e, q->child, w, leaf, score);
+        *score = 0;
+        return any;
+    default:
+        for (const edn_query *kid = q->child; kid; kid = kid->next) {
+            double one;
+            bool fits = scan(s, e, kid, w, leaf, &one);
+            any = q->kind == EDN_QUERY_OR ? any || fits : any && fits;
+            *score += fits ? one : 0;
+        }
+        return any;
+    }
+}
+
+typedef struct found {
+    const entry *e;
+    double score;
+} found;
+
+static int found_compare(const void *a, const void *b)
+{
+    const found *x = a, *y = b;
+
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    if (x->e->doc.date != y->e->doc.date)
+        return x->e->doc.date > y->e->doc.date ? -1 : 1;
+    return memcmp(y->e->doc.entry.b, x->e->doc.entry.b, 16);
+}
+
+static size_t naive_search(const diary *d, const edn_query *q, bool ranked, found *out)
+{
+    stats s = {0, 0};
+    weights w = {.n = 0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++)
+        if (!d->e[i].dead) {
+            s.docs++;
+            s.mean += d->e[i].doc.length;
+        }
+    s.mean = s.docs > 0 && s.mean > 0 ? s.mean / s.docs : 1;
+    weigh(d, &s, q, &w);
+    for (size_t i = 0; i < d->n; i++) {
+        size_t leaf = 0;
+        out[n].e = &d->e[i];
+        if (!d->e[i].dead && scan(&s, &d->e[i], q, &w, &leaf, &out[n].score)) {
+            out[n].score = ranked ? out[n].score : 0;
+            n++;
+        }
+    }
+    qsort(out, n, sizeof *out, found_compare);
+    return n;
+}
+
+/* ---- the index over a diary -------------------------------------------------------------------------------------- */
+
+typedef struct made {
+    seg segs[SEGS_MAX];
+    uint8_t dead[SEGS_MAX][DOCS_MAX / 8 + 1];
+    edn_segment_part parts[SEGS_MAX];
+    size_t n;
+    edn_pages *pages;
+    edn_index *x;
+} made;
+
+static void add_entry(edn_builder *b, const entry *e)
+{
+    edn_builder_doc(b, &e->doc);
+    edn_builder_text(b, edn_bytes_str(e->title), true);
+    edn_builder_text(b, edn_bytes_str(e->text), false);
+    edn_builder_tag(b, edn_bytes_str(e->tag));
+}
+
+static void made_segment(made *m, edn_builder *b)
+{
+    seg *g = &m->segs[m->n];
+    uint64_t size;
+
+    *g = SEG_INIT;
+    CHECK_OK(edn_builder_finish(b, seg_out, &g->bytes, &size));
+    CHECK_INT(size, g->bytes.n);
+    edn_builder_free(b);
+    CHECK_OK(seg_open(g, m->pages));
+    CHECK_OK(edn_segment_check(g->s));
+    m->parts[m->n] = (edn_segment_part){g->s, m->dead[m->n]};
+    m->n++;
+}
+
+/* Entries dealt out to segments in turn, so that their dates interleave. */
+static void made_build(made *m, diary *d, size_t segments, unsigned flags)
+{
+    memset(m, 0, sizeof *m);
+    CHECK_OK(edn_pages_new(16 * EDN_PAGE_SIZE, &m->pages));
+    for (size_t k = 0; k < segments; k++) {
+        edn_builder *b;
+        CHECK_OK(edn_builder_new(flags, &b));
+        for (size_t i = 0; i < d->n; i++)
+            if (i % segments == k)
+                add_entry(b, &d->e[i]);
+        made_segment(m, b);
+    }
+}
+
+/* The masks as the diary has them now. */
+static void made_mask(made *m, const diary *d)
+{
+    memset(m->dead, 0, sizeof m->dead);
+    for (size_t k = 0; k < m->n; k++)
+        for (size_t i = 0; i < d->n; i++) {
+            uint32_t doc;
+            if (d->e[i].dead && edn_segment_find(m->segs[k].s, &d->e[i].doc.entry, d->e[i].doc.date, &doc) == EDN_OK)
+                m->dead[k][doc / 8] |= (uint8_t)(1u << doc % 8);
+        }
+    edn_index_free(m->x);
+    CHECK_OK(edn_index_new(m->parts, m->n, NULL, NULL, &m->x));
+}
+
+/* Segments [from, to) become one, without what is dead. */
+static void made_merge(made *m, size_t from, size_t to)
+{
+    seg whole = SEG_INIT;
+    uint64_t size;
+
+    CHECK_OK(edn_segment_merge(m->parts + from, to - from, 0, seg_out, &whole.bytes, &size));
+    CHECK_INT(size, whole.bytes.n);
+    edn_index_free(m->x);
+    m->x = NULL;
+    for (size_t k = from; k < to; k++)
+        seg_dispose(&m->segs[k]);
+    m->segs[from] = whole;
+    for (size_t k = to; k < m->n; k++)
+        m->segs[from + 1 + k - to] = m->segs[k];
+    m->n -= to - from - 1;
+    for (size_t k = 0; k < m->n; k++) { /* each is opened anew: it may have moved */
+        edn_segment_free(m->segs[k].s);
+        CHECK_OK(seg_open(&m->segs[k], m->pages));
+        m->parts[k] = (edn_segment_part){m->segs[k].s, m->dead[k]};
+    }
+    CHECK_OK(edn_segment_check(m->segs[from].s));
+}
+
+static void made_dispose(made *m)
+{
+    edn_index_free(m->x);
+    for (size_t k = 0; k < m->n; k++)
+        seg_dispose(&m->segs[k]);
+    edn_pages_free(m->pages);
+}
+
+/* ---- queries ----------------------------------------------------------------------------------------------------- */
+
+static edn_query *query_leaf(check_rng *r, edn_arena *a)
+{
+    edn_query *q = edn_arena_calloc(a, 1, sizeof *q);
+    char word[24] = "", *text;
+    uint64_t kind = check_below(r, 20);
+
+    word_make(r, word + (kind == 17));
+    if (kind == 17)
+        word[0] = EDN_TERM_TITLE;
+    if (kind == 18)
+        snprintf(word, sizeof word, "\x02tag%u", (unsigned)check_below(r, 5));
+    q->kind = EDN_QUERY_TERM;
+    if (kind == 19) {
+        q->kind = EDN_QUERY_DATE;
+        q->from = (uint32_t)(20180101 + check_below(r, 4) * 10000 + check_below(r, 12) * 100);
+        q->to = check_below(r, 3) ? q->from + 100 * (uint32_t)check_below(r, 120) / 100 * 100 : 0;
+        q->to = q->to && q->to / 100 % 100 <= 12 && q->to / 100 % 100 ? q->to : 0;
+    } else if (kind == 16) {
+        q->kind = EDN_QUERY_ALL;
+    } else if (kind >= 13 && kind < 16) {
+        q->kind = EDN_QUERY_PREFIX;
+        word[1 + check_below(r, 3)] = 0;
+    } else if (kind >= 9 && kind < 13) {
+        edn_query_item *items = edn_arena_calloc(a, 3, sizeof *items);
+        q->kind = EDN_QUERY_PHRASE;
+        q->items_n = 2 + check_below(r, 8) / 7;
+        for (size_t i = 0; i < q->items_n; i++) {
+            char item[24];
+            word_make(r, item);
+            items[i].prefix = i + 1 == q->items_n && check_below(r, 3) == 0;
+            if (items[i].prefix)
+                item[2] = 0;
+            items[i].offset = (uint32_t)i;
+            items[i].term = edn_bytes_str(edn_arena_str(a, edn_bytes_str(item)));
+        }
+        q->items = items;
+    }
+    text = edn_arena_str(a, edn_bytes_str(word));
+    q->term = edn_bytes_str(text);
+    return q;
+}
+
+static edn_query *query_make(check_rng *r, edn_arena *a, unsigned depth)
+{
+    edn_query *q = edn_arena_calloc(a, 1, sizeof *q);
+    uint64_t shape = check_below(r, depth ? 10 : 4);
+
+    if (shape < 4)
+        return query_leaf(r, a);
+    q->kind = shape < 8 ? EDN_QUERY_AND : shape < 9 ? EDN_QUERY_OR : EDN_QUERY_NOT;
+    for (size_t n = q->kind == EDN_QUERY_NOT ? 1 : 2 + check_below(r, 2); n; n--) {
+        edn_query *kid = query_make(r, a, depth - 1);
+        kid->next = q->child;
+        q->child = kid;
+    }
+    return q;
+}
+
+static void say_query(const edn_query *q)
+{
+    static const char *const names[] = {"ALL", "AND", "OR", "NOT", "TERM", "PREFIX", "PHRASE", "JOURNAL", "DATE"};
+
+    print_error("(%s %.*s", names[q->kind], (int)q->term.n, (const char *)q->term.p);
+    for (size_t i = 0; i < q->items_n; i++)
+        print_error(" %.*s%s", (int)q->items[i].term.n, (const char *)q->items[i].term.p,
+                    q->items[i].prefix ? "*" : "");
+    for (const edn_query *kid = q->child; kid; kid = kid->next)
+        say_query(kid);
+    print_error(")");
+}
+
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
+
+static edn_status month_add(void *ctx, uint32_t month, uint32_t hits)
+{
+    uint64_t *sum = ctx;
+
+    CHECK(sum[1] == 0 || month > sum[2]);
+    sum[0] += hits;
+    sum[1]++;
+    sum[2] = month;
+    return EDN_OK;
+}
+
+static void same_answer(const diary *d, made *m, const edn_query *q, size_t max)
+{
+    static found want[DOCS_MAX];
+    static edn_index_hit got[DOCS_MAX];
+
+    for (int order = EDN_INDEX_BY_RANK; order <= EDN_INDEX_BY_DATE; order++) {
+        size_t all = naive_search(d, q, order == EDN_INDEX_BY_RANK, want), n;
+        uint64_t count, sum[3] = {0};
+        bool same;
+        CHECK_OK(edn_index_search(m->x, q, (edn_index_order)order, max, got, &n));
+        CHECK_OK(edn_index_count(m->x, q, &count));
+        CHECK_OK(edn_index_months(m->x, q, month_add, sum));
+        CHECK(edn_index_exact(m->x));
+        same = count == all && sum[0] == all && n == EDN_MIN(all, max);
+        for (size_t i = 0; same && i < n; i++)
+            same = got[i].score == want[i].score && got[i].date == want[i].e->doc.date &&
+                   memcmp(got[i].entry.b, want[i].e->doc.entry.b, 16) == 0;
+        if (!same) {
+            say_query(q);
+            print_error("\n%zu segments, %zu entries, seed %llu: %llu hits, not %zu\n", m->n, d->n,
+                        (unsigned long long)check_seed(), (unsigned long long)count, all);
+            for (size_t i = 0; i < n && i < 8; i++)
+                print_error("  %.17g %u, not %.17g %u\n", got[i].score, got[i].date, want[i].score,
+                            want[i].e->doc.date);
+            fail();
+        }
+    }
+}
+
+static void ask(diary *d, made *m, size_t queries)
+{
+    for (size_t i = 0; i < queries; i++) {
+        edn_arena a = edn_arena_init(1 << 20);
+        same_answer(d, m, query_make(&d->rng, &a, 3), 1 + check_below(&d->rng, 25));
+        edn_arena_dispose(&a);
+    }
+}
+
+static void kill_some(diary *d)
+{
+    for (size_t i = 0; i < d->n; i++)
+        d->e[i].dead = d->e[i].dead || check_below(&d->rng, 9) == 0;
+}
+
+static void answers_as_a_scan_does_whatever_the_segments(void **state)
+{
+    (void)state;
+    for (uint64_t round = 0; round < 8; round++) {
+        size_t segments = 1 + round % 5;
+        diary *d = diary_new(check_seed() * 1000 + round, round == 7 ? DOCS_MAX : 10 + round * 20);
+        made m;
+        made_build(&m, d, segments, 0);
+        made_mask(&m, d);
+        ask(d, &m, 30);
+        kill_some(d);
+        made_mask(&m, d);
+        ask(d, &m, 30);
+        made_merge(&m, 0, EDN_MIN(m.n, (size_t)2));
+        made_mask(&m, d);
+        ask(d, &m, 30);
+        kill_some(d);
+        made_mask(&m, d);
+        made_merge(&m, 0, m.n);
+        made_mask(&m, d);
+        ask(d, &m, 30);
+        made_dispose(&m);
+        diary_free(d);
+    }
+}
+
+/* ---- words of the index ------------------------------------------------------------------------------------------ */
+
+typedef struct terms {
+    const diary *d;
+    char last[32];
+    size_t n;
+} terms;
+
+static edn_status term_check(void *ctx, edn_bytes term, uint32_t docs)
+{
+    terms *t = ctx;
+    uint32_t want = 0;
+
+    for (size_t i = 0; i < t->d->n; i++)
+        want += !t->d->e[i].dead && times_of(&t->d->e[i], term, false) != 0;
+    CHECK_INT(docs, want);
+    CHECK(t->n == 0 || strlen(t->last) != term.n || memcmp(t->last, term.p, term.n) != 0);
+    memset(t->last, 0, sizeof t->last);
+    memcpy(t->last, term.p, term.n);
+    t->n++;
+    return EDN_OK;
+}
+
+static void terms_of_all_segments_are_told_once_with_live_counts(void **state)
+{
+    (void)state;
+    diary *d = diary_new(check_seed() + 77, 80);
+    terms t = {.d = d};
+    made m;
+
+    made_build(&m, d, 4, 0);
+    kill_some(d);
+    made_mask(&m, d);
+    CHECK_OK(edn_index_terms(m.x, edn_bytes_str("b"), term_check, &t));
+    CHECK(t.n > 20);
+    t.n = 0;
+    CHECK_OK(edn_index_terms(m.x, edn_bytes_str("\x02"), term_check, &t));
+    CHECK_INT(t.n, 4);
+    made_dispose(&m);
+    diary_free(d);
+}
+
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned v[32][32];
+    size_t n = strlen(a), k = strlen(b);
+
+    for (size_t i = 0; i <= n; i++)
+        for (size_t j = 0; j <= k; j++) {
+            unsigned best = i == 0 ? (unsigned)j : j == 0 ? (unsigned)i : 99;
+            if (i && j) {
+                best = EDN_MIN(v[i - 1][j - 1] + (a[i - 1] != b[j - 1]), EDN_MIN(v[i - 1][j], v[i][j - 1]) + 1);
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                    best = EDN_MIN(best, v[i - 2][j - 2] + 1);
+            }
+            v[i][j] = best;
+        }
+    return v[n][k];
+}
+
+typedef struct near_words {
+    const char *word;
+    unsigned most;
+    size_t n;
+} near_words;
+
+static edn_status near_count(void *ctx, edn_bytes term, uint32_t docs)
+{
+    near_words *w = ctx;
+    char text[32] = "";
+
+    (void)docs;
+    memcpy(text, term.p, EDN_MIN(term.n, sizeof text - 1));
+    w->n += term.p[0] >= 0x20 && distance(w->word, text) <= w->most;
+    return EDN_OK;
+}
+
+static void guesses_are_all_the_terms_that_are_near(void **state)
+{
+    (void)state;
+    diary *d = diary_new(check_seed() + 99, 200);
+    static edn_index_guess got[4096];
+    made m;
+
+    made_build(&m, d, 3, 0);
+    made_mask(&m, d);
+    for (unsigned round = 0; round < 60; round++) {
+        char word[24];
+        size_t n, at;
+        near_words want;
+        word_make(&d->rng, word);
+        at = check_below(&d->rng, strlen(word));
+        word[at] = (char)('a' + check_below(&d->rng, 6));
+        want = (near_words){word, 1 + round % 2, 0};
+        CHECK_OK(edn_index_guess_terms(m.x, edn_bytes_str(word), want.most, EDN_COUNT(got), got, &n));
+        CHECK_OK(edn_index_terms(m.x, EDN_BYTES_EMPTY, near_count, &want));
+        CHECK_INT(n, want.n);
+        for (size_t i = 0; i < n; i++) {
+            char text[EDN_KEY_SIZE_MAX + 1] = "";
+            memcpy(text, got[i].term, got[i].size);
+            CHECK_INT(got[i].edits, distance(word, text));
+            CHECK(i == 0 ||
+                  got[i - 1].edits + (got[i - 1].term[0] != word[0]) <= got[i].edits + (got[i].term[0] != word[0]));
+        }
+    }
+    CHECK_INT(edn_index_edits(edn_bytes_str("äöü")), 0);
+    CHECK_INT(edn_index_edits(edn_bytes_str("äöüß")), 1);
+    CHECK_INT(edn_index_edits(edn_bytes_str("12345678")), 2);
+    made_dispose(&m);
+    diary_free(d);
+}
+
+static void similar_is_the_entry_that_shares_rare_words(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"walked along the quay with gannets", "walked to the office",
+                                        "gannets over the quay", "the office again", "walked home"};
+    made m = {.n = 0};
+    edn_builder *b;
+    edn_index_hit hits[4];
+    edn_segment_doc doc = {.date = 20240101};
+    size_t n;
+
+    CHECK_OK(edn_pages_new(0, &m.pages));
+    CHECK_OK(edn_builder_new(0, &b));
+    for (size_t i = 0; i < EDN_COUNT(texts); i++) {
+        doc.entry.b[0] = (uint8_t)i;
+        edn_builder_doc(b, &doc);
+        edn_builder_text(b, edn_bytes_str(texts[i]), false);
+    }
+    made_segment(&m, b);
+    CHECK_OK(edn_index_new(m.parts, 1, NULL, NULL, &m.x));
+    doc.entry.b[0] = 0;
+    CHECK_OK(edn_index_similar(m.x, edn_bytes_str(texts[0]), &doc.entry, 4, hits, &n));
+    CHECK_INT(n, 4);
+    CHECK_INT(hits[0].entry.b[0], 2);
+    CHECK_OK(edn_index_similar(m.x, edn_bytes_str("?"), &doc.entry, 4, hits, &n));
+    CHECK_INT(n, 0);
+    made_dispose(&m);
+}
+
+/* ---- without positions ------------------------------------------------------------------------------------------- */
+
+static edn_status ask_text(void *ctx, const edn_entry_id *id, const edn_query *phrase, uint32_t *times)
+{
+    diary *d = ctx;
+
+    for (size_t i = 0; i < d->n; i++)
+        if (memcmp(d->e[i].doc.entry.b, id->b, 16) == 0)
+            *times = times_phrase(&d->e[i], phrase);
+    return EDN_OK;
+}
+
+static void phrases_without_positions_ask_for_the_text(void **state)
+{
+    (void)state;
+    diary *d = diary_new(check_seed() + 5, 150);
+    edn_query_item items[] = {{edn_bytes_str("aa0"), 0, false}, {edn_bytes_str("ba1"), 1, false}};
+    edn_query q = {.kind = EDN_QUERY_PHRASE, .items = items, .items_n = 2};
+    uint64_t loose, n;
+    made m;
+
+    made_build(&m, d, 3, EDN_SEGMENT_NO_POSITIONS);
+    CHECK(!edn_segment_has_positions(m.segs[0].s));
+    made_mask(&m, d);
+    CHECK_OK(edn_index_count(m.x, &q, &loose));
+    CHECK(!edn_index_exact(m.x));
+    edn_index_free(m.x);
+    CHECK_OK(edn_index_new(m.parts, m.n, ask_text, d, &m.x));
+    CHECK_OK(edn_index_count(m.x, &q, &n));
+    CHECK(n < loose && n > 0);
+    same_answer(d, &m, &q, 20);
+    made_dispose(&m);
+    diary_free(d);
+}
+
+static void refuses_what_is_no_query_for_it(void **state)
+{
+    (void)state;
+    edn_query_item items[] = {{edn_bytes_str("a"), 0, false}, {edn_bytes_str("\x02t"), 1, false}};
+    edn_query journal = {.kind = EDN_QUERY_JOURNAL}, phrase = {.kind = EDN_QUERY_PHRASE, .items = items, .items_n = 2},
+              date = {.kind = EDN_QUERY_DATE, .from = 20241301}, none = {.kind = EDN_QUERY_AND};
+    edn_index_hit hits[1];
+    edn_index *x;
+    size_t n;
+
+    CHECK_OK(edn_index_new(NULL, 0, NULL, NULL, &x));
+    CHECK_INT(edn_index_docs(x), 0);
+    CHECK_STATUS(edn_index_search(x, &journal, EDN_INDEX_BY_RANK, 1, hits, &n), EDN_E_INVALID);
+    CHECK_STATUS(edn_index_search(x, &phrase, EDN_INDEX_BY_RANK, 1, hits, &n), EDN_E_INVALID);
+    CHECK_STATUS(edn_index_search(x, &date, EDN_INDEX_BY_RANK, 1, hits, &n), EDN_E_INVALID);
+    CHECK_STATUS(edn_index_search(x, &none, EDN_INDEX_BY_RANK, 1, hits, &n), EDN_E_INVALID);
+    CHECK_STATUS(edn_index_search(x, &date, EDN_INDEX_BY_RANK, EDN_INDEX_HITS_MAX + 1, hits, &n), EDN_E_LIMIT);
+    edn_index_free(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_as_a_scan_does_whatever_the_segments),
+        cmocka_unit_test(terms_of_all_segments_are_told_once_with_live_counts),
+        cmocka_unit_test(guesses_are_all_the_terms_that_are_near),
+        cmocka_unit_test(similar_is_the_entry_that_shares_rare_words),
+        cmocka_unit_test(phrases_without_positions_ask_for_the_text),
+        cmocka_unit_test(refuses_what_is_no_query_for_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
