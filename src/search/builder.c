@@ -275,8 +275,10 @@ void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
     uint32_t doc = b->docs_n - 1;
     term *t;
 
+    if (b->st != EDN_OK)
+        return;
     EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
-    if (b->st != EDN_OK || !(t = term_get(b, key)))
+    if (!(t = term_get(b, key)))
         return;
     if (t->doc != doc) {
         if (t->doc != DOC_NONE && !term_flush(b, t, &t->flushed))
@@ -331,9 +333,9 @@ void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
     edn_words w;
     edn_word word;
 
-    EDN_ASSERT(b->docs_n || b->st != EDN_OK);
     if (b->st != EDN_OK)
         return;
+    EDN_ASSERT(b->docs_n);
     edn_words_init(&w, text);
     while (edn_words_next(&w, &word)) {
         last = word.position;

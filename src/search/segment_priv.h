@@ -20,7 +20,8 @@ typedef enum stream_no { STREAM_DOCS, STREAM_TERMS, STREAM_LISTS, STREAM_POSITIO
 static inline bool key_is_mark(edn_bytes key) { return key.p[0] >= EDN_TERM_TAG && key.p[0] < 0x20; }
 static inline int key_compare(edn_bytes a, edn_bytes b)
 {
-    int c = memcmp(a.p, b.p, EDN_MIN(a.n, b.n));
+    size_t n = EDN_MIN(a.n, b.n);
+    int c = n ? memcmp(a.p, b.p, n) : 0;
 
     return c ? c : (a.n > b.n) - (a.n < b.n);
 }
