@@ -1,4 +1,5 @@
-/* What an index holds by way of words: all of them, those near a mistyped one, and those that tell most about a text. */
+/* What an index holds by way of words: all of them, those near a mistyped one, and those that tell most about a
+ * text. */
 #include "search/index.h"
 
 #include <stdlib.h>

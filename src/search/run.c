@@ -381,7 +381,8 @@ edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches)
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
-/* What a document of [from, *until] may have at most of a phrase: of each item in it, as much as it has of the rarest. */
+/* What a document of [from, *until] may have at most of a phrase: of each item in it, as much as it has of the
+ * rarest. */
 static double phrase_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until)
 {
     float least = 1e30f;

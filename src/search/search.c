@@ -224,7 +224,8 @@ static void running_dispose(running *r)
 
 typedef edn_status part_fn(edn_index *x, plan *p, size_t part, void *ctx);
 
-/* Opens the plan in each part that can have a hit, newest parts (the last ones) first: what they hold raises the bar. */
+/* Opens the plan in each part that can have a hit, newest parts (the last ones) first: what they hold raises the
+ * bar. */
 static edn_status parts_each(running *r, bool scored, part_fn *fn, void *ctx)
 {
     edn_status st = EDN_OK;

@@ -13,7 +13,8 @@
 #define LEAF_SIZE_MAX (LEAF_TERMS * (EDN_KEY_SIZE_MAX + 24u))
 #define DOC_NONE UINT32_MAX
 
-/* What a segment is made of. Each stream is cut into pages of its own; what is left of it at the end lies in the tail. */
+/* What a segment is made of. Each stream is cut into pages of its own; what is left of it at the end lies in the
+ * tail. */
 typedef enum stream_no { STREAM_DOCS, STREAM_TERMS, STREAM_LISTS, STREAM_POSITIONS, STREAM_COUNT } stream_no;
 
 /* Terms behind these have neither counts (a document has them or not) nor positions. */

@@ -1,9 +1,9 @@
 /* Writing a segment in one go, so that it never stands in memory as a whole.
  *
- * Four streams grow side by side: documents, terms, lists, positions. Each fills a page of its own; a full page goes out
- * as the next one of the segment, whichever stream it is of, and a byte of the map says which. What is left at the end,
- * the tail, is packed without regard to pages: the rests of the streams (each from a multiple of 16 on), the first term
- * of every leaf, the map, the footer. A small segment is all tail. */
+ * Four streams grow side by side: documents, terms, lists, positions. Each fills a page of its own; a full page goes
+ * out as the next one of the segment, whichever stream it is of, and a byte of the map says which. What is left at
+ * the end, the tail, is packed without regard to pages: the rests of the streams (each from a multiple of 16 on),
+ * the first term of every leaf, the map, the footer. A small segment is all tail. */
 #include "segment_priv.h"
 
 #include <stdlib.h>

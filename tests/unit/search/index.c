@@ -1,4 +1,5 @@
-/* The index against a scan that knows nothing of segments: random diaries, cuts into segments, masks, merges, queries. */
+/* The index against a scan that knows nothing of segments: random diaries, cuts into segments, masks, merges,
+ * queries. */
 #include "../check.h"
 
 #include <math.h>
