@@ -5,59 +5,126 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A random source that is stuck gives the same 32 bytes to every seal; ids, which are shorter, stay apart. */
+static void device_fill(void *ctx, void *p, size_t n)
+{
+    device *d = ctx;
+
+    if (d->stuck && n == 32)
+        memset(p, 0x5a, n);
+    else
+        sim_fill(&d->rng, p, n);
+}
+
 static edn_client_options options_of(device *d)
 {
     return (edn_client_options){.home = d->home,
                                 .clock = {sim_clock_ms, &d->clock},
-                                .random = {sim_fill, &d->rng},
+                                .random = {device_fill, d},
                                 .transport = &d->transport,
                                 .vfs = d->vfs};
 }
 
-static void keep_session(device *d)
+edn_device_id device_id(const device *d)
+{
+    edn_device_id id;
+    char hex[33];
+
+    edn_client_device_id(d->c, hex);
+    if (!edn_hex_decode(id.b, sizeof id.b, edn_bytes_str(hex)))
+        sim_stop("device", "id");
+    return id;
+}
+
+void device_keep_session(device *d)
 {
     if (edn_client_session_key(d->c, d->session) != EDN_OK)
         sim_stop("device", "session key");
 }
 
-/* A new installation, made while the weather is good: the first makes the account, the others join it. */
-void device_make(sim *s, unsigned index)
+static void prepare(sim *s, unsigned index)
 {
     device *d = &s->devices[index];
-    char name[48];
-    edn_client_options o;
-    edn_err err = {EDN_OK, ""};
-    edn_status st;
 
     *d = (device){.s = s, .index = index, .clock = {.world_ms = &s->now_ms}, .inflight = INFLIGHT_NONE};
     snprintf(d->vfs, sizeof d->vfs, "sim-d%u", index);
     snprintf(d->home, sizeof d->home, "/d%u", index);
-    snprintf(name, sizeof name, SIM_CANARY " device %u", index);
     snprintf(d->passphrase, sizeof d->passphrase, "%s", s->passphrase);
     d->replay = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-    d->disk = crashvfs_new(d->vfs);
-    crashvfs_watch(d->disk, check_disk, s);
     d->rng = sim_rng_of(s->o.seed, d->vfs);
     d->transport = (edn_transport){.ctx = d, .exchange = net_exchange};
     d->views = calloc(SIM_ENTRIES_MAX, sizeof *d->views);
     if (!d->views)
         sim_stop("memory", "device");
+}
+
+edn_status device_login(sim *s, unsigned index, edn_err *err)
+{
+    device *d = &s->devices[index];
+    char name[48];
+    edn_login_options login = {.server = SIM_ORIGIN,
+                               .name = SIM_NAME,
+                               .device_name = name,
+                               .strength = EDN_STRENGTH_FLOOR,
+                               .account_key = edn_bytes_str(s->account_key)};
+    edn_client_options o;
+    edn_status st;
+
+    snprintf(name, sizeof name, SIM_CANARY " device %u", index);
+    prepare(s, index);
+    d->disk = crashvfs_new(d->vfs);
+    crashvfs_watch(d->disk, check_disk, s);
     o = options_of(d);
-    if (index == 0) {
-        edn_init_options init = {
-            .server = SIM_ORIGIN, .name = SIM_NAME, .device_name = name, .strength = EDN_STRENGTH_FLOOR};
-        st = edn_client_init(&o, &init, edn_bytes_str(d->passphrase), s->account_key, &d->c, &err);
-    } else {
-        edn_login_options login = {.server = SIM_ORIGIN,
-                                   .name = SIM_NAME,
-                                   .device_name = name,
-                                   .strength = EDN_STRENGTH_FLOOR,
-                                   .account_key = edn_bytes_str(s->account_key)};
-        st = edn_client_login(&o, &login, edn_bytes_str(d->passphrase), &d->c, &err);
+    st = edn_client_login(&o, &login, edn_bytes_str(d->passphrase), &d->c, err);
+    if (st == EDN_OK)
+        device_keep_session(d);
+    return st;
+}
+
+/* Made while the weather is good: the first makes the account, the others join it. */
+void device_make(sim *s, unsigned index)
+{
+    device *d = &s->devices[index];
+    char name[48];
+    edn_init_options init = {
+        .server = SIM_ORIGIN, .name = SIM_NAME, .device_name = name, .strength = EDN_STRENGTH_FLOOR};
+    edn_client_options o;
+    edn_err err = {EDN_OK, ""};
+    edn_status st;
+
+    if (index > 0) {
+        if (device_login(s, index, &err) != EDN_OK)
+            sim_stop("device", err.text);
+        return;
     }
+    snprintf(name, sizeof name, SIM_CANARY " device %u", index);
+    prepare(s, index);
+    d->disk = crashvfs_new(d->vfs);
+    crashvfs_watch(d->disk, check_disk, s);
+    o = options_of(d);
+    st = edn_client_init(&o, &init, edn_bytes_str(d->passphrase), s->account_key, &d->c, &err);
     if (st != EDN_OK)
         sim_stop("device", err.text);
-    keep_session(d);
+    device_keep_session(d);
+}
+
+void device_twin(device *d, unsigned index)
+{
+    sim *s = d->s;
+    device *t = &s->devices[index];
+
+    prepare(s, index);
+    device_close(d);
+    t->disk = crashvfs_copy(d->disk, t->vfs);
+    crashvfs_watch(t->disk, check_disk, s);
+    t->evidence = d->evidence;
+    memcpy(t->home, d->home, sizeof t->home);
+    memcpy(t->session, d->session, sizeof t->session);
+    memcpy(t->passphrase, d->passphrase, sizeof t->passphrase);
+    device_open(d);
+    device_open(t);
+    if (t->c)
+        check_views(t, false);
 }
 
 void device_open(device *d)
@@ -349,7 +416,7 @@ static void alarms_check(device *d)
     if (!s->honest || s->model.clones)
         return;
     for (size_t i = 0; i < EDN_COUNT(loud); i++)
-        if (d->findings[loud[i]])
+        if (d->findings[loud[i]] && !(loud[i] == EDN_E_CLONE && s->story == STORY_TWINS))
             sim_violation(s, "device %u: a false alarm: %s", d->index, edn_status_name(loud[i]));
     if (!s->srv.ever_restored && (d->findings[EDN_E_ROLLBACK] || d->findings[EDN_E_WITHHELD]))
         sim_violation(s, "device %u: a false alarm: the server lost nothing and withheld nothing", d->index);
@@ -374,8 +441,10 @@ edn_status device_sync(device *d)
     edn_sync_result r;
     edn_err err = {EDN_OK, ""};
     edn_status st;
-    bool lost = s->evil == EVIL_NONE && check_server_lost(d), crashed;
+    bool lost, crashed;
 
+    serve_side(s, d->side);
+    lost = !s->evils && check_server_lost(d);
     memset(d->findings, 0, sizeof d->findings);
     s->f.syncs++;
     d->inflight = INFLIGHT_ANY;
@@ -390,6 +459,7 @@ edn_status device_sync(device *d)
     if (!d->c)
         return EDN_E_IO;
     alarms_check(d);
+    d->evidence += d->findings[EDN_E_CLONE];
     if (!crashed)
         check_views(d, false);
     d->told_rollback |= d->findings[EDN_E_ROLLBACK] > 0;
@@ -400,7 +470,7 @@ edn_status device_sync(device *d)
         if (d->synced)
             check_status_synced(d);
         check_state(d);
-        if (d->synced && s->evil == EVIL_NONE)
+        if (d->synced && !s->evils)
             check_synced(d);
     }
     return st;

@@ -3,7 +3,7 @@
 #define EDN_SIM_FAULTS_H
 
 /* clang-format off */
-#define SIM_GROUPS(X) X(NET) X(DISK) X(SERVER) X(CLOCK) X(PROCESS) X(RESTORE) X(CLONE) X(EVIL)
+#define SIM_GROUPS(X) X(NET) X(DISK) X(SERVER) X(CLOCK) X(PROCESS) X(RESTORE) X(CLONE) X(EVIL) X(STORY)
 
 #define SIM_EVILS(X) \
     X(ALTER, "alters bytes of an answer")            X(TRUNCATE, "leaves out one of a list, or its end") \
@@ -13,7 +13,11 @@
     X(SIGNATURE, "breaks a batch's signature")       X(HEADER, "changes a batch's header") \
     X(RECEIPT, "forges a receipt")                   X(LINK, "makes up a link of the device log") \
     X(HEADS, "claims heads that do not exist")       X(ORIGIN, "calls itself by another name") \
-    X(TIME, "says that it is another decade")        X(PUSHED, "says yes without keeping anything")
+    X(TIME, "says that it is another decade")        X(PUSHED, "says yes without keeping anything") \
+    X(FOREIGN, "gives out another account's batch")  X(GHOST, "gives out a batch of a device that nobody added") \
+    X(SUITE, "names another suite in a batch")       X(COUNT, "lies about how much follows") \
+    X(SWAPPED_BOX, "gives out another sealed key")   X(WEAK_KDF, "offers a weaker stretching") \
+    X(LEAK, "lets batches cross between two groups that it keeps apart")
 
 #define SIM_FAULTS(X) \
     X(NET, DROP, "request dropped")                  X(NET, LOSE, "answer lost") \
@@ -24,11 +28,14 @@
     X(NET, E429, "HTTP 429, wait")                   X(NET, SLOW, "minutes for one answer") \
     X(NET, RESET, "reset in the middle of an answer") X(NET, MINUTES, "no network for minutes") \
     X(NET, DAYS, "no network for days")              X(NET, WEEKS, "no network for weeks") \
+    X(NET, HALF_OPEN, "half open: sent, and silence") X(NET, HALF_SENT, "half of a request arrives") \
     X(DISK, CUT_KEEP, "power cut, all kept")         X(DISK, CUT_DROP, "power cut, nothing kept") \
     X(DISK, CUT_PREFIX, "power cut, a prefix kept")  X(DISK, CUT_TEAR, "power cut, writes torn") \
     X(DISK, KILL, "process killed")                  X(DISK, FULL, "disk full") \
     X(DISK, WRITE, "write fails")                    X(DISK, SYNC, "sync fails") \
     X(DISK, READ, "read fails")                      X(DISK, DEAD, "every write fails from here on") \
+    X(DISK, READ_ONLY, "permission to write revoked") X(DISK, DENIED, "permission to open revoked") \
+    X(DISK, ROT, "a bit flips on the disk")          X(DISK, STALE, "a read gives what was there before") \
     X(SERVER, S_KEEP, "server: power cut, all kept") X(SERVER, S_DROP, "server: power cut, nothing kept") \
     X(SERVER, S_PREFIX, "server: power cut, a prefix kept") X(SERVER, S_TEAR, "server: power cut, writes torn") \
     X(SERVER, S_IN, "server: power cut inside a request") \
@@ -41,7 +48,14 @@
     X(PROCESS, REOPEN, "closed and opened")          X(PROCESS, SLEEP, "asleep for a year") \
     X(PROCESS, MEMORY, "out of memory")              X(PROCESS, LOCKED, "locked and unlocked by passphrase") \
     X(RESTORE, S_RESTORED, "server restored from an old backup") X(RESTORE, S_WIPED, "server wiped") \
-    X(CLONE, RESTORED, "device restored from an old backup")
+    X(CLONE, RESTORED, "device restored from an old backup") \
+    X(STORY, TWINS, "two copies of one device at work") X(STORY, FORKED, "two groups kept apart for days") \
+    X(STORY, LOG_FORKED, "two device logs")          X(STORY, WITHHELD, "one device's batches kept from another") \
+    X(STORY, HONEST_S, "server restored, nothing lost") X(STORY, HONEST_D, "device restored, nothing lost") \
+    X(STORY, S_ROT, "server: a bit flips on the disk") X(STORY, LOST, "a device is lost, a new one joins") \
+    X(STORY, REVOKED, "a device is revoked")         X(STORY, REVOKED_IN, "revoked in the middle of its sync") \
+    X(STORY, PASSPHRASE, "another passphrase")       X(STORY, YEAR, "one device away for a year") \
+    X(STORY, STUCK, "the random source gives the same again")
 /* clang-format on */
 
 typedef enum fault_group {

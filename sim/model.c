@@ -74,9 +74,9 @@ void model_done(model *m, const change *c)
 void model_covered(model *m, uint8_t author) { m->covered_log[author] = m->log_n; }
 size_t model_mark(const model *m) { return m->log_n; }
 
-void model_fell_back(model *m, uint8_t author, size_t mark)
+void model_unsure(model *m, uint8_t author, size_t mark)
 {
-    for (size_t i = EDN_MAX(mark, m->covered_log[author]); i < m->log_n; i++) {
+    for (size_t i = mark; i < m->log_n; i++) {
         const struct log_row *r = &m->log[i];
         if (r->author != author)
             continue;
@@ -87,4 +87,9 @@ void model_fell_back(model *m, uint8_t author, size_t mark)
         else
             m->writes[r->what].sure = FACT_UNSURE;
     }
+}
+
+void model_fell_back(model *m, uint8_t author, size_t mark)
+{
+    model_unsure(m, author, EDN_MAX(mark, m->covered_log[author]));
 }

@@ -85,7 +85,8 @@ static fault_kind fate_of(sim *s)
 {
     static const fault_kind kinds[] = {FAULT_DROP,       FAULT_LOSE,  FAULT_DUPLICATE, FAULT_REORDER, FAULT_CUT,
                                        FAULT_LOGIN_PAGE, FAULT_EMPTY, FAULT_NOISE,     FAULT_E500,    FAULT_E503,
-                                       FAULT_E429,       FAULT_SLOW,  FAULT_RESET,     FAULT_LOSE};
+                                       FAULT_E429,       FAULT_SLOW,  FAULT_RESET,     FAULT_HALF_OPEN,
+                                       FAULT_HALF_SENT};
 
     if (!sim_may(s, GROUP_NET) || !sim_chance(&s->plan, 1, 12))
         return FAULT_KINDS;
@@ -97,6 +98,9 @@ static edn_status spoil(sim *s, fault_kind k, edn_http_answer *out, edn_err *err
     char noise[65];
 
     switch (k) {
+    case FAULT_HALF_OPEN:
+        s->now_ms += 120000; /* until whoever waits gives up */
+        return lost(out, err, "no answer came");
     case FAULT_LOSE:
     case FAULT_RESET:
         return lost(out, err, "the answer was lost");
@@ -129,6 +133,8 @@ static edn_status carry(device *d, const edn_http_request *rq, edn_http_answer *
     edn_server_answer answer;
     bool get = rq->method == EDN_HTTP_GET, put = rq->method == EDN_HTTP_PUT;
 
+    story_interrupt(d);
+    serve_side(s, d->side);
     s->f.exchanges++;
     s->now_ms += 20 + sim_below(&s->plan, 200);
     check_wire(s, rq->path, rq->body);
@@ -148,6 +154,14 @@ static edn_status carry(device *d, const edn_http_request *rq, edn_http_answer *
     }
     if (k == FAULT_DUPLICATE && serve_one(d, rq->path, rq->bearer, get, put, rq->body, &answer))
         edn_server_answer_dispose(&answer);
+    if (s->evils && evil_instead(s, d, rq, out))
+        return EDN_OK;
+    if (k == FAULT_HALF_SENT) {
+        edn_bytes half = edn_bytes_of(rq->body.p, sim_below(&s->plan, rq->body.n + 1));
+        if (serve_one(d, rq->path, rq->bearer, get, put, half, &answer))
+            edn_server_answer_dispose(&answer);
+        return lost(out, err, "the connection broke while sending");
+    }
     if (!serve_one(d, rq->path, rq->bearer, get, put, rq->body, &answer))
         return lost(out, err, "the server went away");
     out->status = answer.status;
@@ -157,7 +171,7 @@ static edn_status carry(device *d, const edn_http_request *rq, edn_http_answer *
     out->bytes_received = answer.body.n;
     edn_server_answer_dispose(&answer);
     check_wire(s, "answer", edn_buf_view(&out->body));
-    if (s->evil != EVIL_NONE)
+    if (s->evils)
         evil_answer(s, d, rq, out);
     if (edn_buf_status(&out->body) != EDN_OK)
         return edn_fail(err, EDN_E_LIMIT, "the answer is too long");

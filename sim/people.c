@@ -153,7 +153,7 @@ static void tags_put(shown *v, const char *tag, bool add)
     memcpy(v->tags, out, sizeof out);
 }
 
-static void act_add(device *d)
+void people_add(device *d)
 {
     sim *s = d->s;
     sim_rng *r = &s->plan;
@@ -363,7 +363,7 @@ void people_act(device *d)
     int e = entry_choose(d, false), deleted;
 
     if (e < 0 || k < 12 || s->model.entries_n < 2)
-        act_add(d);
+        people_add(d);
     else if (k < 70)
         act_edit(d, (uint16_t)e);
     else if (k < 80)

@@ -141,6 +141,10 @@ static void days(sim *s)
     unsigned steps = s->devices_n * 2;
 
     for (unsigned day = 0; day < s->o.days && !s->violations; day++) {
+        if (s->story != STORY_NONE) {
+            story_day(s);
+            continue;
+        }
         if (sim_may(s, GROUP_EVIL))
             evil_begin(s);
         for (unsigned i = 0; i < steps && !s->violations; i++) {
@@ -155,7 +159,7 @@ static void days(sim *s)
 static void calm(sim *s)
 {
     s->calm = true;
-    s->evil = EVIL_NONE;
+    s->evils = 0;
     s->srv.down_until_ms = 0;
     s->srv.fail_blobs = false;
     crashvfs_set_capacity(s->srv.disk, UINT64_MAX);
@@ -167,7 +171,7 @@ static void calm(sim *s)
     for (; s->calm_rounds < CALM_ROUNDS; s->calm_rounds++)
         for (unsigned i = 0; i < s->devices_n; i++) {
             s->now_ms += SIM_HOUR_MS;
-            if (s->devices[i].c)
+            if (s->devices[i].c && !s->devices[i].split)
                 (void)device_sync(&s->devices[i]);
         }
     check_converged(s);
@@ -210,6 +214,8 @@ static void kind_choose(sim *s)
     if (k != 5)
         s->o.mask &= ~(1ull << GROUP_CLONE);
     s->honest = true;
+    s->evil_only = -1;
+    s->interruption.victim = s->interruption.by = -1;
 }
 
 void sim_run(sim *s, const sim_options *o)
@@ -226,6 +232,7 @@ void sim_run(sim *s, const sim_options *o)
     wrap_begin(s);
     kind_choose(s);
     s->devices_n = o->devices ? EDN_MIN(o->devices, SIM_DEVICES_MAX) : 2 + (unsigned)sim_below(&s->plan, 3);
+    story_choose(s);
     serve_init(s);
     for (unsigned i = 0; i < s->devices_n; i++)
         device_make(s, i);
@@ -244,6 +251,7 @@ void sim_dispose(sim *s)
 {
     for (unsigned i = 0; i < s->devices_n; i++)
         device_dispose(&s->devices[i]);
+    serve_join(s);
     serve_dispose(s);
     model_dispose(&s->model);
     edn_buf_dispose(&s->old_answer);

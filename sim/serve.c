@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/server_priv.h"
+
 /* ---- blobs ------------------------------------------------------------------------------------------------------- */
 
 struct blob_row {
@@ -167,6 +169,8 @@ void serve_dispose(sim *s)
     blobs_free(&v->blobs);
     blobs_free(&v->blobs_backup);
     free(v->promised);
+    v->disk = v->backup = NULL;
+    v->promised = NULL;
 }
 
 void serve_crash(sim *s, crashvfs_fate fate)
@@ -223,6 +227,47 @@ void serve_restore(sim *s)
     crashvfs_free(v->disk);
     v->disk = NULL;
     put_back(s, crashvfs_copy(v->backup, v->vfs));
+}
+
+/* ---- two servers ------------------------------------------------------------------------------------------------- */
+
+/* What the core was given points into s->srv: so whichever of the two is at work lies there. */
+void serve_side(sim *s, unsigned side)
+{
+    serving t;
+
+    if (side == s->side)
+        return;
+    t = s->srv;
+    s->srv = s->other;
+    s->other = t;
+    s->side = side;
+}
+
+void serve_fork(sim *s)
+{
+    serving *v = &s->srv;
+
+    serve_stop(s);
+    s->other = (serving){.clock = v->clock, .rng = sim_rng_of(s->o.seed, "other server")};
+    snprintf(s->other.vfs, sizeof s->other.vfs, "sim-other");
+    s->other.disk = crashvfs_copy(v->disk, s->other.vfs);
+    s->other.blobs = blobs_copy(v->blobs);
+    crashvfs_watch(s->other.disk, check_disk, s);
+    serve_start(s);
+    serve_side(s, 1);
+    serve_start(s);
+    serve_side(s, 0);
+}
+
+void serve_join(sim *s)
+{
+    if (!s->other.disk)
+        return;
+    serve_side(s, 1);
+    serve_dispose(s);
+    memset(&s->srv, 0, sizeof s->srv);
+    serve_side(s, 0);
 }
 
 void serve_wipe(sim *s)
@@ -304,6 +349,63 @@ static edn_status gather_head(void *cb, const edn_head *head)
         sim_stop("memory", "heads");
     g->p[g->n++] = *head;
     return EDN_OK;
+}
+
+typedef struct one_batch {
+    serving *v;
+    uint64_t dseq;
+    edn_buf *out;
+    bool found;
+} one_batch;
+
+static edn_status gather_batch(void *cb, const edn_meta_batch *b)
+{
+    one_batch *g = cb;
+    edn_hash name = edn_server_batch_blob(&b->hash);
+
+    if (b->dseq != g->dseq || g->found)
+        return EDN_OK;
+    edn_put_bytes(g->out, b->body.p, b->body.n);
+    g->found = b->body.n || blob_get(g->v, &name, g->out) == EDN_OK;
+    return EDN_OK;
+}
+
+bool serve_batch(serving *v, const edn_account_id *account, const edn_device_id *of, uint64_t dseq, edn_buf *out)
+{
+    one_batch g = {v, dseq, out, false};
+    edn_head after = {.device = *of, .dseq = dseq - 1};
+    edn_meta_account a;
+    edn_meta_space space;
+
+    return v->meta.account_find(v->meta.ctx, account, &a) == EDN_OK &&
+           v->meta.space_find_account(v->meta.ctx, a.n, &space) == EDN_OK &&
+           v->meta.batches_after(v->meta.ctx, space.n, &after, 1, 4096, gather_batch, &g) == EDN_OK && g.found;
+}
+
+typedef struct log_end {
+    uint64_t count;
+    edn_hash head;
+} log_end;
+
+static edn_status gather_link(void *cb, uint64_t seq, edn_bytes link)
+{
+    log_end *e = cb;
+
+    e->count = seq + 1;
+    e->head = edn_link_hash(link);
+    return EDN_OK;
+}
+
+void serve_log(sim *s, uint64_t *count, edn_hash *head)
+{
+    serving *v = &s->srv;
+    log_end e = {0};
+    edn_meta_account a;
+
+    if (v->meta.account_find(v->meta.ctx, &s->account, &a) == EDN_OK)
+        (void)v->meta.links_each(v->meta.ctx, a.n, 0, gather_link, &e); /* what cannot be read is not there */
+    *count = e.count;
+    *head = e.head;
 }
 
 bool serve_heads(sim *s, const edn_account_id *account, edn_head **out, size_t *n)

@@ -105,6 +105,8 @@ void model_done(model *m, const change *c);              /* it was acknowledged,
 int model_entry(const model *m, const edn_entry_id *id); /* -1: unknown */
 void model_covered(model *m, uint8_t author);            /* a receipt covers all that the device has done */
 size_t model_mark(const model *m);
+/* What the device did since a mark may never reach the others. */
+void model_unsure(model *m, uint8_t author, size_t mark);
 /* The device fell back to what it was at a mark: what no receipt covers may be gone. */
 void model_fell_back(model *m, uint8_t author, size_t mark);
 
@@ -135,6 +137,9 @@ typedef struct device {
     uint8_t session[EDN_SESSION_KEY_SIZE];
     char passphrase[32];
     bool gone;                        /* never comes back */
+    bool split;                       /* it was shown another device log than the others: it never meets them again */
+    bool stuck;                       /* its random source gives the same 32 bytes again and again */
+    unsigned side;                    /* which of two servers it is shown */
     uint64_t away_until_ms;           /* its network */
     uint64_t asleep_until_ms;         /* the machine itself */
     shown *views;                     /* by number of entry, as last seen */
@@ -149,6 +154,7 @@ typedef struct device {
     edn_head *receipt_heads;             /* what the last receipt covered */
     size_t receipt_heads_n;
     bool told_rollback; /* since then */
+    unsigned evidence;  /* refused batches of its own name that it keeps: no harm */
     edn_buf replay;     /* a request that is still on its way */
     char replay_path[128], replay_bearer[EDN_TOKEN_SIZE_MAX + 1];
 } device;
@@ -179,6 +185,20 @@ typedef enum evil_kind {
         EVIL_KINDS
 } evil_kind;
 
+/* What a seed is about, besides what happens to all of them. */
+typedef enum story {
+    STORY_NONE,
+    STORY_SIEGE,    /* every kind of lie, alone and two at a time */
+    STORY_FORK,     /* two groups kept apart, then batches cross */
+    STORY_LOG_FORK, /* the same, and the device log was changed on both sides */
+    STORY_WITHHOLD, /* one device's batches are kept from another */
+    STORY_TWINS,    /* one disk, two machines */
+    STORY_HONEST,   /* backups put back that lost nothing: no alarm */
+    STORY_ROT,      /* bits flip on a device's and on the server's disk */
+    STORY_DEVICES,  /* devices are lost, join and are revoked; passphrases change */
+    STORY_KINDS
+} story;
+
 typedef struct figures {
     uint64_t calls, syncs, exchanges, crashes, entries, tokens, checks, bytes_watched;
     uint64_t faults[FAULT_KINDS];
@@ -208,10 +228,19 @@ struct sim {
     bool calm;                 /* faults have stopped */
     unsigned calm_rounds;
     bool honest; /* so far no answer was rewritten */
-    evil_kind evil;
-    edn_device_id evil_victim_id;
+    story story;
+    serving other; /* the second of two servers, while groups are kept apart: see serve_side */
+    unsigned side;
+    uint32_t evils;               /* a bit for each evil_kind that is at work */
+    int evil_only;                /* the device that is lied to; -1: all */
+    edn_device_id evil_victim_id; /* of whom something is hidden, or let across */
+    edn_head evil_cut;            /* up to where the victim's batches are given out */
     sim_rng evil_rng;
     edn_buf old_answer; /* what a liar kept */
+    struct interruption {
+        int victim, by;     /* while `victim` syncs, `by` revokes it; -1: nothing */
+        unsigned exchanges; /* that many later */
+    } interruption;
     edn_journal_id journals[8];
     size_t journals_n;
     struct seen_state {
@@ -238,7 +267,11 @@ _Noreturn void sim_stop(const char *what, const char *why); /* the ground gave w
 
 /* ---- devices (device.c) ------------------------------------------------------------------------------------------ */
 
-void device_make(sim *s, unsigned index);
+void device_make(sim *s, unsigned index); /* the next one: index is s->devices_n or below */
+edn_status device_login(sim *s, unsigned index, edn_err *err); /* a new installation joins while things happen */
+edn_device_id device_id(const device *d);
+void device_keep_session(device *d); /* after its lock was changed */
+void device_twin(device *d, unsigned index); /* a second machine starts from the same disk */
 void device_open(device *d); /* starts the process and unlocks */
 void device_close(device *d);
 void device_dispose(device *d);
@@ -265,6 +298,14 @@ void serve_wipe(sim *s);
 void serve_upset(sim *s);
 /* The heads that the server's disk holds, read past the server; false: no such account. */
 bool serve_heads(sim *s, const edn_account_id *account, edn_head **out, size_t *n);
+/* A second server with the same disk; then which of the two `s->srv` is; then only side 0 again. */
+void serve_fork(sim *s);
+void serve_side(sim *s, unsigned side);
+void serve_join(sim *s);
+/* The log that the server's disk holds. */
+void serve_log(sim *s, uint64_t *count, edn_hash *head);
+/* A batch of one of the two, read past it; false: it has none such. */
+bool serve_batch(serving *v, const edn_account_id *account, const edn_device_id *of, uint64_t dseq, edn_buf *out);
 void serve_promise(sim *s, const edn_head *heads, size_t n);
 void serve_promises_check(sim *s);
 
@@ -272,13 +313,24 @@ void serve_promises_check(sim *s);
 
 edn_status net_exchange(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err);
 void net_replay(device *d); /* a request that was on its way arrives once more */
+#define EVIL_BIT(kind) (1u << (kind))
+/* Answers in the server's place; false: the server is asked. */
+bool evil_instead(sim *s, device *d, const edn_http_request *rq, edn_http_answer *out);
 void evil_answer(sim *s, device *d, const edn_http_request *rq, edn_http_answer *out);
 void evil_begin(sim *s);
 void evil_end(sim *s);
+fault_kind evil_fault(evil_kind k);
 
 /* ---- people (people.c) ------------------------------------------------------------------------------------------- */
 
 void people_act(device *d); /* one change */
+void people_add(device *d); /* a new entry */
+
+/* ---- stories (story.c) ------------------------------------------------------------------------------------------- */
+
+void story_choose(sim *s);
+void story_day(sim *s);
+void story_interrupt(device *d); /* called before each exchange of a device */
 
 /* ---- checks (check.c) -------------------------------------------------------------------------------------------- */
 

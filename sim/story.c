@@ -1,0 +1,420 @@
+/* Stories: what happens in an order, because a promise names it: a liar that keeps two groups apart, a disk that runs in
+ * two machines, a device that is revoked in the middle of its sync. Nothing else breaks meanwhile, so that what is
+ * promised is asked for to the sync and to the minute. */
+#include "sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MINUTE_MS 60000u
+
+/* ---- what all of them use ---------------------------------------------------------------------------------------- */
+
+static bool is_there(const device *d) { return d->c && !d->split; }
+
+/* Everybody syncs until all have all. */
+static void all_meet(sim *s)
+{
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < s->devices_n; i++) {
+            s->now_ms += MINUTE_MS;
+            if (is_there(&s->devices[i]))
+                (void)device_sync(&s->devices[i]);
+        }
+    for (unsigned i = 0; i < s->devices_n; i++)
+        if (is_there(&s->devices[i]) && !s->devices[i].synced)
+            sim_violation(s, "device %u is not synced though nothing is in the way", i);
+}
+
+static void write_and_sync(device *d)
+{
+    people_add(d);
+    if (d->c)
+        (void)device_sync(d);
+}
+
+/* Some days in which each writes and syncs as it likes. */
+static void live(sim *s, uint64_t span_ms, unsigned steps)
+{
+    for (unsigned i = 0; i < steps; i++) {
+        device *d = &s->devices[sim_below(&s->plan, s->devices_n)];
+        s->now_ms += span_ms / steps;
+        if (!is_there(d))
+            continue;
+        people_act(d);
+        if (d->c && sim_chance(&s->plan, 3, 4))
+            (void)device_sync(d);
+    }
+}
+
+/* ---- a debt: not named in two syncs, nor in ten minutes; named after both ---------------------------------------- */
+
+static void not_yet(device *d)
+{
+    if (d->findings[EDN_E_WITHHELD])
+        sim_violation(d->s, "device %u: says that something is withheld before its time", d->index);
+}
+
+/* The sync that incurred the debt has just ended. */
+static void promise_withheld(device *d)
+{
+    sim *s = d->s;
+
+    not_yet(d);
+    if (sim_chance(&s->plan, 1, 2)) {
+        for (unsigned i = 0; i < 2; i++) { /* syncs enough, and too early */
+            s->now_ms += 3 * MINUTE_MS;
+            (void)device_sync(d);
+            not_yet(d);
+        }
+        s->now_ms += 5 * MINUTE_MS;
+    } else {
+        s->now_ms += 12 * MINUTE_MS;
+    }
+    (void)device_sync(d);
+    if (!d->findings[EDN_E_WITHHELD])
+        sim_violation(s, "device %u: what is withheld is not named after two syncs and ten minutes", d->index);
+}
+
+/* ---- two groups -------------------------------------------------------------------------------------------------- */
+
+static void passphrase_change(device *d)
+{
+    sim *s = d->s;
+    char next[sizeof d->passphrase];
+    edn_err err = {EDN_OK, ""};
+    edn_status st;
+
+    snprintf(next, sizeof next, "correct horse %llu", (unsigned long long)sim_below(&s->plan, 1000000));
+    st = edn_client_passphrase_change(d->c, edn_bytes_str(d->passphrase), edn_bytes_str(next), 0, &err);
+    sim_note(s, "device %u: another passphrase: %s %s", d->index, edn_status_name(st), err.text);
+    if (st != EDN_OK) {
+        sim_violation(s, "device %u: the passphrase cannot be changed: %s", d->index, err.text);
+        return;
+    }
+    sim_fault(s, FAULT_PASSPHRASE);
+    memcpy(d->passphrase, next, sizeof next);
+    if (d->side == 0)
+        memcpy(s->passphrase, next, sizeof next);
+    device_keep_session(d);
+}
+
+/* Batches of a device of side 0 come to one of side 1. */
+static void leak_to(device *to, device *from)
+{
+    sim *s = to->s;
+
+    serve_side(s, to->side);
+    s->evil_victim_id = device_id(from);
+    s->evil_only = (int)to->index;
+    s->evils = EVIL_BIT(EVIL_LEAK);
+    (void)device_sync(to);
+    s->evils = 0;
+}
+
+static void heal(sim *s, bool log_too, size_t mark)
+{
+    for (unsigned i = 2; i < s->devices_n; i++) {
+        device *d = &s->devices[i];
+        bool lost;
+        d->side = 0;
+        if (!is_there(d))
+            continue;
+        serve_side(s, 0);
+        lost = check_server_lost(d); /* unless another of its group has given it back already */
+        (void)device_sync(d);
+        if (log_too)
+            model_unsure(&s->model, (uint8_t)i, mark);
+        if (log_too && !d->findings[EDN_E_FORK])
+            sim_violation(s, "device %u: is shown another device log, and does not say so", i);
+        if (!log_too && lost && !d->findings[EDN_E_ROLLBACK])
+            sim_violation(s, "device %u: what the server had signed for is gone, and it does not say so", i);
+        d->split = log_too;
+    }
+    serve_join(s);
+}
+
+static void tell_fork(sim *s, bool log_too)
+{
+    device *a = &s->devices[0], *a2 = &s->devices[1], *b;
+    uint64_t days = 1 + sim_below(&s->plan, 30);
+    size_t mark = model_mark(&s->model);
+
+    if (s->devices_n < 3 || s->devices[2].split)
+        return;
+    all_meet(s);
+    mark = model_mark(&s->model);
+    sim_fault(s, log_too ? FAULT_LOG_FORKED : FAULT_FORKED);
+    sim_note(s, "two groups are kept apart for %llu days", (unsigned long long)days);
+    serve_fork(s);
+    s->honest = false;
+    for (unsigned i = 2; i < s->devices_n; i++)
+        s->devices[i].side = 1;
+    live(s, days * SIM_DAY_MS, 6 + (unsigned)sim_below(&s->plan, 8));
+    b = &s->devices[2 + sim_below(&s->plan, s->devices_n - 2)];
+    if (log_too) {
+        passphrase_change(a2);
+        passphrase_change(b);
+    }
+    for (unsigned i = 2; i < s->devices_n; i++)
+        write_and_sync(&s->devices[i]);
+    (void)device_sync(b);
+    write_and_sync(a2);
+    (void)device_sync(a);
+    write_and_sync(a); /* it has seen what the other group has not */
+    leak_to(b, a);
+    if (log_too && !b->findings[EDN_E_FORK])
+        sim_violation(s, "device %u: a batch made under another device log, and no fork is named", b->index);
+    if (!log_too)
+        promise_withheld(b);
+    heal(s, log_too, mark);
+    all_meet(s);
+}
+
+/* ---- withheld ---------------------------------------------------------------------------------------------------- */
+
+static edn_head head_of(sim *s, const edn_device_id *id)
+{
+    edn_head *p = NULL, out = {.device = *id};
+    size_t n = 0;
+
+    if (serve_heads(s, &s->account, &p, &n))
+        for (size_t i = 0; i < n; i++)
+            if (memcmp(p[i].device.b, id->b, sizeof id->b) == 0)
+                out = p[i];
+    free(p);
+    return out;
+}
+
+static void tell_withhold(sim *s)
+{
+    unsigned first = (unsigned)sim_below(&s->plan, s->devices_n);
+    device *v = &s->devices[first], *w = &s->devices[(first + 1) % s->devices_n],
+           *x = &s->devices[(first + 2) % s->devices_n];
+
+    if (s->devices_n < 3)
+        return;
+    all_meet(s);
+    sim_fault(s, FAULT_WITHHELD);
+    s->evil_victim_id = device_id(v);
+    s->evil_cut = head_of(s, &s->evil_victim_id);
+    s->evil_only = (int)x->index;
+    s->evils = EVIL_BIT(EVIL_WITHHOLD);
+    live(s, SIM_DAY_MS, 3);
+    if (!x->c || !v->c || !w->c)
+        return;
+    write_and_sync(v);
+    (void)device_sync(w);
+    write_and_sync(w);
+    memset(x->findings, 0, sizeof x->findings);
+    (void)device_sync(x);
+    /* Days may have gone by since an earlier debt: then this sync may name that one. */
+    if (!x->findings[EDN_E_WITHHELD])
+        promise_withheld(x);
+    s->evils = 0;
+    s->evil_only = -1;
+    (void)device_sync(x);
+    if (x->findings[EDN_E_WITHHELD] || !x->synced)
+        sim_violation(s, "device %u: all debts are paid, and it does not say so", x->index);
+    all_meet(s);
+}
+
+/* ---- one disk in two machines ------------------------------------------------------------------------------------ */
+
+static void tell_twins(sim *s)
+{
+    device *d = &s->devices[sim_below(&s->plan, s->devices_n)], *t, *w, *x, *y;
+
+    if (s->devices_n == SIM_DEVICES_MAX || !d->c)
+        return;
+    all_meet(s);
+    sim_fault(s, FAULT_TWINS);
+    device_twin(d, s->devices_n);
+    t = &s->devices[s->devices_n];
+    w = &s->devices[(d->index + 1) % s->devices_n];
+    s->devices_n++;
+    x = sim_chance(&s->plan, 1, 2) ? d : t;
+    y = x == d ? t : d;
+    for (uint64_t n = sim_below(&s->plan, 3); n > 0; n--) { /* writes, and makes batches that do not go out */
+        people_act(y);
+        y->away_until_ms = s->now_ms + SIM_DAY_MS;
+        (void)device_sync(y);
+    }
+    y->away_until_ms = 0;
+    write_and_sync(x);
+    for (uint64_t n = sim_below(&s->plan, 3); n > 0; n--) { /* others write on top of it */
+        (void)device_sync(w);
+        people_act(w);
+        (void)device_sync(w);
+    }
+    if (sim_chance(&s->plan, 1, 2))
+        people_act(y);
+    (void)device_sync(y);
+    if (!y->findings[EDN_E_CLONE])
+        sim_violation(s, "device %u: its disk is at work twice, and nobody says so", y->index);
+    live(s, SIM_DAY_MS, 6);
+    all_meet(s);
+}
+
+/* ---- backups that lost nothing ----------------------------------------------------------------------------------- */
+
+static void silent(device *d, const char *what)
+{
+    for (size_t i = 0; i < EDN_STATUS_COUNT; i++)
+        if (d->findings[i])
+            sim_violation(d->s, "device %u: %s, and it finds %s", d->index, what, edn_status_name((edn_status)i));
+}
+
+static void tell_honest(sim *s)
+{
+    device *d = &s->devices[sim_below(&s->plan, s->devices_n)];
+
+    all_meet(s);
+    sim_fault(s, FAULT_HONEST_S);
+    serve_backup(s);
+    serve_restore(s);
+    for (unsigned i = 0; i < s->devices_n; i++) {
+        (void)device_sync(&s->devices[i]);
+        silent(&s->devices[i], "a server was put back that had lost nothing");
+    }
+    sim_fault(s, FAULT_HONEST_D);
+    device_copy_take(d);
+    for (unsigned i = 0; i < s->devices_n; i++) {
+        device *o = &s->devices[i];
+        if (o != d)
+            write_and_sync(o);
+    }
+    (void)device_sync(d); /* it takes in, and says nothing of its own */
+    device_copy_restore(d);
+    s->model.clones = false;
+    (void)device_sync(d);
+    silent(d, "it was put back and had lost nothing of its own");
+    live(s, SIM_DAY_MS, 6);
+    all_meet(s);
+}
+
+/* ---- every lie --------------------------------------------------------------------------------------------------- */
+
+/* What must be named when a lie was told in a pull that had something to give. */
+static edn_status must_name(evil_kind k)
+{
+    switch (k) {
+    case EVIL_ALTER:
+    case EVIL_SIGNATURE:
+    case EVIL_RECEIPT:
+        return EDN_E_SIG;
+    case EVIL_FOREIGN:
+        return EDN_E_AUTH;
+    case EVIL_GHOST:
+        return EDN_E_DEVICE_UNKNOWN;
+    case EVIL_SUITE:
+        return EDN_E_SUITE;
+    default:
+        return EDN_OK;
+    }
+}
+
+static void one_lie(sim *s, device *x, evil_kind k, evil_kind second)
+{
+    uint64_t before = s->f.faults[evil_fault(k)];
+    edn_status named = must_name(k);
+    bool believed;
+
+    for (unsigned i = 0; i < 4; i++) {
+        device *d = &s->devices[sim_below(&s->plan, s->devices_n)];
+        if (d != x)
+            write_and_sync(d);
+    }
+    if (k == EVIL_PUSHED || second == EVIL_PUSHED)
+        people_add(x);
+    s->now_ms += 20 * MINUTE_MS; /* so that it has to log in */
+    s->evil_only = (int)x->index;
+    s->evil_victim_id = device_id(&s->devices[(x->index + 1) % s->devices_n]);
+    s->evil_cut = (edn_head){.dseq = 0};
+    s->evils = EVIL_BIT(k) | EVIL_BIT(second);
+    (void)device_sync(x);
+    s->evils = 0;
+    believed = x->synced;
+    if (named != EDN_OK && k == second && s->f.faults[evil_fault(k)] > before && !x->findings[named])
+        sim_violation(s, "device %u: the server %s, and the device does not say %s", x->index, fault_text(evil_fault(k)),
+                      edn_status_name(named));
+    if (k == EVIL_PUSHED && k == second && believed && s->f.faults[evil_fault(k)] > before) {
+        (void)device_sync(&s->devices[(x->index + 1) % s->devices_n]); /* another state: the probe says so */
+        people_add(x);
+        (void)device_sync(x);
+        if (!x->findings[EDN_E_ROLLBACK])
+            sim_violation(s, "device %u: the server kept nothing of what it signed for, and nobody says so", x->index);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        (void)device_sync(x);
+    if (!x->synced)
+        sim_violation(s, "device %u: is not synced by an honest server after a lie", x->index);
+}
+
+static void tell_siege(sim *s)
+{
+    all_meet(s);
+    for (unsigned i = 0; i < 8; i++) {
+        device *x = &s->devices[sim_below(&s->plan, s->devices_n)];
+        evil_kind k = (evil_kind)(1 + sim_below(&s->plan, EVIL_LEAK - 1));
+        evil_kind second = (evil_kind)(1 + sim_below(&s->plan, EVIL_LEAK - 1));
+        one_lie(s, x, k, sim_chance(&s->plan, 1, 2) ? k : second);
+    }
+    s->evil_only = -1;
+    all_meet(s);
+}
+
+/* ---- which, and when --------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    unsigned devices_min;
+} stories[STORY_KINDS] = {
+    [STORY_NONE] = {"none", 2},         [STORY_SIEGE] = {"siege", 3},       [STORY_FORK] = {"fork", 3},
+    [STORY_LOG_FORK] = {"log fork", 3}, [STORY_WITHHOLD] = {"withhold", 3}, [STORY_TWINS] = {"twins", 2},
+    [STORY_HONEST] = {"honest", 2},
+};
+
+/* Two seeds of five tell a story. */
+void story_choose(sim *s)
+{
+    sim_rng r = sim_rng_of(s->o.seed, "story");
+
+    if (!(s->o.mask >> GROUP_STORY & 1) || !sim_chance(&r, 2, 5))
+        return;
+    s->story = (story)(1 + sim_below(&r, STORY_HONEST));
+    s->o.mask = 1ull << GROUP_STORY;
+    s->solo = false;
+    s->devices_n = EDN_MAX(s->devices_n, stories[s->story].devices_min);
+    sim_note(s, "story: %s", stories[s->story].name);
+}
+
+void story_interrupt(device *d) { (void)d; }
+
+void story_day(sim *s)
+{
+    s->now_ms += SIM_HOUR_MS;
+    live(s, SIM_DAY_MS / 2, 4);
+    switch (s->story) {
+    case STORY_SIEGE:
+        tell_siege(s);
+        break;
+    case STORY_FORK:
+        tell_fork(s, false);
+        break;
+    case STORY_LOG_FORK:
+        tell_fork(s, true);
+        break;
+    case STORY_WITHHOLD:
+        tell_withhold(s);
+        break;
+    case STORY_TWINS:
+        tell_twins(s);
+        break;
+    case STORY_HONEST:
+        tell_honest(s);
+        break;
+    default:
+        break;
+    }
+}
