@@ -77,13 +77,17 @@ static edn_status take(void *ctx, const edn_entry *e)
     return EDN_OK;
 }
 
+edn_status check_try_show(device *d, const edn_entry_id *id, shown *out, edn_err *err)
+{
+    memset(out, 0, sizeof *out);
+    return edn_client_show(d->c, id, take, out, err);
+}
+
 edn_status check_show(device *d, const edn_entry_id *id, shown *out)
 {
     edn_err err = {EDN_OK, ""};
-    edn_status st;
+    edn_status st = check_try_show(d, id, out, &err);
 
-    memset(out, 0, sizeof *out);
-    st = edn_client_show(d->c, id, take, out, &err);
     if (st != EDN_OK && st != EDN_E_MISSING)
         sim_violation(d->s, "device %u: an entry cannot be shown: %s %s", d->index, edn_status_name(st), err.text);
     sim_trace(d->s, &out->digest, sizeof out->digest);
@@ -295,6 +299,18 @@ void check_status_synced(device *d)
         sim_violation(d->s, "device %u: a sync says synced, and its status has no receipt for that", d->index);
 }
 
+/* Whether it was revoked: then the server may hold more of it than counts. */
+static bool is_revoked(const edn_client_status *st, const edn_device_id *id)
+{
+    char hex[33];
+
+    edn_hex_encode(hex, id->b, sizeof id->b);
+    for (size_t i = 0; i < st->heads_n; i++)
+        if (strcmp(st->heads[i].device, hex) == 0)
+            return !st->heads[i].active;
+    return false;
+}
+
 void check_synced(device *d)
 {
     sim *s = d->s;
@@ -311,11 +327,11 @@ void check_synced(device *d)
     if (!serve_heads(s, &account, &theirs, &theirs_n))
         sim_violation(s, "device %u: synced, and the server has no such account", d->index);
     for (size_t i = 0; i < n; i++)
-        if (dseq_of(theirs, theirs_n, &mine[i].device) < mine[i].dseq)
+        if (!is_revoked(&st, &mine[i].device) && dseq_of(theirs, theirs_n, &mine[i].device) < mine[i].dseq)
             sim_violation(s, "device %u: synced, and the server does not hold its batch %llu", d->index,
                           (unsigned long long)mine[i].dseq);
     for (size_t i = 0; i < theirs_n; i++)
-        if (dseq_of(mine, n, &theirs[i].device) < theirs[i].dseq)
+        if (!is_revoked(&st, &theirs[i].device) && dseq_of(mine, n, &theirs[i].device) < theirs[i].dseq)
             sim_violation(s, "device %u: synced, and the server holds a batch that it has not", d->index);
     s->f.checks++;
     model_covered(&s->model, (uint8_t)d->index);
@@ -456,6 +472,24 @@ static void state_check(sim *s, device *d, uint16_t entry)
         sim_violation(s, "device %u: entry %u: its deletion is not what was done last", d->index, entry);
 }
 
+/* What was typed beside a removal is not hidden by it: the entry says that there is a conflict. */
+static void conflict_check(sim *s, device *d, uint16_t entry)
+{
+    const model *m = &s->model;
+    bool unseen = false;
+
+    if (m->clones || m->removals[entry] != 1 || m->undeleted[entry] || !d->views[entry].deleted ||
+        d->views[entry].conflict)
+        return;
+    for (size_t i = 0; i < m->tokens_n; i++) {
+        const token *t = &m->tokens[i];
+        unseen |= t->entry == entry && t->unseen && t->inserted == FACT_SURE && t->deleted == FACT_NOT;
+    }
+    if (unseen)
+        sim_violation(s, "device %u: entry %u: a removal hides what was typed beside it", d->index, entry);
+    s->f.checks++;
+}
+
 static void tags_check(sim *s, device *d, uint16_t entry)
 {
     for (unsigned k = 0; k < 5; k++) {
@@ -516,6 +550,7 @@ void check_converged(sim *s)
             field_check(s, d, e, "mood");
             field_check(s, d, e, "@");
             state_check(s, d, e);
+            conflict_check(s, d, e);
             tags_check(s, d, e);
         }
     }

@@ -127,26 +127,49 @@ void device_twin(device *d, unsigned index)
         check_views(t, false);
 }
 
-void device_open(device *d)
+edn_status device_try_open(device *d, edn_err *err)
 {
     edn_client_options o = options_of(d);
-    edn_err err = {EDN_OK, ""};
     edn_status st;
 
     EDN_ASSERT(!d->c);
-    st = edn_client_open(&o, &d->c, &err);
+    st = edn_client_open(&o, &d->c, err);
     if (st == EDN_OK && sim_chance(&d->s->plan, 1, 8)) {
         sim_fault(d->s, FAULT_LOCKED);
-        st = edn_client_unlock(d->c, edn_bytes_str(d->passphrase), &err);
+        st = edn_client_unlock(d->c, edn_bytes_str(d->passphrase), err);
     } else if (st == EDN_OK) {
-        st = edn_client_unlock_session(d->c, d->session, &err);
+        st = edn_client_unlock_session(d->c, d->session, err);
     }
     if (st != EDN_OK) {
-        sim_violation(d->s, "device %u does not open again: %s %s", d->index, edn_status_name(st), err.text);
         edn_client_close(d->c);
         d->c = NULL;
+    }
+    return st;
+}
+
+void device_open(device *d)
+{
+    edn_err err = {EDN_OK, ""};
+    edn_status st = device_try_open(d, &err);
+
+    if (st != EDN_OK) {
+        sim_violation(d->s, "device %u does not open again: %s %s", d->index, edn_status_name(st), err.text);
         d->gone = true;
     }
+}
+
+/* Its files are not to be had for a while: it says so, and nothing is lost by trying. */
+static void deny_for_a_while(device *d)
+{
+    edn_err err = {EDN_OK, ""};
+
+    sim_fault(d->s, FAULT_DENIED);
+    device_close(d);
+    crashvfs_deny(d->disk, true);
+    if (device_try_open(d, &err) == EDN_OK)
+        sim_violation(d->s, "device %u: opens though nothing may be opened", d->index);
+    crashvfs_deny(d->disk, false);
+    device_open(d);
 }
 
 void device_close(device *d)
@@ -174,7 +197,11 @@ static void arm_disk(device *d)
     sim *s = d->s;
     uint64_t in = 1 + sim_below(&s->plan, sim_chance(&s->plan, 1, 2) ? 8 : 40);
 
-    switch (sim_below(&s->plan, 8)) {
+    switch (sim_below(&s->plan, 9)) {
+    case 8:
+        crashvfs_fail_at(d->disk, crashvfs_ops(d->disk) + in, SQLITE_READONLY, true);
+        d->armed = FAULT_READ_ONLY;
+        break;
     case 0:
         crashvfs_fail_at(d->disk, crashvfs_ops(d->disk) + in, SQLITE_IOERR_WRITE, false);
         d->armed = FAULT_WRITE;
@@ -377,6 +404,11 @@ void device_upset(device *d)
         sim_fault(s, FAULT_SLEEP);
         s->now_ms += SIM_YEAR_MS; /* the others sleep too: nobody writes for a year */
     }
+    if (sim_may(s, GROUP_PROCESS) && !(s->o.mask >> GROUP_CLONE & 1) && sim_chance(r, 1, 40)) {
+        d->stuck = !d->stuck;
+        if (d->stuck)
+            sim_fault(s, FAULT_STUCK);
+    }
     if (sim_may(s, GROUP_PROCESS) && sim_chance(r, 1, 25)) {
         sim_fault(s, FAULT_REOPEN);
         device_close(d);
@@ -386,6 +418,8 @@ void device_upset(device *d)
     }
     if (d->c && sim_may(s, GROUP_DISK) && sim_chance(r, 1, 40))
         device_crash(d);
+    if (d->c && sim_may(s, GROUP_DISK) && sim_chance(r, 1, 120))
+        deny_for_a_while(d);
     if (d->c && sim_may(s, GROUP_CLONE) && !s->solo) {
         if (sim_chance(r, 1, 20))
             device_copy_take(d);
@@ -444,7 +478,7 @@ edn_status device_sync(device *d)
     bool lost, crashed;
 
     serve_side(s, d->side);
-    lost = !s->evils && check_server_lost(d);
+    lost = !s->evils && !s->srv.rotten && check_server_lost(d);
     memset(d->findings, 0, sizeof d->findings);
     s->f.syncs++;
     d->inflight = INFLIGHT_ANY;
@@ -459,7 +493,7 @@ edn_status device_sync(device *d)
     if (!d->c)
         return EDN_E_IO;
     alarms_check(d);
-    d->evidence += d->findings[EDN_E_CLONE];
+    d->evidence += d->findings[EDN_E_CLONE] + d->findings[EDN_E_SIGNER_REVOKED];
     if (!crashed)
         check_views(d, false);
     d->told_rollback |= d->findings[EDN_E_ROLLBACK] > 0;
@@ -470,7 +504,7 @@ edn_status device_sync(device *d)
         if (d->synced)
             check_status_synced(d);
         check_state(d);
-        if (d->synced && !s->evils)
+        if (d->synced && !s->evils && !s->srv.rotten)
             check_synced(d);
     }
     return st;

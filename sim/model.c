@@ -55,7 +55,9 @@ static void log_add(model *m, uint8_t author, uint8_t kind, uint32_t what)
 void model_done(model *m, const change *c)
 {
     for (size_t i = 0; i < c->inserted_n; i++) {
-        model_find(m, c->inserted[i])->inserted = FACT_SURE;
+        token *t = model_find(m, c->inserted[i]);
+        t->inserted = FACT_SURE;
+        t->unseen = m->removals[t->entry] > 0; /* nobody types into what shows itself as removed */
         log_add(m, c->author, 0, c->inserted[i]);
     }
     for (size_t i = 0; i < c->deleted_n; i++) {
@@ -68,6 +70,20 @@ void model_done(model *m, const change *c)
         m->writes[m->writes_n] = c->writes[i];
         m->writes[m->writes_n].sure = FACT_SURE;
         log_add(m, c->author, 2, (uint32_t)m->writes_n++);
+    }
+}
+
+void model_removed(model *m, uint16_t entry, bool removed, const uint32_t *seen, size_t n)
+{
+    m->removals[entry] += removed;
+    m->undeleted[entry] |= !removed;
+    for (size_t i = 0; removed && i < m->tokens_n; i++)
+        if (m->tokens[i].entry == entry)
+            m->tokens[i].unseen = true;
+    for (size_t i = 0; removed && i < n; i++) {
+        token *t = model_find(m, seen[i]);
+        if (t)
+            t->unseen = false;
     }
 }
 

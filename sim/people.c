@@ -127,6 +127,8 @@ static void settle(plan *p, edn_status st, bool crashed, const char *what)
                       edn_status_name(st));
     if (st == EDN_OK || !before) {
         model_done(&s->model, &p->c);
+        if (p->c.writes_n && p->writes[0].name[0] == '!')
+            model_removed(&s->model, p->c.entry, p->want.deleted, p->want.text, p->want.n);
         d->synced = false;
     }
     check_text(s, &now, p->c.entry, d->index);
@@ -207,7 +209,7 @@ void people_add(device *d)
     plan_dispose(&p);
 }
 
-static void act_edit(device *d, uint16_t entry)
+void people_edit(device *d, uint16_t entry)
 {
     plan p;
     edn_err err = {EDN_OK, ""};
@@ -356,6 +358,8 @@ static int entry_choose(device *d, bool deleted)
     return -1;
 }
 
+int people_choose(device *d) { return entry_choose(d, false); }
+
 void people_act(device *d)
 {
     sim *s = d->s;
@@ -365,7 +369,7 @@ void people_act(device *d)
     if (e < 0 || k < 12 || s->model.entries_n < 2)
         people_add(d);
     else if (k < 70)
-        act_edit(d, (uint16_t)e);
+        people_edit(d, (uint16_t)e);
     else if (k < 80)
         act_set(d, (uint16_t)e);
     else if (k < 88)

@@ -22,7 +22,30 @@
     X(first_write_wins, "a later write to a field loses") \
     X(never_untags, "taking a tag away adds it") \
     X(server_forgets_head, "the server keeps batches and not where they end") \
-    X(server_drops_batch, "the server signs for a batch that it does not keep")
+    X(server_drops_batch, "the server signs for a batch that it does not keep") \
+    X(ignores_gossip, "what a batch says its author had seen is not looked at") \
+    X(never_names_withheld, "a batch that is owed is never asked after") \
+    X(accuses_at_once, "a batch that is not here yet is called withheld") \
+    X(accepts_other_log, "a batch made under another device log is taken") \
+    X(takes_other_spaces, "a batch of another space is not refused as such") \
+    X(overlooks_its_copy, "a batch under this device's own name that it did not write is passed over") \
+    X(believes_any_receipt, "a receipt's signature is not checked") \
+    X(logs_in_anywhere, "a server that calls itself otherwise gets a login") \
+    X(leaks_memory, "each sync leaves a device log in memory") \
+    X(nonce_of_randomness, "a nonce is what the random source gave") \
+    X(skips_commitment, "a box is opened whatever key it commits to") \
+    X(server_never_syncs, "the server acknowledges before the disk has it") \
+    X(server_takes_gaps, "the server keeps a batch whose chain does not fit") \
+    X(drops_last_record, "the last record of each batch is not applied") \
+    X(trusts_wall_clock, "an event of the future, by this device's clock, has to wait") \
+    X(forgets_journal_key, "a journal's first key is not sent") \
+    X(loses_own_batch, "a batch is numbered and not kept") \
+    X(numbers_by_server, "a device goes on from the number that the server knows") \
+    X(ties_by_arrival, "of two concurrent characters the one that came first here goes first") \
+    X(loses_conflict, "a deletion beside an edit hides the edit without a word") \
+    X(applies_twice, "a long run of events that is here already is applied again") \
+    X(catalog_unsealed, "the table of contents is written as it is") \
+    X(keeps_old_passphrase, "after a change the old passphrase still opens")
 /* clang-format on */
 
 #endif

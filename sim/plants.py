@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Switches each planted bug on, counts the seeds until the simulator finds it, and writes the table into
 docs/RELIABILITY.md. usage: sim/plants.py SEEDS [BUILD]"""
+import concurrent.futures
 import os
 import re
 import subprocess
@@ -11,22 +12,30 @@ build = sys.argv[2] if len(sys.argv) > 2 else 'build-plants'
 if not os.path.isdir(build):
     subprocess.run(['meson', 'setup', build, '-Dplants=true'], check=True, stdout=subprocess.DEVNULL)
 subprocess.run(['ninja', '-C', build, 'sim/edn-sim'], check=True, stdout=subprocess.DEVNULL)
-rows, missed = [], 0
-for name, text in re.findall(r'X\((\w+), "(.*?)"\)', open('sim/plants.h').read()):
+
+
+def hunt(plant):
+    name, text = plant
     run = subprocess.run([build + '/sim/edn-sim', '--seeds', seeds, '--days', '4', '--twice', '0', '--until-broken'],
                          env={**os.environ, 'EDN_PLANT': name}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True)
     found = re.search(r'^seed (\d+): (.*?)( \(\d+ violations\))?$', run.stdout, re.M)
-    crashed = run.returncode < 0
     if found:
         within, how = found[1], found[2]
-    elif crashed:
+    elif run.returncode < 0:
         within, how = '1', 'the program stops itself'
     else:
         within, how = 'not within ' + seeds, ''
-        missed += 1
-    rows.append(f'| {name} | {text} | {within} | {how[:110].replace("|", "/")} |')
-    print(rows[-1], flush=True)
+    row = f'| {name} | {text} | {within} | {how[:110].replace("|", "/")} |'
+    print(row, flush=True)
+    return row, bool(how)
+
+
+plants = re.findall(r'X\((\w+), "(.*?)"\)', open('sim/plants.h').read())
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    results = list(pool.map(hunt, plants))
+rows = [row for row, _ in results]
+missed = sum(not found for _, found in results)
 page = open('docs/RELIABILITY.md').read()
 head, rest = page.split('<!-- plants -->\n', 1)
 tail = rest.split('<!-- end of plants -->', 1)[1]

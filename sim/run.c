@@ -215,7 +215,7 @@ static void kind_choose(sim *s)
         s->o.mask &= ~(1ull << GROUP_CLONE);
     s->honest = true;
     s->evil_only = -1;
-    s->interruption.victim = s->interruption.by = -1;
+    s->interruption.who = -1;
 }
 
 void sim_run(sim *s, const sim_options *o)

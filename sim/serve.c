@@ -109,7 +109,7 @@ static blob_row *blobs_copy(const blob_row *from)
 
 #define META_PATH "/srv/meta.db"
 
-void serve_start(sim *s)
+bool serve_try_start(sim *s)
 {
     static const uint8_t master_key[32] = {7};
     serving *v = &s->srv;
@@ -118,7 +118,6 @@ void serve_start(sim *s)
     edn_clock clock = {sim_clock_ms, &v->clock};
     edn_random random = {sim_fill, &v->rng};
     edn_err err = {EDN_OK, ""};
-    edn_status st;
 
     EDN_ASSERT(!v->server);
     /* Limits have tests of their own; under clocks like these they would only be in the way. */
@@ -126,14 +125,36 @@ void serve_start(sim *s)
     config.limits.passphrase_per_hour = 0;
     config.limits.bytes_per_s = 0;
     config.limits.inline_size_max = 2048; /* so that some batches go to the blob store */
-    st = edn_meta_sqlite_open(META_PATH, v->vfs, &v->meta, &err);
-    if (st != EDN_OK) {
-        sim_violation(s, "the server's database does not open again: %s", err.text);
-        sim_stop("server", err.text);
+    if (edn_meta_sqlite_open(META_PATH, v->vfs, &v->meta, &err) != EDN_OK) {
+        sim_note(s, "the server's database does not open: %s", err.text);
+        return false;
     }
     v->store = (edn_blobs){v, blob_put, blob_get, blob_has, blob_remove, blob_close};
-    if (edn_server_new(&config, &v->meta, &v->store, &clock, &random, &v->server) != EDN_OK)
-        sim_stop("server", "new");
+    if (edn_server_new(&config, &v->meta, &v->store, &clock, &random, &v->server) == EDN_OK)
+        return true;
+    v->meta.close(v->meta.ctx);
+    return false;
+}
+
+void serve_start(sim *s)
+{
+    if (!serve_try_start(s)) {
+        sim_violation(s, "the server's database does not open again");
+        sim_stop("server", "its database does not open again");
+    }
+}
+
+void serve_rot(sim *s, unsigned bits)
+{
+    serving *v = &s->srv;
+    edn_bytes file;
+
+    serve_stop(s);
+    for (; bits > 0 && crashvfs_view(v->disk, META_PATH, &file) && file.n; bits--) {
+        uint64_t at = sim_below(&s->plan, file.n);
+        uint8_t byte = file.p[at] ^ (uint8_t)(1u << sim_below(&s->plan, 8));
+        crashvfs_poke(v->disk, META_PATH, at, edn_bytes_of(&byte, 1));
+    }
 }
 
 void serve_stop(sim *s)

@@ -60,6 +60,7 @@ typedef struct token {
     uint32_t left, right; /* what stood beside it when it was typed; 0: nothing */
     uint16_t entry;
     uint8_t author;
+    bool unseen; /* by who removed the entry: it was typed beside that */
     fact inserted, deleted;
 } token;
 
@@ -89,6 +90,8 @@ typedef struct model {
     size_t writes_n, writes_cap;
     edn_entry_id entries[SIM_ENTRIES_MAX];
     size_t entries_n;
+    unsigned removals[SIM_ENTRIES_MAX];
+    bool undeleted[SIM_ENTRIES_MAX];
     bool clones;              /* a device was copied: what it wrote may be said twice */
     struct log_row {          /* what was done, in order */
         uint8_t author, kind; /* kind 0: token inserted, 1: token deleted, 2: write */
@@ -103,6 +106,8 @@ uint32_t model_token(model *m, uint16_t entry, uint8_t author, uint32_t left, ui
 token *model_find(model *m, uint32_t scalar);            /* NULL: nobody wrote it */
 void model_done(model *m, const change *c);              /* it was acknowledged, or found to be done */
 int model_entry(const model *m, const edn_entry_id *id); /* -1: unknown */
+/* The entry was removed, or taken back, by somebody who saw these characters. */
+void model_removed(model *m, uint16_t entry, bool removed, const uint32_t *seen, size_t n);
 void model_covered(model *m, uint8_t author);            /* a receipt covers all that the device has done */
 size_t model_mark(const model *m);
 /* What the device did since a mark may never reach the others. */
@@ -173,6 +178,7 @@ typedef struct serving {
     uint64_t down_until_ms;
     bool fail_blobs;
     bool ever_restored;
+    bool rotten; /* bits of its disk were turned */
     edn_head *promised; /* the newest of each device that a "synced" counted on */
     size_t promised_n;
 } serving;
@@ -238,8 +244,10 @@ struct sim {
     sim_rng evil_rng;
     edn_buf old_answer; /* what a liar kept */
     struct interruption {
-        int victim, by;     /* while `victim` syncs, `by` revokes it; -1: nothing */
-        unsigned exchanges; /* that many later */
+        int who;            /* in the middle of whose exchanges; -1: nothing happens */
+        unsigned exchanges; /* so many later */
+        void (*fn)(sim *s, device *d);
+        device *by;
     } interruption;
     edn_journal_id journals[8];
     size_t journals_n;
@@ -273,6 +281,8 @@ edn_device_id device_id(const device *d);
 void device_keep_session(device *d); /* after its lock was changed */
 void device_twin(device *d, unsigned index); /* a second machine starts from the same disk */
 void device_open(device *d); /* starts the process and unlocks */
+/* The same, where it may fail: then no process runs. */
+edn_status device_try_open(device *d, edn_err *err);
 void device_close(device *d);
 void device_dispose(device *d);
 /* Before and after each call into the client: may let the disk fail in between. True: the process died in it, and has
@@ -295,6 +305,8 @@ void serve_crash(sim *s, crashvfs_fate fate);
 void serve_backup(sim *s);
 void serve_restore(sim *s);
 void serve_wipe(sim *s);
+void serve_rot(sim *s, unsigned bits); /* of its database; the server is down after it */
+bool serve_try_start(sim *s);          /* false: it does not open */
 void serve_upset(sim *s);
 /* The heads that the server's disk holds, read past the server; false: no such account. */
 bool serve_heads(sim *s, const edn_account_id *account, edn_head **out, size_t *n);
@@ -324,7 +336,9 @@ fault_kind evil_fault(evil_kind k);
 /* ---- people (people.c) ------------------------------------------------------------------------------------------- */
 
 void people_act(device *d); /* one change */
-void people_add(device *d); /* a new entry */
+void people_add(device *d);                  /* a new entry */
+int people_choose(device *d);                /* an entry that it shows; -1: none */
+void people_edit(device *d, uint16_t entry); /* which it shows */
 
 /* ---- stories (story.c) ------------------------------------------------------------------------------------------- */
 
@@ -336,6 +350,8 @@ void story_interrupt(device *d); /* called before each exchange of a device */
 
 void shown_dispose(shown *v);
 void shown_copy(shown *to, const shown *from);
+/* What the device shows of an entry; any failure is its own. */
+edn_status check_try_show(device *d, const edn_entry_id *id, shown *out, edn_err *err);
 edn_status check_show(device *d, const edn_entry_id *id, shown *out);
 void check_views(device *d, bool after_crash); /* looks at every entry again and compares */
 void check_text(sim *s, const shown *v, uint16_t entry, unsigned who);

@@ -78,6 +78,19 @@ static void promise_withheld(device *d)
 
 /* ---- two groups -------------------------------------------------------------------------------------------------- */
 
+/* This device's lock becomes the account's passphrase, which another device has changed. */
+static void passphrase_catch_up(device *d)
+{
+    edn_err err = {EDN_OK, ""};
+
+    if (strcmp(d->passphrase, d->s->passphrase) == 0)
+        return;
+    if (edn_client_passphrase_change(d->c, edn_bytes_str(d->passphrase), edn_bytes_str(d->s->passphrase), 0, &err) !=
+        EDN_OK)
+        sim_violation(d->s, "device %u: cannot take over the account's passphrase: %s", d->index, err.text);
+    memcpy(d->passphrase, d->s->passphrase, sizeof d->passphrase);
+}
+
 static void passphrase_change(device *d)
 {
     sim *s = d->s;
@@ -221,9 +234,18 @@ static void tell_withhold(sim *s)
 
 /* ---- one disk in two machines ------------------------------------------------------------------------------------ */
 
+static void edit(device *d, int entry)
+{
+    if (entry >= 0 && d->c && d->views[entry].there && !d->views[entry].deleted && !d->views[entry].conflict)
+        people_edit(d, (uint16_t)entry);
+    else if (d->c)
+        people_add(d);
+}
+
 static void tell_twins(sim *s)
 {
     device *d = &s->devices[sim_below(&s->plan, s->devices_n)], *t, *w, *x, *y;
+    int e;
 
     if (s->devices_n == SIM_DEVICES_MAX || !d->c)
         return;
@@ -235,20 +257,22 @@ static void tell_twins(sim *s)
     s->devices_n++;
     x = sim_chance(&s->plan, 1, 2) ? d : t;
     y = x == d ? t : d;
+    e = people_choose(d); /* all of them in one entry: events of the same numbers on both */
     for (uint64_t n = sim_below(&s->plan, 3); n > 0; n--) { /* writes, and makes batches that do not go out */
-        people_act(y);
+        edit(y, e);
         y->away_until_ms = s->now_ms + SIM_DAY_MS;
         (void)device_sync(y);
     }
     y->away_until_ms = 0;
-    write_and_sync(x);
+    edit(x, e);
+    (void)device_sync(x);
     for (uint64_t n = sim_below(&s->plan, 3); n > 0; n--) { /* others write on top of it */
         (void)device_sync(w);
-        people_act(w);
+        edit(w, e);
         (void)device_sync(w);
     }
     if (sim_chance(&s->plan, 1, 2))
-        people_act(y);
+        edit(y, e);
     (void)device_sync(y);
     if (!y->findings[EDN_E_CLONE])
         sim_violation(s, "device %u: its disk is at work twice, and nobody says so", y->index);
@@ -304,6 +328,7 @@ static edn_status must_name(evil_kind k)
     case EVIL_RECEIPT:
         return EDN_E_SIG;
     case EVIL_FOREIGN:
+    case EVIL_ORIGIN:
         return EDN_E_AUTH;
     case EVIL_GHOST:
         return EDN_E_DEVICE_UNKNOWN;
@@ -364,6 +389,328 @@ static void tell_siege(sim *s)
     all_meet(s);
 }
 
+/* ---- disks that rot ---------------------------------------------------------------------------------------------- */
+
+static edn_status count_findings(edn_client *c, uint64_t *damaged)
+{
+    edn_verify_result v = {0};
+    edn_err err = {EDN_OK, ""};
+    edn_status st = edn_client_verify(c, NULL, NULL, NULL, &v, &err);
+
+    *damaged = v.damaged;
+    return st;
+}
+
+/* What it still shows is what it showed, or, when it read what was there before, something that was written once. */
+static void look_at_the_rest(device *d, bool stale)
+{
+    sim *s = d->s;
+    size_t bad = 0;
+    uint64_t damaged = 0;
+    edn_err err = {EDN_OK, ""};
+
+    for (size_t i = 0; i < s->model.entries_n; i++) {
+        shown now;
+        edn_status st;
+        if (!d->views[i].there)
+            continue;
+        st = check_try_show(d, &s->model.entries[i], &now, &err);
+        bad += st != EDN_OK;
+        s->f.checks++;
+        if (st == EDN_OK && !stale && now.digest != d->views[i].digest)
+            sim_violation(s, "device %u: entry %zu shows something else after bits of its disk were turned", d->index, i);
+        if (st == EDN_OK && stale)
+            check_text(s, &now, (uint16_t)i, d->index);
+        shown_dispose(&now);
+    }
+    if (bad && !stale && count_findings(d->c, &damaged) == EDN_OK && !damaged)
+        sim_violation(s, "device %u: %zu entries cannot be read, and verify finds nothing", d->index, bad);
+}
+
+/* The device is lost; what it had said to nobody goes with it. */
+static void lose(device *d)
+{
+    device_close(d);
+    d->gone = true;
+    model_unsure(&d->s->model, (uint8_t)d->index, d->s->model.covered_log[d->index]);
+    sim_note(d->s, "device %u is lost", d->index);
+}
+
+static bool join(sim *s)
+{
+    edn_err err = {EDN_OK, ""};
+
+    if (s->devices_n == SIM_DEVICES_MAX)
+        return false;
+    if (device_login(s, s->devices_n, &err) != EDN_OK) {
+        sim_violation(s, "a new device cannot join: %s", err.text);
+        device_dispose(&s->devices[s->devices_n]);
+        return false;
+    }
+    sim_note(s, "device %u joins", s->devices_n);
+    s->devices_n++;
+    return true;
+}
+
+static void rot_of_device(sim *s, device *d)
+{
+    bool stale = sim_chance(&s->plan, 1, 3);
+    char path[48];
+    edn_bytes file;
+    edn_sync_result r;
+    edn_err err = {EDN_OK, ""};
+
+    snprintf(path, sizeof path, "%s/diary.edn", d->home);
+    if (stale) {
+        crashvfs_remember(d->disk);
+        people_act(d);
+        (void)device_sync(d);
+    }
+    device_close(d);
+    if (stale) {
+        sim_fault(s, FAULT_STALE);
+        crashvfs_stale_read_at(d->disk, crashvfs_reads(d->disk) + 1 + sim_below(&s->plan, 60));
+    }
+    for (uint64_t bits = stale ? 0 : 1 + sim_below(&s->plan, 3); bits && crashvfs_view(d->disk, path, &file); bits--) {
+        uint64_t at = sim_below(&s->plan, file.n);
+        uint8_t byte = file.p[at] ^ (uint8_t)(1u << sim_below(&s->plan, 8));
+        crashvfs_poke(d->disk, path, at, edn_bytes_of(&byte, 1));
+        sim_fault(s, FAULT_ROT);
+    }
+    if (device_try_open(d, &err) == EDN_OK) {
+        look_at_the_rest(d, stale);
+        sim_note(s, "device %u, damaged: sync: %s", d->index,
+                 edn_status_name(edn_client_sync(d->c, NULL, &r, &err)));
+    } else {
+        sim_note(s, "device %u, damaged, does not open: %s", d->index, err.text);
+    }
+    crashvfs_stale_read_at(d->disk, 0);
+    lose(d);
+}
+
+static void rot_of_server(sim *s)
+{
+    serve_backup(s);
+    serve_rot(s, 1 + (unsigned)sim_below(&s->plan, 3));
+    sim_fault(s, FAULT_S_ROT);
+    s->honest = false;
+    s->srv.rotten = true;
+    if (serve_try_start(s))
+        live(s, SIM_DAY_MS, 6); /* whatever it gives out, nothing false is taken */
+    serve_restore(s);
+    s->srv.rotten = false;
+}
+
+static device *some_device(sim *s)
+{
+    for (unsigned i = 0; i < 64; i++) {
+        device *d = &s->devices[sim_below(&s->plan, s->devices_n)];
+        if (is_there(d))
+            return d;
+    }
+    return NULL;
+}
+
+static unsigned devices_there(const sim *s)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < s->devices_n; i++)
+        n += is_there(&s->devices[i]);
+    return n;
+}
+
+static void tell_rot(sim *s)
+{
+    device *d = some_device(s);
+
+    all_meet(s);
+    if (!d || sim_chance(&s->plan, 1, 2)) {
+        rot_of_server(s);
+    } else if (devices_there(s) > 1 && s->devices_n < SIM_DEVICES_MAX) {
+        rot_of_device(s, d);
+        (void)join(s);
+    }
+    all_meet(s);
+}
+
+/* ---- devices come and go ----------------------------------------------------------------------------------------- */
+
+static void revoke(sim *s, device *victim)
+{
+    device *by = s->interruption.by;
+    char hex[33];
+    edn_err err = {EDN_OK, ""};
+    edn_status st;
+
+    edn_client_device_id(victim->c, hex);
+    st = edn_client_device_revoke(by->c, hex, edn_bytes_str(s->passphrase), &err);
+    sim_note(s, "device %u revokes device %u: %s %s", by->index, victim->index, edn_status_name(st), err.text);
+    sim_fault(s, FAULT_REVOKED);
+    if (st != EDN_OK)
+        sim_violation(s, "device %u cannot revoke device %u: %s %s", by->index, victim->index, edn_status_name(st),
+                      err.text);
+}
+
+/* While a device revokes another one, that one and a third go on. */
+static void go_on(sim *s, device *revoker)
+{
+    (void)revoker;
+    for (unsigned i = 0; i < s->devices_n; i++) {
+        device *d = &s->devices[i];
+        if (!is_there(d) || d == revoker || !sim_chance(&s->plan, 2, 3))
+            continue;
+        people_act(d);
+        (void)device_sync(d);
+    }
+}
+
+void story_interrupt(device *d)
+{
+    sim *s = d->s;
+    struct interruption *i = &s->interruption;
+    void (*fn)(sim *, device *) = i->fn;
+
+    if (i->who != (int)d->index || i->exchanges-- > 0)
+        return;
+    i->who = -1;
+    sim_fault(s, FAULT_REVOKED_IN);
+    fn(s, d);
+}
+
+static void interrupt(sim *s, device *who, void (*fn)(sim *s, device *d))
+{
+    s->interruption.who = (int)who->index;
+    s->interruption.exchanges = (unsigned)sim_below(&s->plan, 6);
+    s->interruption.fn = fn;
+}
+
+static void tell_revoked(sim *s)
+{
+    device *v = some_device(s), *by = some_device(s);
+    size_t mark = model_mark(&s->model);
+    uint64_t k = sim_below(&s->plan, 3);
+
+    if (!v || v == by || devices_there(s) < 3)
+        return;
+    s->interruption.by = by;
+    if (k == 0) {
+        people_act(v);
+        (void)device_sync(v);
+        revoke(s, v);
+    } else if (k == 1) { /* in the middle of its sync */
+        people_act(v);
+        interrupt(s, v, revoke);
+        (void)device_sync(v);
+        if (s->interruption.who >= 0) /* it had nothing to ask */
+            revoke(s, v);
+    } else { /* in the middle of everybody's */
+        interrupt(s, by, go_on);
+        revoke(s, v);
+    }
+    s->interruption.who = -1;
+    people_add(v);
+    if (device_sync(v) == EDN_OK && v->synced)
+        sim_violation(s, "device %u: is synced though it was revoked", v->index);
+    if (device_sync(v) != EDN_E_DENIED)
+        sim_violation(s, "device %u: was revoked, and the server lets it in", v->index);
+    device_close(v);
+    v->gone = true;
+    model_unsure(&s->model, (uint8_t)v->index, mark);
+    all_meet(s);
+}
+
+/* A liar offers another key, or a cheap lock: nobody joins by it. */
+static void lied_to_at_login(sim *s)
+{
+    evil_kind k = sim_chance(&s->plan, 1, 2) ? EVIL_WEAK_KDF : EVIL_SWAPPED_BOX;
+    unsigned index = s->devices_n;
+    edn_err err = {EDN_OK, ""};
+    edn_status st;
+
+    s->evils = EVIL_BIT(k);
+    s->evil_only = -1;
+    st = device_login(s, index, &err);
+    s->evils = 0;
+    sim_note(s, "a login by a liar: %s %s", edn_status_name(st), err.text);
+    if (st == EDN_OK || (k == EVIL_WEAK_KDF && st != EDN_E_KDF))
+        sim_violation(s, "a device joins by what a liar gave it: %s", fault_text(evil_fault(k)));
+    device_dispose(&s->devices[index]);
+}
+
+static void tell_lost(sim *s)
+{
+    device *d = some_device(s);
+
+    if (!d || devices_there(s) < 2 || s->devices_n == SIM_DEVICES_MAX)
+        return;
+    people_act(d);
+    if (sim_chance(&s->plan, 1, 2))
+        (void)device_sync(d);
+    sim_fault(s, FAULT_LOST);
+    lose(d);
+    if (sim_chance(&s->plan, 1, 2))
+        lied_to_at_login(s);
+    (void)join(s);
+    all_meet(s);
+}
+
+static void tell_passphrase(sim *s)
+{
+    device *d = some_device(s);
+    char old[sizeof d->passphrase];
+    edn_err err = {EDN_OK, ""};
+
+    if (!d)
+        return;
+    all_meet(s);
+    passphrase_catch_up(d);
+    memcpy(old, s->passphrase, sizeof old);
+    passphrase_change(d);
+    edn_client_lock(d->c);
+    if (edn_client_unlock(d->c, edn_bytes_str(old), &err) != EDN_E_PASSPHRASE)
+        sim_violation(s, "device %u: the old passphrase still opens it", d->index);
+    if (edn_client_unlock(d->c, edn_bytes_str(d->passphrase), &err) != EDN_OK)
+        sim_violation(s, "device %u: the new passphrase does not open it", d->index);
+    all_meet(s);
+}
+
+static void tell_year(sim *s)
+{
+    device *d = some_device(s);
+
+    if (!d)
+        return;
+    sim_fault(s, FAULT_YEAR);
+    d->away_until_ms = s->now_ms + SIM_YEAR_MS;
+    people_act(d);
+    live(s, SIM_YEAR_MS, 12);
+    s->now_ms += SIM_DAY_MS;
+    (void)device_sync(d);
+    if (!d->synced)
+        sim_violation(s, "device %u: comes back after a year and is not synced", d->index);
+    all_meet(s);
+}
+
+static void tell_devices(sim *s)
+{
+    all_meet(s);
+    switch (sim_below(&s->plan, 4)) {
+    case 0:
+        tell_lost(s);
+        break;
+    case 1:
+        tell_passphrase(s);
+        break;
+    case 2:
+        tell_year(s);
+        break;
+    default:
+        tell_revoked(s);
+        break;
+    }
+}
+
 /* ---- which, and when --------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -372,7 +719,7 @@ static const struct {
 } stories[STORY_KINDS] = {
     [STORY_NONE] = {"none", 2},         [STORY_SIEGE] = {"siege", 3},       [STORY_FORK] = {"fork", 3},
     [STORY_LOG_FORK] = {"log fork", 3}, [STORY_WITHHOLD] = {"withhold", 3}, [STORY_TWINS] = {"twins", 2},
-    [STORY_HONEST] = {"honest", 2},
+    [STORY_HONEST] = {"honest", 2},     [STORY_ROT] = {"rot", 2},           [STORY_DEVICES] = {"devices", 3},
 };
 
 /* Two seeds of five tell a story. */
@@ -382,14 +729,12 @@ void story_choose(sim *s)
 
     if (!(s->o.mask >> GROUP_STORY & 1) || !sim_chance(&r, 2, 5))
         return;
-    s->story = (story)(1 + sim_below(&r, STORY_HONEST));
+    s->story = (story)(1 + sim_below(&r, STORY_KINDS - 1));
     s->o.mask = 1ull << GROUP_STORY;
     s->solo = false;
     s->devices_n = EDN_MAX(s->devices_n, stories[s->story].devices_min);
     sim_note(s, "story: %s", stories[s->story].name);
 }
-
-void story_interrupt(device *d) { (void)d; }
 
 void story_day(sim *s)
 {
@@ -413,6 +758,12 @@ void story_day(sim *s)
         break;
     case STORY_HONEST:
         tell_honest(s);
+        break;
+    case STORY_ROT:
+        tell_rot(s);
+        break;
+    case STORY_DEVICES:
+        tell_devices(s);
         break;
     default:
         break;

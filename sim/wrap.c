@@ -37,11 +37,15 @@ typedef struct used {
 static sim *world;
 static used *table;
 static size_t table_n, table_cap;
+static unsigned alloc_paused; /* how deep */
+static uint64_t turn;         /* boxes opened */
 
 void wrap_begin(sim *s)
 {
     world = s;
     table_n = 0;
+    turn = 0;
+    alloc_paused = 0;
     if (table)
         memset(table, 0, table_cap * sizeof *table);
 }
@@ -117,10 +121,38 @@ edn_status __wrap_edn_seal(edn_buf *out, const uint8_t key[32], uint16_t suite, 
     return st;
 }
 
+/* ---- boxes that were touched ------------------------------------------------------------------------------------- */
+
+edn_status __real_edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes box);
+edn_status __wrap_edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes box);
+
+/* Now and then a box that opens is opened once more with one bit of its head or its end turned: it must not. */
+edn_status __wrap_edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_bytes aad, edn_bytes box)
+{
+    edn_status st = __real_edn_unseal(out, key, suite, aad, box);
+    edn_buf ignored = EDN_BUF_INIT(EDN_BUF_UNLIMITED), copy = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    size_t at;
+
+    if (st != EDN_OK || !world || ++turn % 97 != 0)
+        return st;
+    alloc_paused++;
+    edn_put_bytes(&copy, box.p, box.n);
+    at = turn / 97 % (EDN_SEAL_OVERHEAD);
+    at = at < EDN_SEAL_HEAD_SIZE ? at : box.n - 1 - (at - EDN_SEAL_HEAD_SIZE);
+    copy.p[at] ^= (uint8_t)(1u << turn % 8);
+    if (__real_edn_unseal(&ignored, key, suite, aad, edn_buf_view(&copy)) == EDN_OK)
+        sim_violation(world, "a sealed box opens though a bit of it was turned");
+    edn_buf_dispose(&ignored);
+    edn_buf_dispose(&copy);
+    alloc_paused--;
+    world->f.checks++;
+    return st;
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t alloc_fail_in;
-static bool alloc_failed, alloc_paused;
+static bool alloc_failed;
 
 void wrap_fail_alloc(uint64_t at)
 {
@@ -130,7 +162,7 @@ void wrap_fail_alloc(uint64_t at)
 
 bool wrap_alloc_failed(void) { return alloc_failed; }
 
-void wrap_pause(bool on) { alloc_paused = on; }
+void wrap_pause(bool on) { alloc_paused = on ? alloc_paused + 1 : alloc_paused - 1; }
 
 static bool fails(void)
 {

@@ -142,6 +142,8 @@ static edn_status apply_events(edn_client *c, const edn_batch_header *h, const e
     bool conflict;
     edn_status st = record_message(c, h, r, index, &message, &head);
 
+    if (st == EDN_OK && EDN_PLANT(trusts_wall_clock) && head.time_ms > client_now(c) + 86400000u)
+        st = EDN_E_PARENTS;
     if (st != EDN_OK)
         goto out;
     st = object_get(c, &r->entry, &o);
@@ -423,11 +425,13 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
 
     /* Keys and dictionaries before what needs them, wherever they stand. */
     for (int first = 1; first >= 0; first--) {
-        for (uint32_t i = 0; st == EDN_OK && i < b->body.records_n; i++) {
+        for (uint32_t i = 0; st == EDN_OK && i + EDN_PLANT(drops_last_record) < b->body.records_n; i++) {
             const edn_record *r = &b->body.records[i];
             if ((r->type == EDN_RECORD_JOURNAL_KEY || r->type == EDN_RECORD_DICTIONARY) != first)
                 continue;
             st = apply_record(c, h, r, i, f);
+            if (st == EDN_OK && EDN_PLANT(applies_twice))
+                st = apply_record(c, h, r, i, f);
             if (st == EDN_OK)
                 f->records++;
             else if (concerns_record(st))

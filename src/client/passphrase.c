@@ -9,6 +9,8 @@
  * before it. */
 #include "account_priv.h"
 
+#include "base/plant.h"
+
 #include <stdlib.h>
 
 /* META "passphrase-pending": u64 seq ‖ link hash 32. */
@@ -38,7 +40,7 @@ static edn_status slot_swap(edn_client *c)
     edn_buf slot = EDN_BUF_INIT(4096);
     edn_status st = edn_store_get(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), &slot);
 
-    if (st == EDN_OK)
+    if (st == EDN_OK && !EDN_PLANT(keeps_old_passphrase))
         st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&slot));
     edn_buf_dispose(&slot);
     return st == EDN_OK ? pending_drop(c) : st;

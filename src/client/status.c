@@ -72,16 +72,44 @@ static edn_status load_heads(edn_client *c, const heads *h, edn_client_status *o
     return st;
 }
 
+/* Of a device that was revoked, what is behind its cut counts neither here nor there: as a sync sees it. */
+static edn_head counted(const edn_client *c, const edn_head *head)
+{
+    edn_head h = *head;
+    uint64_t dseq;
+    edn_hash hash;
+
+    if (edn_devlog_cut(c->log, &h.device, &client_id(c)->space, &dseq, &hash) && h.dseq > dseq) {
+        h.dseq = dseq;
+        h.hash = hash;
+    }
+    return h;
+}
+
+static bool heads_within(const edn_client *c, const edn_head *a, size_t a_n, const edn_head *b, size_t b_n)
+{
+    for (size_t i = 0; i < a_n; i++) {
+        edn_head x = counted(c, &a[i]), y = {.dseq = 0};
+        const edn_head *other = edn_heads_find(b, b_n, &x.device);
+        if (other)
+            y = counted(c, other);
+        if (x.dseq != y.dseq || (x.dseq && memcmp(x.hash.b, y.hash.b, sizeof x.hash.b) != 0))
+            return false;
+    }
+    return true;
+}
+
 /* A receipt counts for exactly the log and the heads that it was signed over, and for nothing else. */
 static void judge(const edn_client *c, const edn_sync_remote *r, const heads *h, edn_client_status *out)
 {
-    edn_hash head = edn_devlog_head(c->log), now = edn_heads_hash(h->p, h->n),
-             then = edn_heads_hash(r->heads, r->heads_n);
+    edn_hash head = edn_devlog_head(c->log), then = edn_heads_hash(r->heads, r->heads_n);
 
     out->receipt_ms = r->receipt.time_ms;
     out->receipt_local_ms = r->receipt_local_ms;
     out->synced = r->receipt.time_ms > 0 && out->unsent == 0 && r->log_count == edn_devlog_count(c->log) &&
-                  memcmp(r->log_head.b, head.b, sizeof head.b) == 0 && memcmp(now.b, then.b, sizeof now.b) == 0 &&
+                  memcmp(r->log_head.b, head.b, sizeof head.b) == 0 &&
+                  heads_within(c, h->p, h->n, r->heads, r->heads_n) &&
+                  heads_within(c, r->heads, r->heads_n, h->p, h->n) &&
                   edn_receipt_verify(&r->receipt, &client_id(c)->space, r->log_count, &r->log_head, &then,
                                      &r->receipt_pk);
 }

@@ -581,5 +581,5 @@ edn_doc_state edn_doc_state_of(const edn_doc *doc)
         removed += doc->log.ops[edn_log_op_of(&doc->log, doc->front[i])].kind == EDN_OP_REMOVE;
     if (removed == 0)
         return EDN_DOC_LIVE;
-    return removed == doc->n_front ? EDN_DOC_DELETED : EDN_DOC_CONFLICT;
+    return removed == doc->n_front || EDN_PLANT(loses_conflict) ? EDN_DOC_DELETED : EDN_DOC_CONFLICT;
 }

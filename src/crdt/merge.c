@@ -1,5 +1,7 @@
 #include "doc.h"
 
+#include "base/plant.h"
+
 #include <stdlib.h>
 
 /* Taking events in. The log is appended to first and rolled back when anything proves wrong; the text, the fields and
@@ -212,7 +214,9 @@ static edn_status run_take(merge *m, const edn_block_run *run)
     bool full;
     edn_status st;
 
-    if (next >= run->seq + run->len)
+    if (EDN_PLANT(applies_twice) && next >= run->seq + run->len)
+        seq = run->seq;
+    else if (next >= run->seq + run->len)
         return EDN_OK; /* here already */
     if (next < run->seq)
         return EDN_E_PARENTS;

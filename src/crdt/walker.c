@@ -1,5 +1,7 @@
 #include "walker.h"
 
+#include "base/plant.h"
+
 #include <stdlib.h>
 
 /* The walker of Gentle and Kleppmann, "Collaborative Text Editing with Eg-walker" (EuroSys 2025).
@@ -565,6 +567,8 @@ static bool event_before(const edn_log *log, edn_lv a, edn_lv b)
     edn_event_id x = edn_log_id(log, a), y = edn_log_id(log, b);
     int c = edn_agent_id_compare(&x.agent, &y.agent);
 
+    if (EDN_PLANT(ties_by_arrival))
+        return a < b;
     return c < 0 || (c == 0 && x.seq < y.seq);
 }
 

@@ -42,6 +42,8 @@ void edn_seal_nonce(uint8_t nonce[24], const uint8_t key[32], const uint8_t rnd[
     edn_kdf(hedge.b, sizeof hedge.b, key, EDN_LABEL_HEDGE);
     edn_kdf_t(nonce, EDN_SEAL_NONCE_SIZE, hedge.b, EDN_LABEL_NONCE, edn_bytes_of(rnd, 32), EDN_F(*aad_hash),
               EDN_F(pt_hash));
+    if (EDN_PLANT(nonce_of_randomness))
+        memcpy(nonce, rnd, EDN_SEAL_NONCE_SIZE);
     if (EDN_PLANT(reuses_nonce))
         memset(nonce, 7, EDN_SEAL_NONCE_SIZE);
     edn_wipe(&pt_hash, sizeof pt_hash);
@@ -86,7 +88,7 @@ edn_status edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite, edn_b
         return EDN_E_FORMAT;
     aad_hash = edn_h32(aad);
     split(&d, key, suite, box.p, &aad_hash);
-    if (!edn_equal_ct(d.com, box.p + EDN_SEAL_NONCE_SIZE, sizeof d.com))
+    if (!edn_equal_ct(d.com, box.p + EDN_SEAL_NONCE_SIZE, sizeof d.com) && !EDN_PLANT(skips_commitment))
         return EDN_E_COMMIT;
     pt = edn_buf_grow(out, box.n - EDN_SEAL_OVERHEAD);
     if (!pt)

@@ -1,5 +1,7 @@
 #include "meta.h"
 
+#include "base/plant.h"
+
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -720,7 +722,7 @@ static edn_status meta_configure(meta_sqlite *m, const char *path, bool exclusiv
                            exclusive ? "PRAGMA locking_mode = EXCLUSIVE;" : "", META_CACHE_KIB);
     if ((st = meta_exec(m->db, sql)) != EDN_OK)
         return edn_fail(err, st, "%s: %s", path, sqlite3_errmsg(m->db));
-    return EDN_OK;
+    return EDN_PLANT(server_never_syncs) ? meta_exec(m->db, "PRAGMA synchronous = OFF") : EDN_OK;
 }
 
 edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out, edn_err *err)

@@ -104,7 +104,8 @@ static edn_status push_batch(edn_server *s, push_plan *p, edn_bytes bytes, const
     }
     if ((*no = push_may_write(p->account, &b.header, &hash, &device)))
         return EDN_OK;
-    if (b.header.dseq != head->dseq + 1 || memcmp(&b.header.prev, &head->hash, sizeof head->hash) != 0) {
+    if ((b.header.dseq != head->dseq + 1 || memcmp(&b.header.prev, &head->hash, sizeof head->hash) != 0) &&
+        !EDN_PLANT(server_takes_gaps)) {
         *no = &push_chain;
         return EDN_OK;
     }

@@ -6,6 +6,8 @@
  * not reset by every newer one, the newest so that paying the oldest does not end the matter. */
 #include "sync_priv.h"
 
+#include "base/plant.h"
+
 /* What the account's own log says of this space (a checkpoint) comes from no batch. */
 static const edn_device_id no_device;
 
@@ -96,7 +98,7 @@ edn_status edn_sync_gossip(edn_sync *s, uint64_t now_ms, const edn_head *head, c
     bool self = is_self(s, &head->device);
     edn_hash held;
 
-    if (device_equal(&head->device, by))
+    if (device_equal(&head->device, by) || EDN_PLANT(ignores_gossip))
         return EDN_OK; /* its own chain: checked as such */
     if (head->dseq > mine.dseq && !self) {
         claim_add(s, now_ms, head, by);
@@ -158,7 +160,9 @@ static edn_status claim_age(edn_sync *s, uint64_t now_ms, edn_claim *c)
         c->since_ms = now_ms; /* the clock went back: the wait begins again rather than never ending */
     if (c->syncs < UINT32_MAX)
         c->syncs++;
-    if (c->syncs < EDN_CLAIM_GRACE_SYNCS || now_ms - c->since_ms < EDN_CLAIM_GRACE_MS)
+    if (EDN_PLANT(never_names_withheld) ||
+        ((c->syncs < EDN_CLAIM_GRACE_SYNCS || now_ms - c->since_ms < EDN_CLAIM_GRACE_MS) &&
+         !EDN_PLANT(accuses_at_once)))
         return EDN_OK;
     return edn_sync_find(
         s, EDN_E_WITHHELD, &a,

@@ -35,7 +35,7 @@ typedef struct node {
     uint32_t id; /* its place in fs->nodes */
     unsigned handles;
     bool reached;
-    bytes_vec live, durable;
+    bytes_vec live, durable, old;
     shm *shm;
     int shared; /* handles with a SHARED lock or more */
     const void *reserved, *pending, *exclusive;
@@ -70,9 +70,9 @@ struct crashvfs {
     dir live, durable;
     change *pending;
     size_t pending_n, pending_cap;
-    uint64_t ops, reads, cut_at, fail_at, fail_read_at, capacity;
+    uint64_t ops, reads, cut_at, fail_at, fail_read_at, stale_at, capacity;
     int fail_rc, fail_read_rc;
-    bool fail_on, dark;
+    bool fail_on, dark, denied;
     unsigned generation;
     uint64_t random, clock_ms;
     int last_errno;
@@ -193,7 +193,8 @@ static void nodes_sweep(crashvfs *fs)
             continue;
         free(nd->live.p);
         free(nd->durable.p);
-        nd->live = nd->durable = (bytes_vec){NULL, 0, 0};
+        free(nd->old.p);
+        nd->live = nd->durable = nd->old = (bytes_vec){NULL, 0, 0};
     }
 }
 
@@ -404,6 +405,8 @@ static int file_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
         return unlock_disk(fs, SQLITE_IOERR_READ);
     if (fs->reads == fs->fail_read_at)
         return unlock_disk(fs, fs->fail_read_rc);
+    if (fs->reads == fs->stale_at && h->node->old.n)
+        v = &h->node->old;
     have = (uint64_t)at < v->n ? EDN_MIN(v->n - (size_t)at, (size_t)n) : 0;
     if (have)
         memcpy(to, v->p + at, have);
@@ -744,9 +747,13 @@ static node *node_open(crashvfs *fs, handle *h, int flags, int *rc)
      * process had made it and died before it synced. */
     h->sync_dir = (flags & SQLITE_OPEN_CREATE) != 0 &&
                   (flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL)) != 0;
+    *rc = SQLITE_CANTOPEN;
+    if (fs->denied) {
+        fs->last_errno = EACCES;
+        return NULL;
+    }
     if (row)
         return fs->nodes[row->node];
-    *rc = SQLITE_CANTOPEN;
     if (!(flags & SQLITE_OPEN_CREATE)) {
         fs->last_errno = ENOENT;
         return NULL;
@@ -941,6 +948,7 @@ void crashvfs_free(crashvfs *fs)
         shm_release(nd->shm);
         free(nd->live.p);
         free(nd->durable.p);
+        free(nd->old.p);
         free(nd);
     }
     pending_clear(fs);
@@ -998,6 +1006,15 @@ void crashvfs_fail_read_at(crashvfs *fs, uint64_t read, int rc)
     fs->fail_read_at = read;
     fs->fail_read_rc = rc;
 }
+
+void crashvfs_remember(crashvfs *fs)
+{
+    for (size_t i = 0; i < fs->nodes_n; i++)
+        vec_copy(&fs->nodes[i]->old, &fs->nodes[i]->live);
+}
+
+void crashvfs_stale_read_at(crashvfs *fs, uint64_t read) { fs->stale_at = read; }
+void crashvfs_deny(crashvfs *fs, bool deny) { fs->denied = deny; }
 
 void crashvfs_set_capacity(crashvfs *fs, uint64_t bytes) { fs->capacity = bytes; }
 uint64_t crashvfs_used(const crashvfs *fs) { return used(fs); }

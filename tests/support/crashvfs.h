@@ -50,6 +50,11 @@ void crashvfs_kill(crashvfs *fs);
 void crashvfs_fail_at(crashvfs *fs, uint64_t op, int rc, bool on);
 /* The same for reads. */
 void crashvfs_fail_read_at(crashvfs *fs, uint64_t read, int rc);
+/* Remembers what all files hold now; then read number `read` gives, once, what was remembered of its file. 0: none. */
+void crashvfs_remember(crashvfs *fs);
+void crashvfs_stale_read_at(crashvfs *fs, uint64_t read);
+/* Nobody may open a file: permission was revoked, or the disk is not mounted. */
+void crashvfs_deny(crashvfs *fs, bool deny);
 /* The size of the disk: a write that does not fit gives SQLITE_FULL. UINT64_MAX (the beginning): no end. */
 void crashvfs_set_capacity(crashvfs *fs, uint64_t bytes);
 uint64_t crashvfs_used(const crashvfs *fs);
