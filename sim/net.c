@@ -83,10 +83,10 @@ static void remember(device *d, const edn_http_request *rq)
 /* What the network does with this exchange, decided before it is carried out. */
 static fault_kind fate_of(sim *s)
 {
-    static const fault_kind kinds[] = {FAULT_DROP,       FAULT_LOSE,  FAULT_DUPLICATE, FAULT_REORDER, FAULT_CUT,
-                                       FAULT_LOGIN_PAGE, FAULT_EMPTY, FAULT_NOISE,     FAULT_E500,    FAULT_E503,
-                                       FAULT_E429,       FAULT_SLOW,  FAULT_RESET,     FAULT_HALF_OPEN,
-                                       FAULT_HALF_SENT};
+    static const fault_kind kinds[] = {FAULT_DROP,  FAULT_LOSE,       FAULT_DUPLICATE, FAULT_REORDER,
+                                       FAULT_CUT,   FAULT_LOGIN_PAGE, FAULT_EMPTY,     FAULT_NOISE,
+                                       FAULT_E500,  FAULT_E503,       FAULT_E429,      FAULT_SLOW,
+                                       FAULT_RESET, FAULT_HALF_OPEN,  FAULT_HALF_SENT};
 
     if (!sim_may(s, GROUP_NET) || !sim_chance(&s->plan, 1, 12))
         return FAULT_KINDS;

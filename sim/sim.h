@@ -108,7 +108,7 @@ void model_done(model *m, const change *c);              /* it was acknowledged,
 int model_entry(const model *m, const edn_entry_id *id); /* -1: unknown */
 /* The entry was removed, or taken back, by somebody who saw these characters. */
 void model_removed(model *m, uint16_t entry, bool removed, const uint32_t *seen, size_t n);
-void model_covered(model *m, uint8_t author);            /* a receipt covers all that the device has done */
+void model_covered(model *m, uint8_t author); /* a receipt covers all that the device has done */
 size_t model_mark(const model *m);
 /* What the device did since a mark may never reach the others. */
 void model_unsure(model *m, uint8_t author, size_t mark);
@@ -178,7 +178,7 @@ typedef struct serving {
     uint64_t down_until_ms;
     bool fail_blobs;
     bool ever_restored;
-    bool rotten; /* bits of its disk were turned */
+    bool rotten;        /* bits of its disk were turned */
     edn_head *promised; /* the newest of each device that a "synced" counted on */
     size_t promised_n;
 } serving;
@@ -275,12 +275,12 @@ _Noreturn void sim_stop(const char *what, const char *why); /* the ground gave w
 
 /* ---- devices (device.c) ------------------------------------------------------------------------------------------ */
 
-void device_make(sim *s, unsigned index); /* the next one: index is s->devices_n or below */
+void device_make(sim *s, unsigned index);                      /* the next one: index is s->devices_n or below */
 edn_status device_login(sim *s, unsigned index, edn_err *err); /* a new installation joins while things happen */
 edn_device_id device_id(const device *d);
-void device_keep_session(device *d); /* after its lock was changed */
+void device_keep_session(device *d);         /* after its lock was changed */
 void device_twin(device *d, unsigned index); /* a second machine starts from the same disk */
-void device_open(device *d); /* starts the process and unlocks */
+void device_open(device *d);                 /* starts the process and unlocks */
 /* The same, where it may fail: then no process runs. */
 edn_status device_try_open(device *d, edn_err *err);
 void device_close(device *d);
@@ -335,7 +335,7 @@ fault_kind evil_fault(evil_kind k);
 
 /* ---- people (people.c) ------------------------------------------------------------------------------------------- */
 
-void people_act(device *d); /* one change */
+void people_act(device *d);                  /* one change */
 void people_add(device *d);                  /* a new entry */
 int people_choose(device *d);                /* an entry that it shows; -1: none */
 void people_edit(device *d, uint16_t entry); /* which it shows */

@@ -1,5 +1,5 @@
-/* Stories: what happens in an order, because a promise names it: a liar that keeps two groups apart, a disk that runs in
- * two machines, a device that is revoked in the middle of its sync. Nothing else breaks meanwhile, so that what is
+/* Stories: what happens in an order, because a promise names it: a liar that keeps two groups apart, a disk that runs
+ * in two machines, a device that is revoked in the middle of its sync. Nothing else breaks meanwhile, so that what is
  * promised is asked for to the sync and to the minute. */
 #include "sim.h"
 
@@ -361,8 +361,8 @@ static void one_lie(sim *s, device *x, evil_kind k, evil_kind second)
     s->evils = 0;
     believed = x->synced;
     if (named != EDN_OK && k == second && s->f.faults[evil_fault(k)] > before && !x->findings[named])
-        sim_violation(s, "device %u: the server %s, and the device does not say %s", x->index, fault_text(evil_fault(k)),
-                      edn_status_name(named));
+        sim_violation(s, "device %u: the server %s, and the device does not say %s", x->index,
+                      fault_text(evil_fault(k)), edn_status_name(named));
     if (k == EVIL_PUSHED && k == second && believed && s->f.faults[evil_fault(k)] > before) {
         (void)device_sync(&s->devices[(x->index + 1) % s->devices_n]); /* another state: the probe says so */
         people_add(x);
@@ -418,7 +418,7 @@ static void look_at_the_rest(device *d, bool stale)
         bad += st != EDN_OK;
         s->f.checks++;
         if (st == EDN_OK && !stale && now.digest != d->views[i].digest)
-            sim_violation(s, "device %u: entry %zu shows something else after bits of its disk were turned", d->index, i);
+            sim_violation(s, "device %u: entry %zu shows something else after bits were turned", d->index, i);
         if (st == EDN_OK && stale)
             check_text(s, &now, (uint16_t)i, d->index);
         shown_dispose(&now);
@@ -479,8 +479,7 @@ static void rot_of_device(sim *s, device *d)
     }
     if (device_try_open(d, &err) == EDN_OK) {
         look_at_the_rest(d, stale);
-        sim_note(s, "device %u, damaged: sync: %s", d->index,
-                 edn_status_name(edn_client_sync(d->c, NULL, &r, &err)));
+        sim_note(s, "device %u, damaged: sync: %s", d->index, edn_status_name(edn_client_sync(d->c, NULL, &r, &err)));
     } else {
         sim_note(s, "device %u, damaged, does not open: %s", d->index, err.text);
     }

@@ -395,7 +395,8 @@ static edn_status send_message(writer *w, const object *o, uint64_t seq_from, ed
     edn_put_varint(&ops, o->changed_ms);
     if ((st = codec_pack(c, message, CODEC_LEVEL_RECORD, &ops)) == EDN_OK &&
         (st = entry_key(c, o, w->epoch, &r, &key, &made)) == EDN_OK &&
-        (!made || EDN_PLANT(forgets_journal_key) || (st = send_journal_key(w, &r.journal, r.journal_epoch)) == EDN_OK)) /* before what it seals */
+        (!made || EDN_PLANT(forgets_journal_key) ||
+         (st = send_journal_key(w, &r.journal, r.journal_epoch)) == EDN_OK)) /* before what it seals */
         st = writer_seal_record(w, &r, &key, edn_buf_view(&ops));
     edn_buf_wipe(&ops);
     return st;

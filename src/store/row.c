@@ -10,7 +10,10 @@
 /* What a large row leaves in the buffer for boxes is given back. */
 #define BOX_KEPT_MAX ((size_t)1 << 20)
 
-static bool is_sealed(unsigned t) { return t != EDN_TABLE_OPEN && !(EDN_PLANT(catalog_unsealed) && t == EDN_TABLE_CATALOG); }
+static bool is_sealed(unsigned t)
+{
+    return t != EDN_TABLE_OPEN && !(EDN_PLANT(catalog_unsealed) && t == EDN_TABLE_CATALOG);
+}
 
 static edn_status aad_make(edn_store *s, unsigned t, edn_bytes key)
 {

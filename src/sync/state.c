@@ -188,8 +188,9 @@ edn_status edn_sync_receipt_take(edn_sync *s, uint64_t now_ms, const edn_receipt
     edn_hash hash = edn_heads_hash(heads->p, heads->n);
     about a = {0};
 
-    if (receipt->time_ms && (EDN_PLANT(believes_any_receipt) || edn_receipt_verify(receipt, &s->setup.space, s->srv_log_count, &s->srv_log_head, &hash,
-                                               &s->setup.remote->receipt_pk)))
+    if (receipt->time_ms &&
+        (EDN_PLANT(believes_any_receipt) || edn_receipt_verify(receipt, &s->setup.space, s->srv_log_count,
+                                                               &s->srv_log_head, &hash, &s->setup.remote->receipt_pk)))
         return remote_set(s, now_ms, receipt, heads);
     return edn_sync_find(
         s, EDN_E_SIG, &a,

@@ -410,6 +410,22 @@ static void a_lost_answer_leaves_the_account_revoked_or_not_and_usable(void **st
     }
 }
 
+/* A sync that only brought a new receipt used to forget it, when a token still counted and it took one round trip. */
+static void what_a_sync_says_the_status_says_too(void **state)
+{
+    three t = three_open();
+    edn_client_status status;
+
+    (void)state;
+    revoke_ok(t.a, "b");
+    for (int i = 0; i < 2; i++) {
+        CHECK(sync_ok(t.a).synced);
+        CHECK_OK(edn_client_status_get(t.a, &status, NULL));
+        CHECK(status.synced);
+    }
+    three_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_revocation_that_is_refused_changes_nothing),
         cmocka_unit_test(a_device_is_named_anew_on_all_and_found_by_the_new_name),
         cmocka_unit_test(a_lost_answer_leaves_the_account_revoked_or_not_and_usable),
+        cmocka_unit_test(what_a_sync_says_the_status_says_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
