@@ -102,6 +102,11 @@ void edn_put_bytes(edn_buf *b, const void *p, size_t n)
 
     if (n == 0)
         return;
+    if (b->st == EDN_OK && n <= b->cap - b->n) { /* mostly: `cap` is never above the limit */
+        memcpy(b->p + b->n, p, n);
+        b->n += n;
+        return;
+    }
     to = edn_buf_grow(b, n);
     if (to)
         memcpy(to, p, n);

@@ -1045,12 +1045,16 @@ bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id
     if (*agent == EDN_LV_NONE || !plain_varint(&p, end, &seq) || seq != log->agents[*agent].next || seq == 0 ||
         !plain_varint(&p, end, &head) || !plain_varint(&p, end, &delta))
         return false;
-    *op = (edn_plain_op){(edn_op_kind)(head & 3), 0, (head >> 2) + 1};
+    *op = (edn_plain_op){(edn_op_kind)(head & 3), 0, (head >> 2) + 1, log->n - 1};
     last = &log->ops[log->n_ops - 1];
+    if (log->graph[log->n_graph - 1].agent != *agent) {
+        op->parent = edn_log_lv(log, *agent, seq - 1);
+        last = &log->ops[edn_log_op_of(log, op->parent)];
+    }
     if (last->kind > EDN_OP_BACK || (head & 3) == KIND_META || (op->kind == EDN_OP_BACK && op->len == 1) ||
         op->len > EDN_OP_LEN_MAX)
         return false;
-    pos = (int64_t)edn_op_pos((edn_op_kind)last->kind, last->pos, last->len - 1) + (last->kind == EDN_OP_INS) +
+    pos = (int64_t)edn_op_pos((edn_op_kind)last->kind, last->pos, op->parent - last->lv) + (last->kind == EDN_OP_INS) +
           unzigzag(delta);
     if (pos < 0 || pos > EDN_LOG_EVENTS_MAX)
         return false;

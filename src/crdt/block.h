@@ -68,12 +68,13 @@ EDN_MUST_USE edn_status edn_block_read(edn_block *b, edn_reader *r, const edn_ag
  * event before the first is not in `log`. */
 EDN_MUST_USE edn_status edn_message_read(edn_block *b, edn_reader *r, const edn_log *log, const edn_agent_id *author);
 void edn_block_dispose(edn_block *b);
-/* Takes a message apart that is one op of text on top of the log's last event, which is its author's too, at the same
- * time; false when it is not exactly that (it may still be a good message). `*agent`: the author's number, on entry a
- * guess. Positions are not checked. */
+/* Takes a message apart that is one op of text on top of its author's last event alone, at the same time; false when it
+ * is not exactly that (it may still be a good message). `*agent`: the author's number, on entry a guess. Positions are
+ * not checked. */
 typedef struct edn_plain_op {
     edn_op_kind kind;
     uint32_t pos, len;
+    edn_lv parent;
 } edn_plain_op;
 bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id *author, uint32_t *agent,
                        edn_plain_op *op, edn_bytes *text);

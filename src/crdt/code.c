@@ -193,33 +193,42 @@ static void scratch_trim(edn_doc *doc)
     }
 }
 
-/* The usual message: one op by whoever wrote last, on top of it, at the same time. Anything else (and anything wrong)
- * is left to the long way. */
+/* The usual message: one op on top of its author's last, at the same time. Anything else (and anything wrong) is left to
+ * the long way: false. */
 static bool message_plain(edn_doc *doc, const edn_agent_id *author, edn_bytes message, edn_doc_patch_fn *patch,
-                          void *ctx)
+                          void *ctx, edn_status *st)
 {
     const edn_log *log = &doc->log;
+    edn_doc_patch p = {0, 0, EDN_BYTES_EMPTY};
     edn_plain_op op;
     edn_bytes text;
     size_t count = 0;
 
-    if (!edn_message_plain(message, log, author, &doc->peer_at, &op, &text) || doc->file ||
-        !edn_doc_append_ready(doc, doc->peer_at, op.len, text.n))
+    *st = EDN_OK;
+    if (doc->file || !edn_message_plain(message, log, author, &doc->peer_at, &op, &text))
         return false;
-    if (op.kind == EDN_OP_INS) {
-        if (op.pos > doc->rope.sum.scalars || edn_utf8_check(text, &count) != text.n || count != op.len)
-            return false;
-    } else {
-        uint32_t low = op.kind == EDN_OP_BACK ? op.pos - (op.len - 1) : op.pos;
-        if ((op.kind == EDN_OP_BACK && op.pos + 1 < op.len) || low > doc->rope.sum.scalars ||
-            op.len > doc->rope.sum.scalars - low || text.n)
-            return false;
+    if (op.kind == EDN_OP_INS ? edn_utf8_check(text, &count) != text.n || count != op.len
+                              : text.n > 0 || (op.kind == EDN_OP_BACK && op.pos + 1 < op.len))
+        return false;
+    if (!(doc->n_front == 1 && doc->front[0] == op.parent)) {
+        *st = edn_doc_take_plain(doc, doc->peer_at, &op, text, patch, ctx);
+        return true;
     }
-    edn_doc_append(doc, op.kind, op.pos, op.len, text);
+    p.pos = op.kind == EDN_OP_BACK ? op.pos - (op.len - 1) : op.pos;
+    if (op.kind != EDN_OP_INS)
+        p.deleted = op.len;
+    if (p.pos > doc->rope.sum.scalars || p.deleted > doc->rope.sum.scalars - p.pos)
+        return false;
+    if (op.len == 1 && text.n <= 1 && doc->keys_agent == doc->peer_at &&
+        edn_doc_key(doc, op.kind, op.pos, text.n ? text.p[0] : 0)) {
+        /* done */
+    } else if (edn_doc_append_ready(doc, doc->peer_at, op.len, text.n)) {
+        edn_doc_append(doc, op.kind, op.pos, op.len, text);
+    } else {
+        return false;
+    }
     if (patch) {
-        edn_doc_patch p = {op.pos, 0, text};
-        if (op.kind != EDN_OP_INS)
-            p = (edn_doc_patch){op.kind == EDN_OP_BACK ? op.pos - (op.len - 1) : op.pos, op.len, EDN_BYTES_EMPTY};
+        p.inserted = text;
         patch(ctx, &p);
     }
     return true;
@@ -232,8 +241,8 @@ static edn_status message_merge(edn_doc *doc, const edn_agent_id *author, edn_by
     edn_block *b = &doc->scratch.block;
     edn_status st;
 
-    if (message_plain(doc, author, message, patch, ctx))
-        return EDN_OK;
+    if (message_plain(doc, author, message, patch, ctx, &st))
+        return st;
     if (doc->file && (st = edn_doc_load(doc)) != EDN_OK)
         return st;
     if (!author && message.n && message.p[0] == FORM_BUNDLE) {

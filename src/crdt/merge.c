@@ -339,3 +339,46 @@ edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_p
         edits_tell(&m, patch, ctx);
     return EDN_OK;
 }
+
+/* What edn_doc_take does, where there is nothing to look up: one run of one op on top of one event. */
+edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *op, edn_bytes text,
+                              edn_doc_patch_fn *patch, void *ctx)
+{
+    merge m = {.doc = doc,
+               .replay = true,
+               .s = &doc->scratch,
+               .length = doc->rope.sum.scalars,
+               .n_front = doc->n_front,
+               .text_n = text.n};
+    edn_lv from = doc->log.n, parent = op->parent;
+    edn_log_mark mark;
+    edn_status st;
+
+    doc->keys_left = 0;
+    m.s->edits.n = 0;
+    if (text.n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes)
+        return EDN_E_LIMIT;
+    if ((st = edn_log_reserve(&doc->log, &(edn_log_need){op->len, 1, 0, 2, text.n, 0, 0})) != EDN_OK ||
+        (st = edn_log_reserve_agent(&doc->log, agent, 1, 0)) != EDN_OK)
+        return st;
+    if (!edn_doc_front_room(doc, doc->n_front + 1) || !EDN_VEC_ROOM(m.s->par, m.s->cap_par, 1))
+        return EDN_E_NOMEM;
+    mark = edn_log_mark_now(&doc->log);
+    m.s->par[0] = parent;
+    edn_log_push_run(&doc->log, agent, &parent, 1, false);
+    edn_log_push_op(&doc->log, op->kind, op->pos, op->len, text);
+    st = run_concurrent(&m, from, 1);
+    if (st == EDN_OK && !(m.s->edits.n == 1 && text.n < EDN_ROPE_SMALL && edn_rope_ready(&doc->rope)))
+        st = edn_rope_reserve(&doc->rope, m.s->edits.n, m.text_n);
+    if (st != EDN_OK) {
+        edn_log_rollback(&doc->log, &mark);
+        edn_walker_free(doc->walker);
+        doc->walker = NULL;
+        return st;
+    }
+    edn_doc_front_add(doc, &parent, 1, doc->log.n - 1);
+    edits_apply(&m);
+    if (patch)
+        edits_tell(&m, patch, ctx);
+    return EDN_OK;
+}
