@@ -1022,17 +1022,68 @@ static inline bool plain_varint(const uint8_t **p, const uint8_t *end, uint32_t 
     return false;
 }
 
+static void plain_parent_add(edn_plain_op *op, edn_lv lv)
+{
+    uint32_t k = op->n_par++;
+
+    for (; k && op->par[k - 1] > lv; k--)
+        op->par[k] = op->par[k - 1];
+    op->par[k] = lv;
+}
+
+/* The runs of a message that has them: one, with a few parents by others, each in the table and each here. */
+static bool plain_runs(const uint8_t **p, const uint8_t *end, const edn_log *log, uint32_t author, edn_plain_op *op)
+{
+    const uint8_t *table;
+    uint32_t others, n, marks;
+
+    if (!plain_varint(p, end, &others) || others == 0 || others > EDN_PLAIN_OTHERS ||
+        (size_t)(end - *p) < others * sizeof(edn_agent_id))
+        return false;
+    table = *p;
+    *p += others * sizeof(edn_agent_id);
+    if (!plain_varint(p, end, &n) || n != 1 || !plain_varint(p, end, &op->len) || !plain_varint(p, end, &marks) ||
+        marks / 2 != others)
+        return false;
+    op->own = marks & 1;
+    for (uint32_t i = 0; i < others; i++) {
+        edn_agent_id id;
+        uint32_t number, seq, agent;
+        edn_lv lv;
+        memcpy(&id, table + i * sizeof id, sizeof id);
+        if (!plain_varint(p, end, &number) || number != i || !plain_varint(p, end, &seq) ||
+            (i && memcmp(table + (i - 1) * sizeof id, &id, sizeof id) >= 0) ||
+            (agent = edn_log_agent_find(log, &id)) == EDN_LV_NONE || agent == author ||
+            (lv = edn_log_lv(log, agent, seq)) == EDN_LV_NONE)
+            return false;
+        plain_parent_add(op, lv);
+    }
+    return true;
+}
+
+/* Where the author's event before ended, which is `lv`; false when it was no edit of the text. */
+static bool plain_before(const edn_log *log, edn_lv lv, uint32_t *out)
+{
+    const edn_op *op = &log->ops[edn_log_op_of(log, lv)];
+
+    *out = edn_op_pos((edn_op_kind)op->kind, op->pos, lv - op->lv) + (op->kind == EDN_OP_INS);
+    return op->kind <= EDN_OP_BACK;
+}
+
 bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id *author, uint32_t *agent,
                        edn_plain_op *op, edn_bytes *text)
 {
     const uint8_t *p = message.p, *end = p + message.n;
-    const edn_op *last;
-    uint32_t seq, head, delta;
+    uint32_t head, delta, before, len;
+    uint8_t flags;
+    edn_lv last;
     int64_t pos;
     edn_agent_id id;
 
-    if (message.n < (author ? 4u : 20u) || log->n_ops == 0 ||
-        *p++ != (author ? MESSAGE_FORM : MESSAGE_FORM | MESSAGE_AUTHOR))
+    if (message.n < (author ? 4u : 20u) || log->n_ops == 0)
+        return false;
+    flags = *p++;
+    if ((flags & ~MESSAGE_RUNS) != (author ? MESSAGE_FORM : MESSAGE_FORM | MESSAGE_AUTHOR))
         return false;
     if (author) {
         id = *author;
@@ -1042,22 +1093,23 @@ bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id
     }
     if (*agent >= log->n_agents || edn_agent_id_compare(&log->agents[*agent].id, &id) != 0)
         *agent = edn_log_agent_find(log, &id);
-    if (*agent == EDN_LV_NONE || !plain_varint(&p, end, &seq) || seq != log->agents[*agent].next || seq == 0 ||
+    *op = (edn_plain_op){.own = true};
+    if (*agent == EDN_LV_NONE || !plain_varint(&p, end, &op->seq) || op->seq != log->agents[*agent].next ||
+        op->seq == 0 || ((flags & MESSAGE_RUNS) && !plain_runs(&p, end, log, *agent, op)) ||
         !plain_varint(&p, end, &head) || !plain_varint(&p, end, &delta))
         return false;
-    *op = (edn_plain_op){(edn_op_kind)(head & 3), 0, (head >> 2) + 1, log->n - 1};
-    last = &log->ops[log->n_ops - 1];
-    if (log->graph[log->n_graph - 1].agent != *agent) {
-        op->parent = edn_log_lv(log, *agent, seq - 1);
-        last = &log->ops[edn_log_op_of(log, op->parent)];
-    }
-    if (last->kind > EDN_OP_BACK || (head & 3) == KIND_META || (op->kind == EDN_OP_BACK && op->len == 1) ||
-        op->len > EDN_OP_LEN_MAX)
+    last = log->graph[log->n_graph - 1].agent == *agent ? log->n - 1 : edn_log_lv(log, *agent, op->seq - 1);
+    if (op->own)
+        plain_parent_add(op, last);
+    op->kind = (edn_op_kind)(head & 3);
+    len = (head >> 2) + 1;
+    if (!plain_before(log, last, &before) || (head & 3) == KIND_META || (op->kind == EDN_OP_BACK && len == 1) ||
+        len > EDN_OP_LEN_MAX || ((flags & MESSAGE_RUNS) && op->len != len))
         return false;
-    pos = (int64_t)edn_op_pos((edn_op_kind)last->kind, last->pos, op->parent - last->lv) + (last->kind == EDN_OP_INS) +
-          unzigzag(delta);
+    pos = (int64_t)before + unzigzag(delta);
     if (pos < 0 || pos > EDN_LOG_EVENTS_MAX)
         return false;
+    op->len = len;
     op->pos = (uint32_t)pos;
     *text = edn_bytes_of(p, (size_t)(end - p));
     return true;
@@ -1071,13 +1123,50 @@ static uint8_t *plain_put(uint8_t *p, uint64_t v)
     return p;
 }
 
+/* The parents by others, by rising id; at most EDN_PLAIN_OTHERS parents. */
+static uint32_t plain_others(const edn_log *log, uint32_t agent, const edn_lv *par, uint32_t n_par,
+                             edn_event_id *others)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < n_par; i++) {
+        const edn_graph_run *g = &log->graph[edn_log_run_of(log, par[i])];
+        edn_event_id id = {log->agents[g->agent].id, (uint64_t)g->seq + (par[i] - g->lv)};
+        uint32_t k = n;
+        if (g->agent == agent)
+            continue;
+        for (; k && edn_agent_id_compare(&others[k - 1].agent, &id.agent) > 0; k--)
+            others[k] = others[k - 1];
+        others[k] = id;
+        n++;
+    }
+    return n;
+}
+
+static uint8_t *plain_runs_put(uint8_t *p, const edn_event_id *others, uint32_t n, bool own, uint32_t len)
+{
+    p = plain_put(p, n);
+    for (uint32_t i = 0; i < n; i++, p += sizeof(edn_agent_id))
+        memcpy(p, others[i].agent.b, sizeof(edn_agent_id));
+    p = plain_put(p, 1);
+    p = plain_put(p, len);
+    p = plain_put(p, 2 * (uint64_t)n + own);
+    for (uint32_t i = 0; i < n; i++) {
+        p = plain_put(p, i);
+        p = plain_put(p, others[i].seq);
+    }
+    return p;
+}
+
 bool edn_message_write_plain(const edn_log *log, uint32_t agent, uint32_t seq, bool author, edn_buf *out)
 {
     const edn_log_agent *a = &log->agents[agent];
-    edn_lv lv = edn_log_lv(log, agent, seq);
-    uint32_t i, len = a->next - seq, skip, before, pos;
-    uint8_t head[40], *p = head;
-    const edn_op *op, *prev;
+    edn_lv lv = edn_log_lv(log, agent, seq), last = lv - 1;
+    uint32_t i, len = a->next - seq, skip, before, n_others = 0, n_par = 1;
+    uint8_t head[160], *p = head;
+    edn_event_id others[EDN_PLAIN_OTHERS];
+    const edn_lv *par;
+    const edn_op *op;
     edn_bytes text = EDN_BYTES_EMPTY;
 
     if (seq == 0 || a->times[a->n_times - 1].seq >= seq)
@@ -1085,26 +1174,32 @@ bool edn_message_write_plain(const edn_log *log, uint32_t agent, uint32_t seq, b
     /* One graph run: an op may go on over several, with parents between its events that the message would lose, or with
      * another agent's events. */
     i = edn_log_run_of(log, lv);
-    if (lv == log->graph[i].lv || len > edn_log_run_end(log, i) - lv)
+    if (len > edn_log_run_end(log, i) - lv)
         return false;
-    i = edn_log_op_of(log, lv);
-    op = &log->ops[i];
+    if (lv == log->graph[i].lv) {
+        par = edn_log_parents(&log->graph[i], log, &n_par);
+        if (n_par > EDN_PLAIN_OTHERS)
+            return false;
+        n_others = plain_others(log, agent, par, n_par, others);
+        last = edn_log_lv(log, agent, seq - 1);
+    }
+    op = &log->ops[edn_log_op_of(log, lv)];
     skip = lv - op->lv;
-    prev = skip ? op : op - 1;
-    if (op->kind > EDN_OP_BACK || prev->kind > EDN_OP_BACK || len > 64 || skip + len > op->len)
+    if (op->kind > EDN_OP_BACK || !plain_before(log, last, &before) || len > 64 || skip + len > op->len)
         return false;
-    before = edn_op_pos((edn_op_kind)prev->kind, prev->pos, lv - 1 - prev->lv) + (prev->kind == EDN_OP_INS);
-    pos = edn_op_pos((edn_op_kind)op->kind, op->pos, skip);
-    *p++ = (uint8_t)(MESSAGE_FORM | (author ? MESSAGE_AUTHOR : 0));
+    *p++ = (uint8_t)(MESSAGE_FORM | (author ? MESSAGE_AUTHOR : 0) | (n_others ? MESSAGE_RUNS : 0));
     if (author) {
         memcpy(p, a->id.b, sizeof a->id);
         p += sizeof a->id;
     }
     p = plain_put(p, seq);
+    if (n_others)
+        p = plain_runs_put(p, others, n_others, n_others < n_par, len);
     p = plain_put(p, (len == 1 && op->kind == EDN_OP_BACK ? EDN_OP_DEL : op->kind) + 4 * (len - 1));
-    p = plain_put(p, zigzag((int64_t)pos - (int64_t)before));
+    p = plain_put(p, zigzag((int64_t)edn_op_pos((edn_op_kind)op->kind, op->pos, skip) - (int64_t)before));
     if (op->kind == EDN_OP_INS)
         text = edn_log_text(log, op, skip, len);
+    edn_buf_reserve(out, (size_t)(p - head) + text.n);
     edn_put_bytes(out, head, (size_t)(p - head));
     edn_put_bytes(out, text.p, text.n);
     return true;

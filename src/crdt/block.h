@@ -68,14 +68,17 @@ EDN_MUST_USE edn_status edn_block_read(edn_block *b, edn_reader *r, const edn_ag
  * event before the first is not in `log`. */
 EDN_MUST_USE edn_status edn_message_read(edn_block *b, edn_reader *r, const edn_log *log, const edn_agent_id *author);
 void edn_block_dispose(edn_block *b);
-/* Takes a message apart that is one op of text on top of its author's last event alone, at the same time; false when it
- * is not exactly that (it may still be a good message). `*agent`: the author's number, on entry a guess. Positions are
- * not checked. */
+/* A message of one run of one op of text, on top of few events, at the time of its author's event before: most are. */
+#define EDN_PLAIN_OTHERS 4u
 typedef struct edn_plain_op {
     edn_op_kind kind;
-    uint32_t pos, len;
-    edn_lv parent;
+    uint32_t pos, len, seq;
+    bool own; /* the author's event before is a parent */
+    uint32_t n_par;
+    edn_lv par[EDN_PLAIN_OTHERS + 1]; /* rising */
 } edn_plain_op;
+/* Takes one apart; false when it is not exactly that (it may still be a good message). `*agent`: the author's number,
+ * on entry a guess. Neither positions nor parents are checked. */
 bool edn_message_plain(edn_bytes message, const edn_log *log, const edn_agent_id *author, uint32_t *agent,
                        edn_plain_op *op, edn_bytes *text);
 /* Appends the message of one agent's events from `seq` to its last when it is of that plain kind and small; false when

@@ -95,7 +95,7 @@ static edn_status message_ranges(const edn_log *log, uint32_t agent, uint32_t se
 }
 
 /* A plain message is never longer than this. */
-#define PLAIN_SIZE_MAX 320u
+#define PLAIN_SIZE_MAX 448u
 
 static edn_status events_encode(const edn_doc *doc, const edn_agent_id *agent, uint64_t seq_from, size_t size_max,
                                 bool author, edn_buf *out, uint64_t *seq_next)
@@ -193,8 +193,7 @@ static void scratch_trim(edn_doc *doc)
     }
 }
 
-/* The usual message: one op on top of its author's last, at the same time. Anything else (and anything wrong) is left to
- * the long way: false. */
+/* The usual message: one op. Anything else (and most that is wrong) is left to the long way: false. */
 static bool message_plain(edn_doc *doc, const edn_agent_id *author, edn_bytes message, edn_doc_patch_fn *patch,
                           void *ctx, edn_status *st)
 {
@@ -210,22 +209,21 @@ static bool message_plain(edn_doc *doc, const edn_agent_id *author, edn_bytes me
     if (op.kind == EDN_OP_INS ? edn_utf8_check(text, &count) != text.n || count != op.len
                               : text.n > 0 || (op.kind == EDN_OP_BACK && op.pos + 1 < op.len))
         return false;
-    if (!(doc->n_front == 1 && doc->front[0] == op.parent)) {
-        *st = edn_doc_take_plain(doc, doc->peer_at, &op, text, patch, ctx);
-        return true;
-    }
     p.pos = op.kind == EDN_OP_BACK ? op.pos - (op.len - 1) : op.pos;
     if (op.kind != EDN_OP_INS)
         p.deleted = op.len;
-    if (p.pos > doc->rope.sum.scalars || p.deleted > doc->rope.sum.scalars - p.pos)
-        return false;
-    if (op.len == 1 && text.n <= 1 && doc->keys_agent == doc->peer_at &&
-        edn_doc_key(doc, op.kind, op.pos, text.n ? text.p[0] : 0)) {
-        /* done */
-    } else if (edn_doc_append_ready(doc, doc->peer_at, op.len, text.n)) {
+    if (doc->n_front != 1 || op.n_par != 1 || doc->front[0] != op.par[0] || !op.own || p.pos > doc->rope.sum.scalars ||
+        p.deleted > doc->rope.sum.scalars - p.pos) {
+        *st = edn_doc_take_plain(doc, doc->peer_at, &op, text, patch, ctx);
+        return true;
+    }
+    if (!(op.len == 1 && text.n <= 1 && doc->keys_agent == doc->peer_at &&
+          edn_doc_key(doc, op.kind, op.pos, text.n ? text.p[0] : 0))) {
+        if (!edn_doc_append_ready(doc, doc->peer_at, op.len, text.n)) {
+            *st = edn_doc_take_plain(doc, doc->peer_at, &op, text, patch, ctx);
+            return true;
+        }
         edn_doc_append(doc, op.kind, op.pos, op.len, text);
-    } else {
-        return false;
     }
     if (patch) {
         p.inserted = text;

@@ -112,7 +112,7 @@ EDN_MUST_USE edn_status edn_doc_load(const edn_doc *doc);
 /* A walker that knows every character and every event. It stays the document's. */
 EDN_MUST_USE edn_status edn_doc_whole(const edn_doc *doc, edn_walker **out);
 
-/* Takes in one op of text that is concurrent with some of the document, and was taken apart: see edn_message_plain. */
+/* Takes in one op of text that was taken apart: see edn_message_plain. */
 EDN_MUST_USE edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *op, edn_bytes text,
                                            edn_doc_patch_fn *patch, void *ctx);
 

@@ -217,6 +217,8 @@ void edn_log_push_op(edn_log *log, edn_op_kind kind, uint32_t pos, uint32_t len,
 
     if (text.n)
         memcpy(log->text + log->n_text, text.p, text.n);
+    if (log->ascii == log->n_text && text.n == len)
+        log->ascii += len;
     log->n_text += (uint32_t)text.n;
     while (len) {
         edn_op *last = log->n_ops ? &log->ops[log->n_ops - 1] : NULL;
@@ -279,6 +281,7 @@ void edn_log_rollback(edn_log *log, const edn_log_mark *m)
     log->n_par = m->n_par;
     log->n_ops = m->n_ops;
     log->n_text = m->n_text;
+    log->ascii = EDN_MIN(log->ascii, log->n_text);
     log->n_metas = m->n_metas;
     log->n_mtext = m->n_mtext;
     if (log->n_ops)
@@ -308,12 +311,18 @@ void edn_log_rollback(edn_log *log, const edn_log_mark *m)
 
 /* ---- looking up -------------------------------------------------------------------------------------------------- */
 
+/* Both look from the end in growing steps first: most of what is looked up is recent. */
 uint32_t edn_log_run_of(const edn_log *log, edn_lv lv)
 {
     uint32_t lo = 0, hi = log->n_graph;
 
-    if (log->n_graph && lv >= log->graph[log->n_graph - 1].lv)
-        return log->n_graph - 1;
+    for (uint32_t step = 1; step < hi; step *= 2) {
+        if (log->graph[hi - step].lv <= lv) {
+            lo = hi - step;
+            break;
+        }
+        hi -= step;
+    }
     while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (log->graph[mid].lv <= lv)
@@ -328,8 +337,13 @@ uint32_t edn_log_op_of(const edn_log *log, edn_lv lv)
 {
     uint32_t lo = 0, hi = log->n_ops;
 
-    if (log->n_ops && lv >= log->ops[log->n_ops - 1].lv)
-        return log->n_ops - 1;
+    for (uint32_t step = 1; step < hi; step *= 2) {
+        if (log->ops[hi - step].lv <= lv) {
+            lo = hi - step;
+            break;
+        }
+        hi -= step;
+    }
     while (hi - lo > 1) {
         uint32_t mid = lo + (hi - lo) / 2;
         if (log->ops[mid].lv <= lv)
@@ -403,7 +417,11 @@ uint64_t edn_log_time(const edn_log *log, uint32_t agent, uint32_t seq, uint32_t
 edn_bytes edn_log_text(const edn_log *log, const edn_op *op, uint32_t from, uint32_t len)
 {
     edn_bytes rest = edn_bytes_of(log->text + op->at, log->n_text - op->at);
-    size_t skip = edn_utf8_offset(rest, from);
+    size_t skip;
+
+    if (op->at + (size_t)from + len <= log->ascii)
+        return edn_bytes_of(rest.p + from, len);
+    skip = edn_utf8_offset(rest, from);
 
     rest = edn_bytes_of(rest.p + skip, rest.n - skip);
     return edn_bytes_of(rest.p, edn_utf8_offset(rest, len));

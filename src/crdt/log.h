@@ -78,6 +78,7 @@ typedef struct edn_log {
     uint32_t n_ops, cap_ops;
     uint8_t *text; /* everything ever inserted, in order */
     uint32_t n_text, cap_text;
+    uint32_t ascii; /* so many bytes of it, from the beginning, are known to be ASCII: there, counting is subtracting */
     edn_meta *metas;
     uint32_t n_metas, cap_metas;
     uint8_t *mtext;
@@ -141,6 +142,7 @@ static inline void edn_log_push_key(edn_log *log, edn_op_kind kind, uint32_t pos
     bool joins;
 
     if (kind == EDN_OP_INS) {
+        log->ascii += log->ascii == log->n_text;
         log->text[log->n_text++] = c;
         joins = last->kind == EDN_OP_INS && pos == last->pos + last->len && last->len < EDN_OP_LEN_MAX;
     } else {

@@ -62,8 +62,9 @@ static edn_status parents_map(merge *m, const edn_block_run *run, uint32_t agent
     return EDN_OK;
 }
 
-/* One version has one list of parents, and an author has always seen all that it wrote before. */
-static edn_status parents_check(merge *m, const edn_block_run *run, uint32_t agent, uint32_t seq, uint32_t n)
+/* One version has one list of parents, and an author has always seen all that it wrote before. `own`: the event before
+ * is known to be a parent. */
+static edn_status parents_check(merge *m, uint32_t agent, uint32_t seq, bool own, uint32_t n)
 {
     edn_log *log = &m->doc->log;
     bool good;
@@ -71,7 +72,7 @@ static edn_status parents_check(merge *m, const edn_block_run *run, uint32_t age
 
     if (st != EDN_OK || !good)
         return st != EDN_OK ? st : EDN_E_FORMAT;
-    if (seq == 0 || run->own || seq > run->seq)
+    if (seq == 0 || own)
         return EDN_OK;
     st = edn_log_reaches(log, &m->doc->heap, m->s->par, n, edn_log_lv(log, agent, seq - 1u), &good);
     return st != EDN_OK ? st : good ? EDN_OK : EDN_E_FORMAT;
@@ -223,7 +224,7 @@ static edn_status run_take(merge *m, const edn_block_run *run)
     if ((st = parents_map(m, run, agent, seq, &n_par)) != EDN_OK)
         return st;
     full = edn_doc_front_equal(doc, m->s->par, n_par);
-    if (!full && (st = parents_check(m, run, agent, seq, n_par)) != EDN_OK)
+    if (!full && (st = parents_check(m, agent, seq, run->own || seq > run->seq, n_par)) != EDN_OK)
         return st;
     if (!edn_doc_front_room(doc, doc->n_front + 1))
         return EDN_E_NOMEM;
@@ -340,17 +341,29 @@ edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_p
     return EDN_OK;
 }
 
-/* What edn_doc_take does, where there is nothing to look up: one run of one op on top of one event. */
+/* What can fail of taking one in. */
+static edn_status plain_try(merge *m, uint32_t agent, const edn_plain_op *op, edn_bytes text, bool full)
+{
+    edn_doc *doc = m->doc;
+    edn_lv from = doc->log.n;
+    edn_status st = full ? EDN_OK : parents_check(m, agent, op->seq, op->own, op->n_par);
+
+    if (st != EDN_OK)
+        return st;
+    edn_log_push_run(&doc->log, agent, op->par, op->n_par, full);
+    edn_log_push_op(&doc->log, op->kind, op->pos, op->len, text);
+    st = full ? run_direct(m, from) : run_concurrent(m, from, op->n_par);
+    if (st == EDN_OK && !(m->s->edits.n == 1 && text.n < EDN_ROPE_SMALL && edn_rope_ready(&doc->rope)))
+        st = edn_rope_reserve(&doc->rope, m->s->edits.n, text.n);
+    return st;
+}
+
+/* What edn_doc_take does, where there is no table of agents, and one run of one op. */
 edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *op, edn_bytes text,
                               edn_doc_patch_fn *patch, void *ctx)
 {
-    merge m = {.doc = doc,
-               .replay = true,
-               .s = &doc->scratch,
-               .length = doc->rope.sum.scalars,
-               .n_front = doc->n_front,
-               .text_n = text.n};
-    edn_lv from = doc->log.n, parent = op->parent;
+    merge m = {.doc = doc, .replay = true, .s = &doc->scratch, .length = doc->rope.sum.scalars};
+    edn_log_need need = {op->len, 1, op->n_par, 3, text.n, 0, 0};
     edn_log_mark mark;
     edn_status st;
 
@@ -358,25 +371,21 @@ edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *
     m.s->edits.n = 0;
     if (text.n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes)
         return EDN_E_LIMIT;
-    if ((st = edn_log_reserve(&doc->log, &(edn_log_need){op->len, 1, 0, 2, text.n, 0, 0})) != EDN_OK ||
+    if ((st = edn_log_reserve(&doc->log, &need)) != EDN_OK ||
         (st = edn_log_reserve_agent(&doc->log, agent, 1, 0)) != EDN_OK)
         return st;
-    if (!edn_doc_front_room(doc, doc->n_front + 1) || !EDN_VEC_ROOM(m.s->par, m.s->cap_par, 1))
+    if (!edn_doc_front_room(doc, doc->n_front + 1) || !EDN_VEC_ROOM(m.s->par, m.s->cap_par, op->n_par))
         return EDN_E_NOMEM;
+    memcpy(m.s->par, op->par, op->n_par * sizeof *op->par);
     mark = edn_log_mark_now(&doc->log);
-    m.s->par[0] = parent;
-    edn_log_push_run(&doc->log, agent, &parent, 1, false);
-    edn_log_push_op(&doc->log, op->kind, op->pos, op->len, text);
-    st = run_concurrent(&m, from, 1);
-    if (st == EDN_OK && !(m.s->edits.n == 1 && text.n < EDN_ROPE_SMALL && edn_rope_ready(&doc->rope)))
-        st = edn_rope_reserve(&doc->rope, m.s->edits.n, m.text_n);
+    st = plain_try(&m, agent, op, text, edn_doc_front_equal(doc, op->par, op->n_par));
     if (st != EDN_OK) {
         edn_log_rollback(&doc->log, &mark);
-        edn_walker_free(doc->walker);
+        edn_walker_free(doc->walker); /* it may have seen what is gone again */
         doc->walker = NULL;
         return st;
     }
-    edn_doc_front_add(doc, &parent, 1, doc->log.n - 1);
+    edn_doc_front_add(doc, op->par, op->n_par, doc->log.n - 1);
     edits_apply(&m);
     if (patch)
         edits_tell(&m, patch, ctx);
