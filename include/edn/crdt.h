@@ -109,6 +109,42 @@ edn_version edn_doc_frontier(const edn_doc *doc);
 uint64_t edn_doc_event_count(const edn_doc *doc);
 uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent);
 
+/* One change of the shown text, to be applied to an open editor in order: `deleted` scalars at `pos` go, `inserted`
+ * comes. Borrowed for the call. */
+typedef struct edn_doc_patch {
+    size_t pos, deleted;
+    edn_bytes inserted;
+} edn_doc_patch;
+typedef void edn_doc_patch_fn(void *ctx, const edn_doc_patch *patch);
+
+/* ---- undo -------------------------------------------------------------------------------------------------------- */
+
+/* Takes back what the document's author did, and nothing else: an undo is a new event, which others see like any edit.
+ *   - What the author inserted goes, if it is still there. Text that others put into it stays.
+ *   - What the author deleted comes back at its place, unless somebody else deleted it too. It comes back as new
+ *     characters of the author's; on this device, in this document, anchors to the old ones lead to the new.
+ *   - A field gets the value from before, if its value now is the author's. A tag that the author added goes, unless
+ *     somebody else added it too; one that was taken off comes back. A deletion of the whole is taken back, unless
+ *     others deleted it too.
+ * Undoing and redoing what nobody else has touched gives exactly what was there. */
+typedef struct edn_undo edn_undo;
+
+/* Watches the author's events from now on. Free it before `doc`. EDN_E_INVALID: no author. */
+EDN_MUST_USE edn_status edn_undo_new(edn_doc *doc, edn_undo **out);
+void edn_undo_free(edn_undo *undo);
+/* Ends a step: what the author did since the last one is undone together. Undo and redo end one too. EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_undo_step(edn_undo *undo);
+/* Whether there is something to undo, or to redo: a new event of the author ends redoing. */
+bool edn_undo_can_undo(const edn_undo *undo);
+bool edn_undo_can_redo(const edn_undo *undo);
+/* Takes the last step back, or does again what was taken back last, as events of the time that edn_doc_author set, and
+ * tells what happens to the text (`patch` may be NULL). Costs what the step did, in runs; a step that deleted, also a
+ * look at every deletion of the document. A failure changes nothing.
+ * EDN_E_MISSING: there is nothing to; EDN_E_INVALID: the document has another author now; EDN_E_FORMAT, EDN_E_LIMIT,
+ * EDN_E_NOMEM. */
+EDN_MUST_USE edn_status edn_undo_undo(edn_undo *undo, edn_doc_patch_fn *patch, void *ctx);
+EDN_MUST_USE edn_status edn_undo_redo(edn_undo *undo, edn_doc_patch_fn *patch, void *ctx);
+
 /* ---- sending and merging ----------------------------------------------------------------------------------------- */
 
 /* Appends one agent's events from `seq_from` on as one message of at most about `size_max` bytes (one event at least),
@@ -127,14 +163,6 @@ EDN_MUST_USE edn_status edn_doc_encode_since(const edn_doc *doc, edn_version ver
  * got the message from somebody checks that it is that somebody's. EDN_E_FORMAT: also what edn_doc_encode_bare and
  * edn_doc_encode_since make. */
 EDN_MUST_USE edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count);
-
-/* One change of the shown text, to be applied to an open editor in order: `deleted` scalars at `pos` go, `inserted`
- * comes. Borrowed for the call. */
-typedef struct edn_doc_patch {
-    size_t pos, deleted;
-    edn_bytes inserted;
-} edn_doc_patch;
-typedef void edn_doc_patch_fn(void *ctx, const edn_doc_patch *patch);
 
 /* Takes in a message. Events that are here already are skipped. `patch` may be NULL.
  * EDN_E_PARENTS: it builds on events that are not here; EDN_E_FORMAT: hostile or damaged; EDN_E_LIMIT; EDN_E_NOMEM.

@@ -48,9 +48,9 @@ edn_status edn_doc_anchor(const edn_doc *doc, size_t pos, edn_bias bias, edn_anc
 
 edn_status edn_doc_anchor_place(const edn_doc *doc, const edn_anchor *anchor, size_t *pos)
 {
+    uint32_t agent, len = 1;
     edn_walk_spot spot;
     edn_walker *w;
-    uint32_t agent;
     edn_lv lv;
     edn_status st;
 
@@ -67,7 +67,7 @@ edn_status edn_doc_anchor_place(const edn_doc *doc, const edn_anchor *anchor, si
         return EDN_E_FORMAT;
     if ((st = edn_doc_whole(doc, &w)) != EDN_OK)
         return st;
-    spot = edn_walker_find(w, lv, 1);
+    spot = edn_walker_find(w, edn_doc_revived(doc, lv, &len), 1);
     *pos = spot.pos + (anchor->kind == EDN_ANCHOR_AFTER && !spot.gone);
     return EDN_OK;
 }

@@ -12,8 +12,7 @@
  * What comes back of the text of the walker's beginning has no event there: it is read off the document at `to`. */
 
 typedef struct diff_run {
-    edn_lv lv;
-    uint32_t base, len;
+    uint32_t len;
     bool seen;
 } diff_run;
 
@@ -31,13 +30,13 @@ typedef struct differ {
     void *ctx;
 } differ;
 
-static edn_status old_add(void *ctx, edn_lv lv, uint32_t base, uint32_t len, bool seen)
+static edn_status old_add(void *ctx, const edn_walk_seen *run)
 {
     differ *d = ctx;
 
     if (!EDN_VEC_ROOM(d->old, d->cap_old, d->n_old + 1u))
         return EDN_E_NOMEM;
-    d->old[d->n_old++] = (diff_run){lv, base, len, seen};
+    d->old[d->n_old++] = (diff_run){run->len, run->then};
     return EDN_OK;
 }
 
@@ -92,19 +91,20 @@ static edn_status piece(differ *d, edn_lv lv, uint32_t len, bool was, bool is)
     return st;
 }
 
-static edn_status new_add(void *ctx, edn_lv lv, uint32_t base, uint32_t len, bool seen)
+static edn_status new_add(void *ctx, const edn_walk_seen *run)
 {
     differ *d = ctx;
+    uint32_t len = run->len;
+    edn_lv lv = run->lv;
     edn_status st = EDN_OK;
 
-    (void)base; /* its place in the beginning: the cuts tell the same */
     while (st == EDN_OK && len) {
         const diff_run *old;
         uint32_t k;
         EDN_ASSERT(d->i < d->n_old);
         old = &d->old[d->i];
         k = EDN_MIN(len, old->len - d->off);
-        st = piece(d, lv, k, old->seen, seen);
+        st = piece(d, lv, k, old->seen, run->then);
         lv = lv == EDN_LV_NONE ? lv : lv + k;
         len -= k;
         d->off += k;
@@ -205,14 +205,13 @@ static edn_status blame_times(blamer *b, uint32_t agent, uint32_t seq, uint32_t 
     return st;
 }
 
-static edn_status blame_run(void *ctx, edn_lv lv, uint32_t base, uint32_t len, bool seen)
+static edn_status blame_run(void *ctx, const edn_walk_seen *seen)
 {
     blamer *b = ctx;
+    uint32_t len = seen->now ? seen->len : 0;
+    edn_lv lv = seen->lv;
     edn_status st = EDN_OK;
 
-    (void)base; /* the walker began at 0: there is none */
-    if (!seen)
-        return EDN_OK;
     for (uint32_t run = edn_log_run_of(b->log, lv); st == EDN_OK && len; run++) {
         const edn_graph_run *g = &b->log->graph[run];
         uint32_t k = EDN_MIN(len, edn_log_run_end(b->log, run) - lv), seq = g->seq + (lv - g->lv);

@@ -25,6 +25,7 @@ void edn_doc_dispose(edn_doc *doc)
     free(doc->ids);
     free(doc->fields);
     free(doc->tags);
+    free(doc->revivals);
     free(doc->heap.v);
     free(doc->file);
     free(doc->lent);
@@ -150,6 +151,19 @@ static void local_end(edn_doc *doc)
     if (doc->walker)
         edn_doc_walker_age(doc);
 }
+
+edn_status edn_doc_local_begin(edn_doc *doc, const edn_log_need *need, edn_log_mark *mark)
+{
+    uint32_t agent;
+    edn_status st = local_reserve(doc, need, &agent);
+
+    *mark = edn_log_mark_now(&doc->log);
+    if (st == EDN_OK)
+        local_begin(doc, agent);
+    return st;
+}
+
+void edn_doc_local_end(edn_doc *doc) { local_end(doc); }
 
 bool edn_doc_append_ready(edn_doc *doc, uint32_t agent, uint32_t len, size_t bytes)
 {

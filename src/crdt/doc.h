@@ -21,6 +21,12 @@ typedef struct doc_tag {
     edn_lv lv;
 } doc_tag;
 
+/* Characters that an undo brought back: those from `old` on are now those from `now` on. */
+typedef struct doc_revival {
+    edn_lv old, now;
+    uint32_t len;
+} doc_revival;
+
 /* Working memory of merges, kept between them. */
 typedef struct doc_scratch {
     edn_block block;
@@ -49,8 +55,10 @@ struct edn_doc {
     uint32_t n_fields, cap_fields;
     doc_tag *tags; /* by tag; additions of one tag by LV */
     uint32_t n_tags, cap_tags;
-    edn_walker *walker; /* kept between messages; NULL: made when needed */
-    bool whole;         /* it is to begin at 0 and be kept: somebody asks for characters */
+    edn_walker *walker;    /* kept between messages; NULL: made when needed */
+    bool whole;            /* it is to begin at 0 and be kept: somebody asks for characters */
+    doc_revival *revivals; /* by `old` */
+    uint32_t n_revivals, cap_revivals;
     edn_graph_heap heap;
     doc_scratch scratch;
     edn_buf own; /* a copy of a name and a value that may have been borrowed from this document */
@@ -90,6 +98,13 @@ static inline bool edn_doc_key(edn_doc *doc, edn_op_kind kind, size_t pos, uint8
     return true;
 }
 void edn_doc_keys_begin(edn_doc *doc);
+/* What stands now for the character `lv`, and for how many of the `*len` from it on that stays in one row. */
+edn_lv edn_doc_revived(const edn_doc *doc, edn_lv lv, uint32_t *len);
+
+/* Local events, for more than one op at once: sets all memory for the log aside, and begins; pushes cannot fail then.
+ * Afterwards either edn_log_rollback, or the text is changed and the frontier moves. */
+EDN_MUST_USE edn_status edn_doc_local_begin(edn_doc *doc, const edn_log_need *need, edn_log_mark *mark);
+void edn_doc_local_end(edn_doc *doc);
 
 /* Room for a frontier of `n` events. */
 EDN_MUST_USE bool edn_doc_front_room(edn_doc *doc, uint32_t n);

@@ -1093,21 +1093,14 @@ edn_walk_spot edn_walker_find(const edn_walker *w, edn_lv lv, uint32_t len)
     walk_at at = find_id(w, lv);
     const walk_leaf *leaf = &w->leaves[at.leaf];
     const walk_rec *r = &leaf->r[at.i];
-    edn_walk_spot out = {.lv = lv,
-                         .len = EDN_MIN(len, r->len - at.off),
-                         .pos = r->gone ? 0 : at.off,
-                         .gone = r->gone,
-                         .rec = at.i,
-                         .off = at.off};
-    uint64_t scale = 1;
+    edn_walk_spot out = {EDN_MIN(len, r->len - at.off), r->gone ? 0 : at.off, r->gone};
 
     for (uint32_t i = 0; i < at.i; i++)
         out.pos += rec_sums(&leaf->r[i]).end;
-    for (uint32_t p = leaf->parent, slot = leaf->slot; p != NONE; scale *= NODE_FAN) {
+    for (uint32_t p = leaf->parent, slot = leaf->slot; p != NONE;) {
         const walk_node *node = &w->nodes[p];
         for (uint32_t i = 0; i < slot; i++)
             out.pos += node->end[i];
-        out.leaf += scale * slot;
         slot = node->slot;
         p = node->parent;
     }
@@ -1149,9 +1142,9 @@ static edn_status each(const edn_walker *w, bool in_prepare, edn_walk_seen_fn *f
 
     for (; st == EDN_OK && at_record(w, &at); at.i++) {
         const walk_rec *r = &w->leaves[at.leaf].r[at.i];
-        bool base = r->id & ID_BASE;
-        st = fn(ctx, base ? EDN_LV_NONE : r->id, base ? r->id & ~ID_BASE : 0, r->len,
-                in_prepare ? r->state == 1 : !r->gone);
+        edn_walk_seen run = {r->id & ID_BASE ? EDN_LV_NONE : r->id, r->len, in_prepare ? r->state == 1 : !r->gone,
+                             !r->gone};
+        st = fn(ctx, &run);
     }
     return st;
 }

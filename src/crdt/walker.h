@@ -36,14 +36,11 @@ size_t edn_walker_size(const edn_walker *w);     /* bytes of memory, about */
 
 /* ---- asking: none of it enters an event -------------------------------------------------------------------------- */
 
-/* Where characters are that an event inserted, and the next ones as far as they lie in one record with it. */
+/* Where characters are that an event inserted, as far as they lie in one record. */
 typedef struct edn_walk_spot {
-    edn_lv lv;
     uint32_t len;
-    uint32_t pos; /* scalars in the text before it */
-    bool gone;    /* deleted: it has no width */
-    uint64_t leaf;
-    uint32_t rec, off; /* (leaf, rec, off) rise in the order of the sequence, the deleted included */
+    uint32_t pos; /* scalars in the text before them */
+    bool gone;    /* deleted: they have no width */
 } edn_walk_spot;
 
 /* These are for a walker that began at 0, which knows every character. `lv` inserted a character; at most `len` of
@@ -58,9 +55,13 @@ uint32_t edn_walker_targets(const edn_walker *w, edn_lv lv, uint32_t len, edn_lv
 typedef void edn_walk_hit_fn(void *ctx, edn_lv lv, edn_lv target, uint32_t len, bool back);
 void edn_walker_hits(const edn_walker *w, edn_lv from, edn_lv to, edn_walk_hit_fn *fn, void *ctx);
 
-/* Visits the whole sequence in runs. `seen`: it is in the text at the version that was asked for. A run of the text
- * of the beginning has no event: lv is EDN_LV_NONE. */
-typedef edn_status edn_walk_seen_fn(void *ctx, edn_lv lv, uint32_t base, uint32_t len, bool seen);
+/* Visits the whole sequence in runs. */
+typedef struct edn_walk_seen {
+    edn_lv lv; /* EDN_LV_NONE: of the text of the beginning, which has no events */
+    uint32_t len;
+    bool then, now; /* in the text at the version that was asked for; after all events entered */
+} edn_walk_seen;
+typedef edn_status edn_walk_seen_fn(void *ctx, const edn_walk_seen *run);
 /* As the text is after all events entered. */
 EDN_MUST_USE edn_status edn_walker_each(const edn_walker *w, edn_walk_seen_fn *fn, void *ctx);
 /* As it was at a version of the events entered. After an error the walker may only be freed. */

@@ -131,6 +131,37 @@ static edn_status open_and_ask(void *ctx)
     return st;
 }
 
+/* Undo and redo after a merge; a refused one leaves the document as it was, and can be tried again. */
+static edn_status undo_and_redo(void *ctx)
+{
+    const two *t = ctx;
+    edn_buf before = EDN_BUF_INIT(EDN_BUF_UNLIMITED), after = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_undo *undo = NULL;
+    edn_doc *doc;
+    edn_status st = edn_doc_decode(edn_buf_view(&t->file), &doc);
+
+    if (st != EDN_OK)
+        return st;
+    edn_doc_author(doc, alice, 9);
+    if ((st = edn_undo_new(doc, &undo)) == EDN_OK && (st = edits(doc, 9)) == EDN_OK &&
+        (st = edn_undo_step(undo)) == EDN_OK &&
+        (st = edn_doc_merge(doc, edn_buf_view(&t->messages), NULL, NULL)) == EDN_OK &&
+        (st = edn_doc_encode(doc, &before)) == EDN_OK) {
+        st = edn_undo_undo(undo, NULL, NULL);
+        if (st != EDN_OK && edn_doc_encode(doc, &after) == EDN_OK)
+            CHECK_BYTES(edn_buf_view(&after), edn_buf_view(&before));
+        if (st != EDN_OK)
+            CHECK(edn_undo_can_undo(undo));
+    }
+    if (st == EDN_OK)
+        st = edn_undo_redo(undo, NULL, NULL);
+    edn_buf_dispose(&before);
+    edn_buf_dispose(&after);
+    edn_undo_free(undo);
+    edn_doc_free(doc);
+    return st;
+}
+
 static void documents_survive_each_failing_allocation(void **state)
 {
     two t = two_make();
@@ -139,6 +170,7 @@ static void documents_survive_each_failing_allocation(void **state)
     CHECK(oom_each(type_and_encode, NULL) > 20);
     CHECK(oom_each(open_and_merge, &t) > 50);
     CHECK(oom_each(open_and_ask, &t) > 50);
+    CHECK(oom_each(undo_and_redo, &t) > 50);
     edn_buf_dispose(&t.file);
     edn_buf_dispose(&t.messages);
 }
