@@ -52,10 +52,12 @@ typedef struct edn_init_options {
     bool no_account_key;     /* weaker: the passphrase alone opens the account */
 } edn_init_options;
 
-/* Makes a new account and this device in an empty or missing home; unlocked afterwards. With a server the account is
- * made there first: when that fails, nothing is left behind. `account_key` receives the text to print on the emergency
- * sheet (empty with no_account_key): wipe it. EDN_E_EXISTS: the home is in use already; EDN_E_INVALID, EDN_E_UTF8,
- * EDN_E_LIMIT: the passphrase. */
+/* Makes a new account and this device in an empty or missing home; unlocked afterwards. When the server refuses,
+ * nothing is left behind. When it is not known whether it did what it was asked (EDN_E_NETWORK and others), the home
+ * is kept, and is no diary yet: the same call again finishes it, and finds the account to be its own if it is there.
+ * `account_key` receives the text to print on the emergency sheet (empty with no_account_key): wipe it.
+ * EDN_E_EXISTS: the home is in use already, or the name is taken; EDN_E_INVALID, EDN_E_UTF8, EDN_E_LIMIT: the
+ * passphrase. */
 EDN_MUST_USE edn_status edn_client_init(const edn_client_options *options, const edn_init_options *init,
                                         edn_bytes passphrase, char account_key[EDN_ACCOUNT_KEY_TEXT_MAX],
                                         edn_client **out, edn_err *err);
@@ -68,7 +70,8 @@ typedef struct edn_login_options {
 
 /* Adds this machine to an account as a new device, by passphrase and account key; unlocked afterwards, nothing synced
  * yet. EDN_E_PASSPHRASE: one of the two, or the name, is wrong (the server does not tell which); EDN_E_KDF: the server
- * offered parameters that are too weak. */
+ * offered parameters that are too weak. What was begun and not finished is kept and finished as for edn_client_init: no
+ * device without an owner is left in the account. */
 EDN_MUST_USE edn_status edn_client_login(const edn_client_options *options, const edn_login_options *login,
                                          edn_bytes passphrase, edn_client **out, edn_err *err);
 

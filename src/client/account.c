@@ -241,20 +241,26 @@ out:
 
 /* ---- writing a new home down ------------------------------------------------------------------------------------- */
 
-static void new_cert(edn_client *c, enrolment *e, const char *device_name)
+/* What follows from a device's keys and name. */
+static void make_cert(enrolment *e)
 {
     edn_sign_pk pk;
 
-    client_random(c, e->id.sign_seed.b, sizeof e->id.sign_seed.b);
-    client_random(c, e->id.enc_sk.b, sizeof e->id.enc_sk.b);
-    client_random(c, e->ldk.b, sizeof e->ldk.b);
     edn_sign_keypair(e->id.sign_seed.b, &pk, &e->id.sign_sk);
     e->cert.sign = pk;
     edn_dh_keypair(&e->id.enc_sk, &e->cert.enc);
     e->cert.caps = EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN;
-    e->cert.name_hash = edn_h32_t(EDN_LABEL_DEVNAME, edn_bytes_str(device_name));
+    e->cert.name_hash = edn_h32_t(EDN_LABEL_DEVNAME, edn_bytes_str(e->id.device_name));
     e->id.device = edn_device_id_of(&e->cert.sign, &e->cert.enc);
+}
+
+static void new_cert(edn_client *c, enrolment *e, const char *device_name)
+{
+    client_random(c, e->id.sign_seed.b, sizeof e->id.sign_seed.b);
+    client_random(c, e->id.enc_sk.b, sizeof e->id.enc_sk.b);
+    client_random(c, e->ldk.b, sizeof e->ldk.b);
     memcpy(e->id.device_name, device_name, strlen(device_name) + 1);
+    make_cert(e);
 }
 
 /* A grants blob for this one device. In link 0 there is no account id yet: there it is zero, as in the link itself. */
@@ -273,19 +279,28 @@ static edn_status grant_to_self(edn_client *c, const enrolment *e, const edn_acc
     return st == EDN_OK ? edn_grants_encode(out, &g, 1) : st;
 }
 
-/* The rows of a new home, in one transaction. */
-static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, const edn_bytes *links, size_t links_n,
-                             const edn_bytes *boxes, size_t boxes_n)
+/* Whose home it is, and what opens it. */
+static edn_status write_own(edn_client *c, const enrolment *e, edn_bytes slot)
 {
     uint8_t device[48];
-    edn_status st = EDN_OK;
+    edn_status st;
 
     memcpy(device, e->id.device.b, 16);
     memcpy(device + 16, e->id.account.b, 32);
     if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("device"), edn_bytes_of(device, sizeof device))) !=
             EDN_OK ||
-        (st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), slot)) != EDN_OK ||
-        (st = identity_save(c, &e->id)) != EDN_OK || (st = keys_root_save(c, e->epoch, &e->rk)) != EDN_OK)
+        (st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), slot)) != EDN_OK)
+        return st;
+    return identity_save(c, &e->id);
+}
+
+/* The rows of a new home, in one transaction. No slot: who it is stands there already. */
+static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, const edn_bytes *links, size_t links_n,
+                             const edn_bytes *boxes, size_t boxes_n)
+{
+    edn_status st = slot.n ? write_own(c, e, slot) : EDN_OK;
+
+    if (st != EDN_OK || (st = keys_root_save(c, e->epoch, &e->rk)) != EDN_OK)
         return st;
     for (size_t i = 0; st == EDN_OK && i < links_n; i++)
         st = log_save_link(c, i, links[i]);
@@ -294,13 +309,7 @@ static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, 
     return st;
 }
 
-static edn_status home_taken(edn_client *c, edn_err *err)
-{
-    return edn_fail(err, EDN_E_EXISTS, "%s: there is a diary in this folder already; name another with --home",
-                    c->home);
-}
-
-/* Opens a new store for `c` and unlocks it. Another process may have been quicker since home_is_free: then the store is
+/* Opens a new store for `c` and unlocks it. Another process may have been quicker since begun_find: then the store is
  * sealed under its key, and not ours to take away. */
 static edn_status make_home(edn_client *c, const edn_local_key *ldk, edn_err *err)
 {
@@ -323,23 +332,13 @@ static void unmake_home(edn_client *c)
     edn_store_remove(c->home, c->vfs);
 }
 
-static edn_status home_is_free(edn_client *c, edn_err *err)
-{
-    edn_store_options so = {.vfs = c->vfs, .read_only = true};
-    edn_store *s = NULL;
-    edn_err ignored;
-    edn_status st = edn_store_open(c->home, &so, &s, &ignored);
-
-    edn_store_close(s);
-    return st == EDN_E_MISSING ? EDN_OK : home_taken(c, err);
-}
-
 /* What a new home is made of. */
 typedef struct new_home {
     edn_bytes slot;
     const edn_bytes *links, *boxes;
     size_t links_n, boxes_n;
     const edn_sync_remote *remote; /* the pinned server; NULL: none */
+    begun_kind begun;              /* an init that its server has yet to hear of; a login that it heard of now: NOT */
     bool first;                    /* of the account: it makes the first journal */
 } new_home;
 
@@ -349,7 +348,8 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
 
     if ((st = write_rows(c, e, h->slot, h->links, h->links_n, h->boxes, h->boxes_n)) != EDN_OK ||
         (st = client_refresh(c)) != EDN_OK || (h->remote && (st = remote_save(c, h->remote)) != EDN_OK) ||
-        (st = device_name_set(c, e->id.device_name)) != EDN_OK)
+        (st = device_name_set(c, e->id.device_name)) != EDN_OK ||
+        (st = h->begun == BEGUN_NOT ? begun_unmark(c) : begun_mark(c, h->begun)) != EDN_OK)
         return st;
     return h->first ? journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary")) : EDN_OK;
 }
@@ -370,6 +370,33 @@ static edn_status write_home(edn_client *c, const enrolment *e, const new_home *
     if (st != EDN_OK)
         unmake_home(c);
     return st;
+}
+
+/* A home that knows who it is, and nothing else yet. */
+static edn_status begin_home(edn_client *c, const enrolment *e, edn_bytes slot, begun_kind kind, edn_err *err)
+{
+    edn_status st = make_home(c, &e->ldk, err);
+
+    if (st != EDN_OK)
+        return st;
+    c->device = e->id.device;
+    if ((st = edn_store_begin_write(c->store)) != EDN_OK) {
+        client_fail(c, st, err);
+    } else {
+        if ((st = write_own(c, e, slot)) == EDN_OK)
+            st = begun_mark(c, kind);
+        st = client_end_write(c, st, err);
+    }
+    if (st != EDN_OK)
+        unmake_home(c);
+    return st;
+}
+
+static edn_status finish_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
+{
+    edn_status st = edn_store_begin_write(c->store);
+
+    return st == EDN_OK ? client_end_write(c, home_rows(c, e, h), err) : client_fail(c, st, err);
 }
 
 /* ---- init -------------------------------------------------------------------------------------------------------- */
@@ -474,6 +501,28 @@ static edn_status connect_server(edn_client *c, const edn_sign_pk *receipt_pk, e
     return st == EDN_OK ? remote_save(c, &remote) : st;
 }
 
+/* The server hears of an account that is in its home already. */
+static edn_status init_finish(edn_client *c, edn_err *err)
+{
+    edn_status st = client_begin_read(c, err);
+
+    if (st == EDN_OK)
+        st = client_end_read(c, register_account(c, err), err);
+    if (begun_is_over(st)) {
+        unmake_home(c);
+        return st;
+    }
+    if (st == EDN_OK && (st = client_begin_write(c, err)) == EDN_OK)
+        st = client_end_write(c, begun_unmark(c), err);
+    return st == EDN_OK ? EDN_OK : begun_keep(c, st, err);
+}
+
+static void init_tell_key(edn_client *c, char account_key[EDN_ACCOUNT_KEY_TEXT_MAX])
+{
+    if (client_id(c)->has_account_key)
+        edn_account_key_text(account_key, &client_id(c)->account_key);
+}
+
 edn_status edn_client_init(const edn_client_options *options, const edn_init_options *o, edn_bytes passphrase,
                            char account_key[EDN_ACCOUNT_KEY_TEXT_MAX], edn_client **out, edn_err *err)
 {
@@ -481,6 +530,7 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
     edn_buf grants = EDN_BUF_INIT(65536), root_box = EDN_BUF_INIT(65536), slot = EDN_BUF_INIT(4096);
     edn_sign_pk receipt_pk = {{0}};
     enrolment *e = NULL;
+    bool begun = false;
     edn_client *c = NULL;
     edn_status st;
 
@@ -494,7 +544,8 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
         goto out;
     }
     memset(e, 0, sizeof *e);
-    if ((st = home_is_free(c, err)) != EDN_OK || (st = device_name_check(o->device_name, err)) != EDN_OK ||
+    if ((st = begun_find(c, BEGUN_INIT, &begun, err)) != EDN_OK ||
+        (st = device_name_check(o->device_name, err)) != EDN_OK ||
         (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK)
         goto out;
     /* Whether the server is there at all is asked before the costly part. */
@@ -502,6 +553,12 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
                       (st = account_name_prepare(o->name, e->id.name, err)) != EDN_OK ||
                       (st = account_pin_server(c, e->id.server, &receipt_pk, err)) != EDN_OK))
         goto out;
+    if (begun) {
+        if ((st = begun_open(c, e->id.server, e->id.name, passphrase, err)) == EDN_OK &&
+            (st = init_finish(c, err)) == EDN_OK)
+            init_tell_key(c, account_key);
+        goto out;
+    }
     if ((st = init_links(c, e, o, edn_buf_view(&prepared), &genesis, &set_kdf, &grants, &root_box)) != EDN_OK ||
         (st = edn_slot_seal(&slot, edn_buf_view(&prepared),
                             (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &e->id.device, &e->ldk,
@@ -518,16 +575,14 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
                            .boxes = boxes,
                            .boxes_n = EDN_COUNT(boxes),
                            .remote = o->server ? &remote : NULL,
+                           .begun = o->server ? BEGUN_INIT : BEGUN_NOT,
                            .first = true};
-    st = write_home(c, e, &home, err);
-    if (st == EDN_OK && o->server) {
-        if ((st = client_begin_read(c, err)) == EDN_OK)
-            st = client_end_read(c, register_account(c, err), err);
-        if (st != EDN_OK)
-            unmake_home(c);
-    }
-    if (st == EDN_OK && e->id.has_account_key)
-        edn_account_key_text(account_key, &e->id.account_key);
+    if ((st = write_home(c, e, &home, err)) != EDN_OK)
+        goto out;
+    if (o->server)
+        st = init_finish(c, err);
+    if (st == EDN_OK)
+        init_tell_key(c, account_key);
 out:
     edn_secret_free(e);
     edn_buf_wipe(&prepared);
@@ -845,12 +900,30 @@ static edn_status join_add(edn_client *c, joining *j, edn_buf *grants, edn_err *
     return st;
 }
 
-static edn_status join_enrol(edn_client *c, joining *j, const char *device_name, edn_buf *grants, edn_err *err)
+/* The grant that this device was given by a link which an earlier try left at the server. */
+static edn_status join_found(edn_client *c, joining *j, const edn_device *d, edn_buf *grants, edn_err *err)
 {
+    edn_hash hashes[EDN_LINK_BOXES_MAX];
+    size_t n = 0;
+    edn_status st;
+
+    if (!edn_device_active(d))
+        return edn_fail(err, EDN_E_DENIED, "this device was added and has been revoked since; begin again");
+    st = d->added_seq < j->links_n ? edn_link_boxes(j->links[d->added_seq], hashes, &n) : EDN_E_FORMAT;
+    if (st != EDN_OK || n == 0)
+        return bad_answer(j->e->id.server, err);
+    edn_buf_reset(grants);
+    return account_fetch_box(c, j->e->id.server, j->token, &hashes[0], grants, err);
+}
+
+static edn_status join_enrol(edn_client *c, joining *j, edn_buf *grants, edn_err *err)
+{
+    const edn_device *d;
     edn_status st = EDN_OK;
 
-    new_cert(c, j->e, device_name ? device_name : "device");
     for (int tries = 0; tries < 5; tries++) {
+        if ((d = edn_devlog_device_find(j->log, &j->e->id.device)) != NULL)
+            return join_found(c, j, d, grants, err);
         st = join_add(c, j, grants, err);
         if (st != EDN_E_CONFLICT)
             return st;
@@ -861,46 +934,97 @@ static edn_status join_enrol(edn_client *c, joining *j, const char *device_name,
     return st;
 }
 
-static edn_status join(edn_client *c, joining *j, const edn_login_options *o, edn_bytes passphrase, edn_err *err)
+/* The keys of a login that was begun before. */
+static edn_status join_resume(edn_client *c, joining *j, edn_bytes passphrase, edn_account_id *account, edn_err *err)
 {
-    edn_buf prepared = EDN_BUF_INIT(16384), grants = EDN_BUF_INIT(65536), slot = EDN_BUF_INIT(4096);
+    identity *id = &j->e->id;
+    const identity *kept;
+    edn_status st = begun_open(c, id->server, id->name, passphrase, err);
+
+    if (st != EDN_OK)
+        return st;
+    kept = client_id(c);
+    *account = kept->account;
+    j->e->ldk = c->secret->ldk;
+    id->sign_seed = kept->sign_seed;
+    id->enc_sk = kept->enc_sk;
+    memcpy(id->device_name, kept->device_name, sizeof id->device_name);
+    make_cert(j->e);
+    return EDN_OK;
+}
+
+/* This device's keys go into its home before the server hears of them. */
+static edn_status join_begin(edn_client *c, joining *j, const edn_login_options *o, edn_bytes prepared, edn_err *err)
+{
+    edn_buf slot = EDN_BUF_INIT(4096);
+    edn_status st;
+
+    new_cert(c, j->e, o->device_name ? o->device_name : "device");
+    st = edn_slot_seal(&slot, prepared, (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT),
+                       &j->e->id.device, &j->e->ldk, &c->random);
+    st = st == EDN_OK ? begin_home(c, j->e, edn_buf_view(&slot), BEGUN_LOGIN, err) : client_fail(c, st, err);
+    edn_buf_dispose(&slot);
+    return st;
+}
+
+/* Who joins, and where. */
+static edn_status join_read(edn_client *c, joining *j, const edn_login_options *o, bool *begun, edn_err *err)
+{
     identity *id = &j->e->id;
     edn_status st;
 
-    if ((st = home_is_free(c, err)) != EDN_OK || (st = device_name_check(o->device_name, err)) != EDN_OK ||
-        (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK ||
+    if ((st = begun_find(c, BEGUN_LOGIN, begun, err)) != EDN_OK ||
+        (st = device_name_check(o->device_name, err)) != EDN_OK ||
         (st = edn_origin_normalise(o->server, id->server, err)) != EDN_OK ||
         (st = account_name_prepare(o->name, id->name, err)) != EDN_OK)
-        goto out;
+        return st;
     id->has_account_key = o->account_key.n > 0;
-    if (id->has_account_key && edn_account_key_parse(o->account_key, &id->account_key) != EDN_OK) {
-        st = edn_fail(err, EDN_E_PASSPHRASE, "the account key has a typing error; it stands on the emergency sheet");
-        goto out;
-    }
-    if ((st = account_pin_server(c, id->server, &j->receipt_pk, err)) != EDN_OK ||
+    if (id->has_account_key && edn_account_key_parse(o->account_key, &id->account_key) != EDN_OK)
+        return edn_fail(err, EDN_E_PASSPHRASE, "the account key has a typing error; it stands on the emergency sheet");
+    return EDN_OK;
+}
+
+/* The server has the device; the home gets the rest. */
+static edn_status join_finish(edn_client *c, joining *j, edn_bytes grants, edn_err *err)
+{
+    const edn_bytes boxes[] = {grants, edn_buf_view(&j->root_box), EDN_F(j->e->record)};
+    const edn_sync_remote remote = {.origin = j->e->id.server, .receipt_pk = j->receipt_pk};
+    const new_home home = {
+        .links = j->links, .links_n = j->links_n, .boxes = boxes, .boxes_n = EDN_COUNT(boxes), .remote = &remote};
+
+    return finish_home(c, j->e, &home, err);
+}
+
+static edn_status join(edn_client *c, joining *j, const edn_login_options *o, edn_bytes passphrase, edn_err *err)
+{
+    edn_buf prepared = EDN_BUF_INIT(16384), grants = EDN_BUF_INIT(65536);
+    edn_account_id account;
+    bool begun = false;
+    edn_status st;
+
+    if ((st = join_read(c, j, o, &begun, err)) != EDN_OK ||
+        (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK ||
+        (begun && (st = join_resume(c, j, passphrase, &account, err)) != EDN_OK) ||
+        (st = account_pin_server(c, j->e->id.server, &j->receipt_pk, err)) != EDN_OK ||
         (st = join_login(c, j, edn_buf_view(&prepared), err)) != EDN_OK || (st = join_pull_log(c, j, err)) != EDN_OK ||
-        (st = join_open_root(c, j, err)) != EDN_OK || (st = join_enrol(c, j, o->device_name, &grants, err)) != EDN_OK)
+        (st = join_open_root(c, j, err)) != EDN_OK)
         goto out;
-    st = edn_slot_seal(&slot, edn_buf_view(&prepared),
-                       (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT), &id->device, &j->e->ldk,
-                       &c->random);
-    if (st != EDN_OK) {
-        client_fail(c, st, err);
+    if (!begun)
+        st = join_begin(c, j, o, edn_buf_view(&prepared), err);
+    else if (memcmp(account.b, j->e->id.account.b, sizeof account.b) != 0)
+        st = edn_fail(err, EDN_E_ACCOUNT, "%s: the account of that name is another one than when this was begun",
+                      j->e->id.server);
+    if (st != EDN_OK)
         goto out;
-    }
-    const edn_bytes boxes[] = {edn_buf_view(&grants), edn_buf_view(&j->root_box), EDN_F(j->e->record)};
-    const edn_sync_remote remote = {.origin = id->server, .receipt_pk = j->receipt_pk};
-    const new_home home = {.slot = edn_buf_view(&slot),
-                           .links = j->links,
-                           .links_n = j->links_n,
-                           .boxes = boxes,
-                           .boxes_n = EDN_COUNT(boxes),
-                           .remote = &remote};
-    st = write_home(c, j->e, &home, err);
+    if ((st = join_enrol(c, j, &grants, err)) == EDN_OK)
+        st = join_finish(c, j, edn_buf_view(&grants), err);
+    if (begun_is_over(st))
+        unmake_home(c);
+    else if (st != EDN_OK)
+        begun_keep(c, st, err);
 out:
     edn_buf_wipe(&prepared);
     edn_buf_dispose(&grants);
-    edn_buf_dispose(&slot);
     return st;
 }
 

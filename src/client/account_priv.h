@@ -9,6 +9,25 @@
 EDN_MUST_USE edn_status account_name_prepare(const char *name, char out[ACCOUNT_NAME_SIZE], edn_err *err);
 edn_hash account_name_hash(const identity *id);
 
+/* ---- a home that was begun (begun.c) ----------------------------------------------------------------------------- */
+
+typedef enum begun_kind { BEGUN_NOT = 0, BEGUN_INIT = 1, BEGUN_LOGIN = 2 } begun_kind;
+
+/* Inside a transaction. */
+EDN_MUST_USE edn_status begun_mark(edn_client *c, begun_kind kind);
+EDN_MUST_USE edn_status begun_unmark(edn_client *c);
+EDN_MUST_USE edn_status begun_read(edn_store *s, begun_kind *out);
+/* Whether the home is one that `kind` began. EDN_E_EXISTS: it is something else; else it is free. */
+EDN_MUST_USE edn_status begun_find(edn_client *c, begun_kind kind, bool *found, edn_err *err);
+/* Opens and unlocks it. EDN_E_PASSPHRASE; EDN_E_EXISTS: it was begun with another server or name. */
+EDN_MUST_USE edn_status begun_open(edn_client *c, const char *server, const char *name, edn_bytes passphrase,
+                                   edn_err *err);
+/* Whether a failure is the server's no, after which nothing of what was begun will ever be. */
+bool begun_is_over(edn_status st);
+/* Says that the same command again will finish; gives `st`. */
+edn_status begun_keep(edn_client *c, edn_status st, edn_err *err);
+edn_status home_taken(edn_client *c, edn_err *err);
+
 /* An HTTP status that is not success, in words. */
 edn_status http_status_fail(const edn_http_answer *a, const char *origin, edn_err *err);
 /* One request whose answer must be 200 or 201; any answer's body is appended to `body`. A NULL body asks by GET. */

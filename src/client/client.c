@@ -1,4 +1,4 @@
-#include "client_priv.h"
+#include "account_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ edn_status client_new(const edn_client_options *o, edn_client **out, edn_err *er
 }
 
 /* EDN_TABLE_OPEN "device": device id 16 ‖ account id 32. */
-static edn_status read_device(edn_client *c, edn_err *err)
+edn_status client_read_device(edn_client *c, edn_err *err)
 {
     edn_buf row = EDN_BUF_INIT(256);
     edn_status st = edn_store_get(c->store, EDN_TABLE_OPEN, edn_bytes_str("device"), &row);
@@ -91,6 +91,7 @@ static edn_status read_device(edn_client *c, edn_err *err)
 edn_status edn_client_open(const edn_client_options *options, edn_client **out, edn_err *err)
 {
     edn_store_options so = {.vfs = options->vfs};
+    begun_kind begun = BEGUN_NOT;
     edn_client *c = NULL;
     edn_status st;
 
@@ -100,8 +101,15 @@ edn_status edn_client_open(const edn_client_options *options, edn_client **out, 
     st = edn_store_open(c->home, &so, &c->store, err);
     if (st == EDN_E_MISSING)
         edn_fail(err, st, "%s: no diary here; begin one with 'edn init', or join yours with 'edn login'", c->home);
+    if (st == EDN_OK && (st = begun_read(c->store, &begun)) != EDN_OK)
+        client_fail(c, st, err);
+    if (st == EDN_OK && begun != BEGUN_NOT)
+        st = edn_fail(err, EDN_E_MISSING,
+                      "%s: 'edn %s' was begun here, and whether its server did it is not known; run the same command "
+                      "again to finish",
+                      c->home, begun == BEGUN_LOGIN ? "login" : "init");
     if (st == EDN_OK)
-        st = read_device(c, err);
+        st = client_read_device(c, err);
     if (st != EDN_OK) {
         edn_client_close(c);
         return st;

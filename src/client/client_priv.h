@@ -112,6 +112,8 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err);
 edn_status client_end_read(edn_client *c, edn_status st, edn_err *err);
 /* Opening and unlocking, for the parts that make a home. */
 EDN_MUST_USE edn_status client_new(const edn_client_options *options, edn_client **out, edn_err *err);
+/* The id that the home was made with, into c->device. EDN_E_MISSING: it was never finished. */
+EDN_MUST_USE edn_status client_read_device(edn_client *c, edn_err *err);
 /* Unlocks the store and nothing else. EDN_E_AUTH, EDN_E_NOMEM, …: edn_client_lock is then still to be called. */
 EDN_MUST_USE edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk);
 /* Inside a transaction: other processes may have written, so what was read from the store before counts no longer. */

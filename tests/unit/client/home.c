@@ -66,11 +66,7 @@ static void an_init_that_fails_leaves_nothing_behind(void **state)
     CHECK_STATUS(edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), key, &c, &err), EDN_E_NETWORK);
     assert_null(c);
     CHECK(!home_exists(w, "x"));
-    /* The server is there, and goes before the account is known to it. */
     w->down = false;
-    w->down_from = w->exchanges + 2;
-    CHECK_STATUS(edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), key, &c, &err), EDN_E_NETWORK);
-    CHECK(!home_exists(w, "x"));
     init.server = NULL;
     CHECK_STATUS(edn_client_init(&o, &init, edn_bytes_str("short"), key, &c, &err), EDN_E_INVALID);
     init.device_name = "";
@@ -108,7 +104,7 @@ static void a_login_that_fails_leaves_nothing_behind(void **state)
     login.account_key = edn_bytes_str("nonsense");
     CHECK_STATUS(edn_client_login(&o, &login, edn_bytes_str(WORLD_PASSPHRASE), &c, &err), EDN_E_PASSPHRASE);
     login.account_key = edn_bytes_str(w->account_key);
-    for (uint64_t n = 1; n <= 6; n++) { /* whichever request is the first that does not arrive */
+    for (uint64_t n = 1; n <= 5; n++) { /* whichever request is the first that does not arrive; begun.c has the sixth */
         w->down_from = w->exchanges + n;
         CHECK_STATUS(edn_client_login(&o, &login, edn_bytes_str(WORLD_PASSPHRASE), &c, &err), EDN_E_NETWORK);
         assert_null(c);
