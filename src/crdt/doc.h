@@ -127,6 +127,10 @@ EDN_MUST_USE edn_status edn_doc_load(const edn_doc *doc);
 /* A walker that knows every character and every event. It stays the document's. */
 EDN_MUST_USE edn_status edn_doc_whole(const edn_doc *doc, edn_walker **out);
 
+/* Makes text, fields and frontier of a new document out of the log that it was given. EDN_E_FORMAT: it contradicts
+ * itself. */
+EDN_MUST_USE edn_status edn_doc_replay(edn_doc *doc);
+
 /* Takes in one op of text that was taken apart: see edn_message_plain. */
 EDN_MUST_USE edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *op, edn_bytes text,
                                            edn_doc_patch_fn *patch, void *ctx);

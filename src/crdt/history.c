@@ -109,6 +109,20 @@ out:
     return st;
 }
 
+/* The same for the events [0, to): nothing has to be written and read again. */
+static edn_status doc_prefix(const edn_doc *doc, edn_lv to, edn_doc **out)
+{
+    edn_status st = edn_doc_new(out);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = edn_log_prefix(&doc->log, to, &(*out)->log)) != EDN_OK || (st = edn_doc_replay(*out)) != EDN_OK) {
+        edn_doc_free(*out);
+        *out = NULL;
+    }
+    return st;
+}
+
 static bool ranges_add(edn_lv_ranges *r, edn_lv from, edn_lv to)
 {
     if (from == to)
@@ -151,7 +165,7 @@ edn_status edn_doc_at(const edn_doc *doc, edn_version version, edn_doc **out)
     st = edn_log_diff(&doc->log, &heap, lvs, (uint32_t)version.n, NULL, 0, &past, NULL);
     edn_lv_ranges_turn(&past);
     if (st == EDN_OK)
-        st = doc_of(doc, past.v, past.n, out);
+        st = past.n == 1 && past.v[0].from == 0 ? doc_prefix(doc, past.v[0].to, out) : doc_of(doc, past.v, past.n, out);
     free(lvs);
     free(heap.v);
     free(past.v);
@@ -164,8 +178,7 @@ edn_status edn_doc_check(const edn_doc *doc)
     edn_doc *replayed = NULL;
     edn_status st;
 
-    if ((st = edn_doc_load(doc)) != EDN_OK ||
-        (st = doc_of(doc, &(edn_lv_range){0, doc->log.n}, doc->log.n > 0, &replayed)) != EDN_OK ||
+    if ((st = edn_doc_load(doc)) != EDN_OK || (st = doc_prefix(doc, doc->log.n, &replayed)) != EDN_OK ||
         (st = edn_doc_text(doc, &text)) != EDN_OK || (st = edn_doc_text(replayed, &again)) != EDN_OK)
         goto out;
     if (!edn_bytes_equal(edn_buf_view(&text), edn_buf_view(&again)))

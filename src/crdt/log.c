@@ -440,3 +440,93 @@ edn_bytes edn_log_meta_value(const edn_log *log, const edn_op *op)
 
     return edn_bytes_of(log->mtext + m->value_at, m->value_n);
 }
+
+/* ---- the beginning of a log -------------------------------------------------------------------------------------- */
+
+static void *column_copy(const void *from, uint32_t n, size_t size, uint32_t *cap, bool *good)
+{
+    void *to = n ? malloc((size_t)n * size) : NULL;
+
+    if (n && !to)
+        *good = false;
+    if (to)
+        memcpy(to, from, (size_t)n * size);
+    *cap = to ? n : 0;
+    return to;
+}
+
+/* How much of the columns behind `ops` and `graph` a log of these needs. */
+static void prefix_count(const edn_log *log, edn_log *out)
+{
+    for (uint32_t i = out->n_graph; i-- > 0 && out->n_par == 0;)
+        if (log->graph[i].n_par > 1)
+            out->n_par = log->graph[i].par_at + log->graph[i].n_par;
+    for (uint32_t i = out->n_ops; i-- > 0 && (out->n_text == 0 || out->n_metas == 0);) {
+        const edn_op *op = &log->ops[i];
+        if (op->kind == EDN_OP_INS && out->n_text == 0) {
+            edn_bytes text = edn_log_text(log, op, 0, EDN_MIN(op->len, out->n - op->lv));
+            out->n_text = (uint32_t)(text.p + text.n - log->text);
+        } else if (op->kind >= EDN_OP_FIELD && op->kind <= EDN_OP_UNTAG && out->n_metas == 0) {
+            out->n_metas = op->at + 1;
+            out->n_mtext = log->metas[op->at].value_at + log->metas[op->at].value_n;
+        }
+        if (log->n_metas == 0 && out->n_text)
+            break;
+    }
+    out->ascii = EDN_MIN(log->ascii, out->n_text);
+}
+
+static bool prefix_agent(const edn_log *log, const edn_log_agent *from, edn_log *out, edn_log_agent *to)
+{
+    uint32_t runs = from->n_runs, times = from->n_times;
+    bool good = true;
+
+    while (runs && from->runs[runs - 1] >= out->n_graph)
+        runs--;
+    to->id = from->id;
+    if (runs) {
+        const edn_graph_run *g = &log->graph[from->runs[runs - 1]];
+        to->next = g->seq + (EDN_MIN(edn_log_run_end(log, from->runs[runs - 1]), out->n) - g->lv);
+    }
+    while (times && from->times[times - 1].seq >= to->next)
+        times--;
+    to->runs = column_copy(from->runs, runs, sizeof *to->runs, &to->cap_runs, &good);
+    to->n_runs = to->cap_runs;
+    to->times = column_copy(from->times, times, sizeof *to->times, &to->cap_times, &good);
+    to->n_times = to->cap_times;
+    return good;
+}
+
+edn_status edn_log_prefix(const edn_log *log, edn_lv to, edn_log *out)
+{
+    bool good = true;
+
+    *out = (edn_log){.n = to};
+    if (to == 0)
+        return EDN_OK;
+    out->n_graph = edn_log_run_of(log, to - 1) + 1;
+    out->n_ops = edn_log_op_of(log, to - 1) + 1;
+    prefix_count(log, out);
+    out->graph = column_copy(log->graph, out->n_graph, sizeof *log->graph, &out->cap_graph, &good);
+    out->par = column_copy(log->par, out->n_par, sizeof *log->par, &out->cap_par, &good);
+    out->ops = column_copy(log->ops, out->n_ops, sizeof *log->ops, &out->cap_ops, &good);
+    out->text = column_copy(log->text, out->n_text, 1, &out->cap_text, &good);
+    out->metas = column_copy(log->metas, out->n_metas, sizeof *log->metas, &out->cap_metas, &good);
+    out->mtext = column_copy(log->mtext, out->n_mtext, 1, &out->cap_mtext, &good);
+    out->by_id = column_copy(log->by_id, log->n_agents, sizeof *log->by_id, &out->cap_by_id, &good);
+    out->agents = calloc(log->n_agents, sizeof *log->agents);
+    for (uint32_t i = 0; out->agents && good && i < log->n_agents; i++, out->n_agents++, out->cap_agents++)
+        good = prefix_agent(log, &log->agents[i], out, &out->agents[i]);
+    if (!good || !out->agents) {
+        out->n_agents = out->agents ? log->n_agents : 0;
+        edn_log_dispose(out);
+        return EDN_E_NOMEM;
+    }
+    if (out->ops[out->n_ops - 1].lv + out->ops[out->n_ops - 1].len > to) {
+        edn_op *last = &out->ops[out->n_ops - 1];
+        last->len = to - last->lv;
+        if (last->len == 1 && last->kind == EDN_OP_BACK)
+            last->kind = EDN_OP_DEL;
+    }
+    return EDN_OK;
+}

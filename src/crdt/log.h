@@ -122,6 +122,9 @@ typedef struct edn_log_mark {
 edn_log_mark edn_log_mark_now(const edn_log *log);
 void edn_log_rollback(edn_log *log, const edn_log_mark *mark);
 
+/* A copy of the events [0, to), into a log that owns nothing; after a failure it still does. */
+EDN_MUST_USE edn_status edn_log_prefix(const edn_log *log, edn_lv to, edn_log *out);
+
 /* A run of operations that grows by the rule that makes one sequence of events one sequence of runs. */
 typedef struct edn_op_join {
     uint32_t pos, len;

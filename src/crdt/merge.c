@@ -145,14 +145,14 @@ static void run_push(merge *m, const edn_block_run *run, uint32_t agent, uint32_
     }
 }
 
-/* The events from `from` on were made on the text as it is: they do what they say. */
-static edn_status run_direct(merge *m, edn_lv from)
+/* The events [from, to) were made on the text as it is: they do what they say. */
+static edn_status run_direct(merge *m, edn_lv from, edn_lv to)
 {
     const edn_log *log = &m->doc->log;
 
-    for (uint32_t i = edn_log_op_of(log, from); i < log->n_ops; i++) {
+    for (uint32_t i = edn_log_op_of(log, from); i < log->n_ops && log->ops[i].lv < to; i++) {
         const edn_op *op = &log->ops[i];
-        uint32_t skip = from > op->lv ? from - op->lv : 0, len = op->len - skip;
+        uint32_t skip = from > op->lv ? from - op->lv : 0, len = EDN_MIN(op->len, to - op->lv) - skip;
         uint32_t pos = edn_op_pos((edn_op_kind)op->kind, op->pos, skip);
         edn_edit edit = {pos, 0, 0, 0, 0};
         if (op->kind > EDN_OP_BACK)
@@ -196,12 +196,12 @@ static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent)
                           &doc->walker);
 }
 
-static edn_status run_concurrent(merge *m, edn_lv from, uint32_t n_par)
+static edn_status run_concurrent(merge *m, edn_lv from, edn_lv to, uint32_t n_par)
 {
     edn_status st = walker_ready(m, from, n_par ? m->s->par[n_par - 1] : EDN_LV_NONE);
 
     if (st == EDN_OK)
-        st = edn_walker_step(m->doc->walker, m->doc->log.n, &m->s->edits);
+        st = edn_walker_step(m->doc->walker, to, &m->s->edits);
     if (st == EDN_OK)
         m->length = edn_walker_length(m->doc->walker);
     return st;
@@ -230,7 +230,7 @@ static edn_status run_take(merge *m, const edn_block_run *run)
         return EDN_E_NOMEM;
     run_push(m, run, agent, seq, n_par, full);
     if (m->replay)
-        st = full ? run_direct(m, from) : run_concurrent(m, from, n_par);
+        st = full ? run_direct(m, from, doc->log.n) : run_concurrent(m, from, doc->log.n, n_par);
     edn_doc_front_add(doc, m->s->par, n_par, doc->log.n - 1);
     return st;
 }
@@ -352,7 +352,7 @@ static edn_status plain_try(merge *m, uint32_t agent, const edn_plain_op *op, ed
         return st;
     edn_log_push_run(&doc->log, agent, op->par, op->n_par, full);
     edn_log_push_op(&doc->log, op->kind, op->pos, op->len, text);
-    st = full ? run_direct(m, from) : run_concurrent(m, from, op->n_par);
+    st = full ? run_direct(m, from, doc->log.n) : run_concurrent(m, from, doc->log.n, op->n_par);
     if (st == EDN_OK && !(m->s->edits.n == 1 && text.n < EDN_ROPE_SMALL && edn_rope_ready(&doc->rope)))
         st = edn_rope_reserve(&doc->rope, m->s->edits.n, text.n);
     return st;
@@ -389,5 +389,42 @@ edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *
     edits_apply(&m);
     if (patch)
         edits_tell(&m, patch, ctx);
+    return EDN_OK;
+}
+
+static edn_status run_replay(merge *m, uint32_t run)
+{
+    edn_doc *doc = m->doc;
+    const edn_graph_run *g = &doc->log.graph[run];
+    edn_lv to = edn_log_run_end(&doc->log, run);
+    uint32_t n_par;
+    const edn_lv *par = edn_log_parents(g, &doc->log, &n_par);
+    edn_status st;
+
+    if (!EDN_VEC_ROOM(m->s->par, m->s->cap_par, n_par + 1u) || !edn_doc_front_room(doc, doc->n_front + 1))
+        return EDN_E_NOMEM;
+    if (n_par)
+        memcpy(m->s->par, par, n_par * sizeof *par);
+    st = g->full ? run_direct(m, g->lv, to) : run_concurrent(m, g->lv, to, n_par);
+    edn_doc_front_add(doc, par, n_par, to - 1);
+    return st;
+}
+
+edn_status edn_doc_replay(edn_doc *doc)
+{
+    merge m = {.doc = doc, .replay = true, .s = &doc->scratch};
+    edn_status st = EDN_OK;
+
+    m.s->edits.n = 0;
+    for (uint32_t i = 0; st == EDN_OK && i < doc->log.n_graph; i++)
+        st = run_replay(&m, i);
+    if (st == EDN_OK)
+        st = edn_doc_metas_reserve(doc, 0);
+    if (st == EDN_OK)
+        st = edn_rope_reserve(&doc->rope, m.s->edits.n, doc->log.n_text);
+    if (st != EDN_OK)
+        return st;
+    edits_apply(&m);
+    edn_doc_metas_apply(doc, 0);
     return EDN_OK;
 }
