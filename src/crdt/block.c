@@ -544,7 +544,6 @@ static void block_reset(edn_block *b)
     b->n_agents = b->n_runs = b->n_par = b->n_times = b->n_ops = b->n_metas = b->n_events = 0;
     b->mtext = 0;
     b->text = EDN_BYTES_EMPTY;
-    b->ascii = true;
 }
 
 /* A number that has to be at most `max`. */
@@ -688,7 +687,7 @@ static bool op_head_read(edn_block *b, edn_reader *r, uint32_t left, edn_block_o
     uint64_t head = edn_read_varint(r, "op");
     uint64_t rest = head >> 2;
 
-    *op = (edn_block_op){(uint32_t)(head & 3), 0, 1, 0};
+    *op = (edn_block_op){(uint32_t)(head & 3), 0, 1, 0, 0};
     if (op->kind == KIND_META) {
         if (!format(r, rest <= EDN_OP_REVIVE - EDN_OP_FIELD, "op"))
             return false;
@@ -747,21 +746,27 @@ static void positions_read(edn_block *b, edn_reader *r)
 static void text_read(edn_block *b, edn_reader *r, uint64_t n)
 {
     size_t scalars, at = 0, want = 0;
+    edn_block_op *op;
+    bool ascii;
 
     if (!edn_reader_has(r, n, 1))
         return;
     b->text = edn_read_bytes(r, (size_t)n, "text");
     if (!format(r, edn_utf8_check(b->text, &scalars) == b->text.n, "text"))
         return;
-    b->ascii = scalars == b->text.n;
+    ascii = scalars == b->text.n;
     for (uint32_t i = 0; i < b->n_ops; i++) {
         if (b->ops[i].kind != EDN_OP_INS)
             continue;
-        b->ops[i].at = (uint32_t)at;
-        want += b->ops[i].len;
+        op = &b->ops[i];
+        op->at = (uint32_t)at;
+        want += op->len;
         if (want > scalars)
             break;
-        at += b->ascii ? b->ops[i].len : edn_utf8_offset(edn_bytes_of(b->text.p + at, b->text.n - at), b->ops[i].len);
+        op->size = op->len;
+        if (!ascii)
+            op->size = (uint32_t)edn_utf8_offset(edn_bytes_of(b->text.p + at, b->text.n - at), op->len);
+        at += op->size;
     }
     format(r, want == scalars, "text's length");
 }

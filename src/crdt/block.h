@@ -18,7 +18,8 @@ typedef struct edn_block_run {
 
 typedef struct edn_block_op {
     uint32_t kind, pos, len;
-    uint32_t at; /* INS: the text's offset; a meta: its number */
+    uint32_t at;   /* INS: the text's offset; a meta: its number */
+    uint32_t size; /* INS: bytes of text */
 } edn_block_op;
 
 typedef struct edn_block_meta {
@@ -49,7 +50,6 @@ typedef struct edn_block {
     uint32_t n_events;
     size_t mtext; /* bytes of all names and values */
     edn_bytes text;
-    bool ascii;
     uint32_t *next;   /* while it is read: each agent's next seq, then where its next op is expected */
     uint32_t *starts; /* by run: the events before it */
     uint32_t cap_next, cap_starts;

@@ -205,10 +205,10 @@ static void op_new(edn_log *log, edn_op_kind kind, uint32_t pos, uint32_t len, u
     log->ops[log->n_ops++] = (edn_op){log->n, pos, at, len, len == 1 && kind == EDN_OP_BACK ? EDN_OP_DEL : kind};
 }
 
-static void events_grow(edn_log *log, uint32_t len)
+void edn_log_events_grow(edn_log *log, uint32_t n)
 {
-    log->n += len;
-    log->agents[log->graph[log->n_graph - 1].agent].next += len;
+    log->n += n;
+    log->agents[log->graph[log->n_graph - 1].agent].next += n;
 }
 
 void edn_log_push_op(edn_log *log, edn_op_kind kind, uint32_t pos, uint32_t len, edn_bytes text)
@@ -236,7 +236,7 @@ void edn_log_push_op(edn_log *log, edn_op_kind kind, uint32_t pos, uint32_t len,
         if (kind == EDN_OP_INS && k < len)
             at += (uint32_t)edn_utf8_offset(edn_bytes_of(log->text + at, log->n_text - at), k);
         pos = edn_op_pos(kind, pos, k);
-        events_grow(log, k);
+        edn_log_events_grow(log, k);
         len -= k;
     }
 }
@@ -247,7 +247,7 @@ void edn_log_push_meta(edn_log *log, edn_op_kind kind, edn_bytes name, edn_bytes
 
     if (kind > EDN_OP_UNTAG) {
         op_new(log, kind, 0, 1, 0);
-        events_grow(log, 1);
+        edn_log_events_grow(log, 1);
         return;
     }
     if (name.n)
@@ -257,7 +257,7 @@ void edn_log_push_meta(edn_log *log, edn_op_kind kind, edn_bytes name, edn_bytes
     log->n_mtext += (uint32_t)(name.n + value.n);
     log->metas[log->n_metas] = (edn_meta){at, (uint32_t)name.n, at + (uint32_t)name.n, (uint32_t)value.n};
     op_new(log, kind, 0, 1, log->n_metas++);
-    events_grow(log, 1);
+    edn_log_events_grow(log, 1);
 }
 
 /* ---- marks ------------------------------------------------------------------------------------------------------- */
@@ -414,12 +414,24 @@ uint64_t edn_log_time(const edn_log *log, uint32_t agent, uint32_t seq, uint32_t
     return a->times[lo].time_ms;
 }
 
+/* Whether an insertion has as many bytes as scalars, where that can be told quickly: texts lie in the order of ops. */
+static bool op_is_ascii(const edn_log *log, const edn_op *op)
+{
+    const edn_op *end = log->ops + log->n_ops, *next = op + 1;
+
+    while (next < end && next->kind != EDN_OP_INS && next - op < 4)
+        next++;
+    if (next < end && next->kind != EDN_OP_INS)
+        return false;
+    return (next < end ? next->at : log->n_text) - op->at == op->len;
+}
+
 edn_bytes edn_log_text(const edn_log *log, const edn_op *op, uint32_t from, uint32_t len)
 {
     edn_bytes rest = edn_bytes_of(log->text + op->at, log->n_text - op->at);
     size_t skip;
 
-    if (op->at + (size_t)from + len <= log->ascii)
+    if (op->at + (size_t)from + len <= log->ascii || op_is_ascii(log, op))
         return edn_bytes_of(rest.p + from, len);
     skip = edn_utf8_offset(rest, from);
 

@@ -110,6 +110,8 @@ EDN_MUST_USE edn_status edn_log_reserve_agent(edn_log *log, uint32_t agent, size
  * past). */
 void edn_log_push_run(edn_log *log, uint32_t agent, const edn_lv *parents, uint32_t n, bool full);
 void edn_log_push_time(edn_log *log, uint32_t agent, uint64_t time_ms);
+/* So many events were appended to `ops` and `text`, all of the last run. */
+void edn_log_events_grow(edn_log *log, uint32_t n);
 /* `text` is what an insertion brought. */
 void edn_log_push_op(edn_log *log, edn_op_kind kind, uint32_t pos, uint32_t len, edn_bytes text);
 void edn_log_push_meta(edn_log *log, edn_op_kind kind, edn_bytes name, edn_bytes value);
@@ -178,7 +180,7 @@ edn_event_id edn_log_id(const edn_log *log, edn_lv lv);
 uint32_t edn_log_lamport(const edn_log *log, edn_lv lv);
 /* The time of one agent's event, and the seq up to which it holds. */
 uint64_t edn_log_time(const edn_log *log, uint32_t agent, uint32_t seq, uint32_t *end);
-/* The text of events [from, from + len) inside an insertion. */
+/* The text of events [from, from + len) inside an insertion, which is one of the log's ops. */
 edn_bytes edn_log_text(const edn_log *log, const edn_op *op, uint32_t from, uint32_t len);
 edn_bytes edn_log_meta_name(const edn_log *log, const edn_op *op);
 edn_bytes edn_log_meta_value(const edn_log *log, const edn_op *op);

@@ -78,16 +78,17 @@ static edn_status parents_check(merge *m, uint32_t agent, uint32_t seq, bool own
     return st != EDN_OK ? st : good ? EDN_OK : EDN_E_FORMAT;
 }
 
-static edn_bytes block_text(const edn_block *b, const edn_block_op *op, uint32_t skip)
+/* The text of an insertion's events [from, to). */
+static edn_bytes block_text(const edn_block *b, const edn_block_op *op, uint32_t from, uint32_t to)
 {
-    edn_bytes rest = edn_bytes_of(b->text.p + op->at, b->text.n - op->at);
-    size_t from = skip, n = op->len - skip;
+    edn_bytes all = edn_bytes_of(b->text.p + op->at, op->size);
+    size_t skip = from, end = to;
 
-    if (!b->ascii) {
-        from = edn_utf8_offset(rest, skip);
-        n = edn_utf8_offset(edn_bytes_of(rest.p + from, rest.n - from), n);
+    if (op->size != op->len) {
+        skip = edn_utf8_offset(all, from);
+        end = to == op->len ? all.n : skip + edn_utf8_offset(edn_bytes_of(all.p + skip, all.n - skip), to - from);
     }
-    return edn_bytes_of(rest.p + from, n);
+    return edn_bytes_of(all.p + skip, end - skip);
 }
 
 /* The time run that holds an agent's event, counted from its first in the block. */
@@ -105,6 +106,49 @@ static uint32_t block_time(const edn_block *b, const edn_block_agent *a, uint32_
     return lo;
 }
 
+/* Appends an op's events [from, to), which have one time. */
+static void op_push(merge *m, const edn_block_op *op, uint32_t from, uint32_t to)
+{
+    edn_log *log = &m->doc->log;
+    edn_bytes text = EDN_BYTES_EMPTY, name = text, value = text;
+
+    if (op->kind > EDN_OP_BACK) {
+        if (op->kind <= EDN_OP_UNTAG) {
+            name = m->b->metas[op->at].name;
+            value = m->b->metas[op->at].value;
+        }
+        edn_log_push_meta(log, (edn_op_kind)op->kind, name, value);
+        return;
+    }
+    if (op->kind == EDN_OP_INS)
+        text = block_text(m->b, op, from, to);
+    m->text_n += text.n;
+    edn_log_push_op(log, (edn_op_kind)op->kind, edn_op_pos((edn_op_kind)op->kind, op->pos, from), to - from, text);
+}
+
+/* Ops of text that follow each other in one run of the block: the reader has seen to it that none goes on where the one
+ * before ends, so they are the log's as they are. */
+static void ops_push(merge *m, const edn_block_op *ops, uint32_t n)
+{
+    edn_log *log = &m->doc->log;
+    uint32_t events = 0, text_at = log->n_text;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const edn_block_op *op = &ops[i];
+        log->ops[log->n_ops++] = (edn_op){log->n + events, op->pos, text_at, op->len, op->kind};
+        events += op->len;
+        if (op->kind != EDN_OP_INS)
+            continue;
+        memcpy(log->text + text_at, m->b->text.p + op->at, op->size);
+        if (log->ascii == text_at && op->size == op->len)
+            log->ascii += op->len;
+        text_at += op->size;
+    }
+    m->text_n += text_at - log->n_text;
+    log->n_text = text_at;
+    edn_log_events_grow(log, events);
+}
+
 /* Appends the run's events from `seq` on. */
 static void run_push(merge *m, const edn_block_run *run, uint32_t agent, uint32_t seq, uint32_t n_par, bool full)
 {
@@ -112,36 +156,35 @@ static void run_push(merge *m, const edn_block_run *run, uint32_t agent, uint32_
     const edn_block *b = m->b;
     const edn_block_agent *a = &b->by_agent[run->agent];
     uint32_t at = run->seq, t = block_time(b, a, EDN_MAX(seq, run->seq) - a->first_seq);
+    uint32_t until = t + 1 < a->time_end ? b->times[t + 1].seq : UINT32_MAX;
 
     edn_log_push_run(log, agent, m->s->par, n_par, full);
-    for (uint32_t i = 0; i < run->n_ops; i++) {
+    edn_log_push_time(log, agent, b->times[t].time_ms);
+    for (uint32_t i = 0; i < run->n_ops;) {
         const edn_block_op *op = &b->ops[run->op_at + i];
-        uint32_t skip = seq > at ? EDN_MIN(seq - at, op->len) : 0, done = skip;
+        uint32_t done = seq > at ? EDN_MIN(seq - at, op->len) : 0, same = 0, end = at;
+        /* The first op may go on from what is there. */
+        for (; i && seq <= at && i + same < run->n_ops && op[same].kind <= EDN_OP_BACK; same++) {
+            if (end + op[same].len - a->first_seq > until)
+                break;
+            end += op[same].len;
+        }
+        if (same) {
+            ops_push(m, op, same);
+            at = end;
+            i += same;
+            continue;
+        }
         while (done < op->len) {
-            uint32_t here = at + done - a->first_seq, n = op->len - done;
-            edn_bytes text;
-            while (t + 1 < a->time_end && b->times[t + 1].seq <= here)
-                t++;
-            if (t + 1 < a->time_end)
-                n = EDN_MIN(n, b->times[t + 1].seq - here);
-            edn_log_push_time(log, agent, b->times[t].time_ms);
-            if (op->kind > EDN_OP_BACK) {
-                edn_bytes name = EDN_BYTES_EMPTY, value = EDN_BYTES_EMPTY;
-                if (op->kind <= EDN_OP_UNTAG) {
-                    name = b->metas[op->at].name;
-                    value = b->metas[op->at].value;
-                }
-                edn_log_push_meta(log, (edn_op_kind)op->kind, name, value);
-            } else {
-                edn_block_op part = *op;
-                part.len = done + n;
-                text = op->kind == EDN_OP_INS ? block_text(b, &part, done) : EDN_BYTES_EMPTY;
-                m->text_n += text.n;
-                edn_log_push_op(log, (edn_op_kind)op->kind, edn_op_pos((edn_op_kind)op->kind, op->pos, done), n, text);
-            }
+            uint32_t here = at + done - a->first_seq, n;
+            for (; here >= until; until = t + 1 < a->time_end ? b->times[t + 1].seq : UINT32_MAX)
+                edn_log_push_time(log, agent, b->times[++t].time_ms);
+            n = EDN_MIN(op->len - done, until - here);
+            op_push(m, op, done, done + n);
             done += n;
         }
         at += op->len;
+        i++;
     }
 }
 

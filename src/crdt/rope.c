@@ -43,11 +43,50 @@ _Static_assert(sizeof(sum_vector) == sizeof(edn_rope_sum), "four counts of 32 bi
 static inline void sum_add(edn_rope_sum *a, const edn_rope_sum *b) { *(sum_vector *)a += *(const sum_vector *)b; }
 static inline void sum_sub(edn_rope_sum *a, const edn_rope_sum *b) { *(sum_vector *)a -= *(const sum_vector *)b; }
 
+/* The line feeds among eight bytes that are all ASCII. */
+static inline uint32_t lines_of_eight(uint64_t v)
+{
+    v ^= 0x0a0a0a0a0a0a0a0au;
+    v = ~(v + 0x7f7f7f7f7f7f7f7fu) & 0x8080808080808080u; /* 1 for each byte that was one */
+    return (uint32_t)((v >> 7) * 0x0101010101010101u >> 56);
+}
+
+static void measure_byte(edn_rope_sum *out, uint8_t c)
+{
+    out->scalars += (c & 0xc0) != 0x80;
+    out->astral += c >= 0xf0;
+    out->lines += c == '\n';
+}
+
+/* A few bytes, eight at a time where they are ASCII. */
+static edn_rope_sum measure_short(edn_bytes s)
+{
+    edn_rope_sum out = {(uint32_t)s.n, 0, 0, 0};
+    size_t at = 0;
+
+    for (; s.n - at >= 8; at += 8) {
+        uint64_t v;
+        memcpy(&v, s.p + at, 8);
+        if (v & 0x8080808080808080u) {
+            for (size_t i = 0; i < 8; i++)
+                measure_byte(&out, s.p[at + i]);
+        } else {
+            out.scalars += 8;
+            out.lines += lines_of_eight(v);
+        }
+    }
+    for (; at < s.n; at++)
+        measure_byte(&out, s.p[at]);
+    return out;
+}
+
 edn_rope_sum edn_rope_measure(edn_bytes s)
 {
     edn_rope_sum out = {0, 0, 0, 0};
     size_t at = 0;
 
+    if (s.n < 64)
+        return measure_short(s);
     /* Short stretches keep the counters narrow, which lets the compiler count sixteen bytes at a time. */
     while (at < s.n) {
         size_t n = EDN_MIN(s.n - at, (size_t)255);
