@@ -241,6 +241,22 @@ EDN_MUST_USE edn_status edn_client_history(edn_client *c, const edn_entry_id *id
 /* The entry as it was. */
 EDN_MUST_USE edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version,
                                                 edn_entry_fn *fn, void *ctx, edn_err *err);
+/* The text on its way from one version to another, in pieces from its beginning to its end. */
+typedef enum edn_piece_kind { EDN_PIECE_SAME, EDN_PIECE_DELETED, EDN_PIECE_INSERTED } edn_piece_kind;
+typedef edn_status edn_piece_fn(void *ctx, edn_piece_kind kind, edn_bytes text);
+/* 0: the version of now. EDN_E_MISSING: there is no such version. */
+EDN_MUST_USE edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from, uint32_t to,
+                                        edn_piece_fn *fn, void *ctx, edn_err *err);
+/* The text of now in runs of one device and one time. */
+typedef struct edn_blame_item {
+    edn_bytes text;
+    uint64_t time_ms; /* what its device believed */
+    char device[33];
+    edn_bytes device_name; /* empty: not known here */
+} edn_blame_item;
+typedef edn_status edn_blame_item_fn(void *ctx, const edn_blame_item *item);
+EDN_MUST_USE edn_status edn_client_blame(edn_client *c, const edn_entry_id *id, edn_blame_item_fn *fn, void *ctx,
+                                         edn_err *err);
 /* Makes the entry what it was, as a new change. */
 EDN_MUST_USE edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t version, edn_err *err);
 

@@ -94,7 +94,8 @@ edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
-edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_search, edn_cli_history, edn_cli_restore;
+edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_search, edn_cli_history, edn_cli_restore, edn_cli_diff,
+    edn_cli_blame;
 edn_cli_run edn_cli_journal_list, edn_cli_journal_new, edn_cli_journal_rename;
 edn_cli_run edn_cli_import, edn_cli_export, edn_cli_sync, edn_cli_status, edn_cli_verify;
 

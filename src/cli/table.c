@@ -639,6 +639,36 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "List an entry's versions, oldest first",
             .text = "See one with 'edn show ENTRY@VERSION'.",
         },
+    [EDN_CMD_DIFF] =
+        {
+            .name = "diff",
+            .group = "History",
+            .words = "ENTRY@VERSION [ENTRY@VERSION]",
+            .words_min = 1,
+            .words_max = 2,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_CHANGE,
+            .summary = "Show what changed in an entry's text between two versions",
+            .text =
+                "Without a second one, or without its @VERSION, up to now. Lines that went begin with '-', lines that "
+                "came with '+', after the number of the line where they are. What was written is compared, not what it "
+                "looks like: a word that was deleted and typed again has changed.",
+        },
+    [EDN_CMD_BLAME] =
+        {
+            .name = "blame",
+            .group = "History",
+            .words = "ENTRY",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_RUN,
+            .summary = "Show which device wrote each line of an entry, and when",
+            .text = "A line has the time of what was written in it last. With --json, an object for every run of one "
+                    "device and one time.",
+        },
     [EDN_CMD_RESTORE] =
         {
             .name = "restore",
@@ -781,6 +811,21 @@ static const edn_cli_member version_members[] = {
     {NULL, NULL, NULL},
 };
 
+static const edn_cli_member change_members[] = {
+    {"at", "number", "characters of the old text before it"},
+    {"deleted", "string", ""},
+    {"inserted", "string", ""},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member run_members[] = {
+    {"time", "string", "RFC 3339, UTC; what the device believed"},
+    {"device", "string", "32 hex digits"},
+    {"device_name", "string", "empty: not known here"},
+    {"text", "string", ""},
+    {NULL, NULL, NULL},
+};
+
 static const edn_cli_member device_members[] = {
     {"device", "string", "32 hex digits"},
     {"name", "string", "empty: not known here"},
@@ -870,6 +915,7 @@ static const edn_cli_member verify_members[] = {
 
 const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_ENTRY] = {"entry", entry_members},       [EDN_JSON_HIT] = {"hit", hit_members},
+    [EDN_JSON_CHANGE] = {"change", change_members},    [EDN_JSON_RUN] = {"run", run_members},
     [EDN_JSON_VERSION] = {"version", version_members}, [EDN_JSON_JOURNAL] = {"journal", journal_members},
     [EDN_JSON_SLOT] = {"slot", slot_members},          [EDN_JSON_DEVICE] = {"device", device_members},
     [EDN_JSON_MADE] = {"made", made_members},          [EDN_JSON_IMPORT] = {"import", import_members},

@@ -167,13 +167,14 @@ static int compare_ids(const void *a, const void *b)
     return d ? d : (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-/* The document as it was after `version`: the last event of each device up to there has all the others in its past. */
-static edn_status document_at(const object *o, const version_list *l, uint32_t version, edn_doc **out, edn_err *err)
+/* The version after save number `version`: the last event of each device up to there has all the others in its past.
+ * The ids are the caller's to free. */
+static edn_status version_ids(const version_list *l, uint32_t version, edn_event_id **out, size_t *out_n, edn_err *err)
 {
     edn_event_id *ids;
     size_t n = 0;
-    edn_status st;
 
+    *out = NULL;
     if (version == 0 || version > l->n)
         return edn_fail(err, EDN_E_MISSING, "the entry has versions 1 to %zu; there is no version %u", l->n, version);
     ids = calloc(version, sizeof *ids);
@@ -189,7 +190,19 @@ static edn_status document_at(const object *o, const version_list *l, uint32_t v
         ids[k] = l->p[i].last;
     }
     qsort(ids, n, sizeof *ids, compare_ids);
-    st = edn_doc_at(o->doc, (edn_version){ids, n}, out);
+    *out = ids;
+    *out_n = n;
+    return EDN_OK;
+}
+
+static edn_status document_at(const object *o, const version_list *l, uint32_t version, edn_doc **out, edn_err *err)
+{
+    edn_event_id *ids;
+    size_t n;
+    edn_status st = version_ids(l, version, &ids, &n, err);
+
+    if (st == EDN_OK)
+        st = edn_doc_at(o->doc, (edn_version){ids, n}, out);
     free(ids);
     return st;
 }
@@ -238,4 +251,135 @@ edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t ve
     edn_doc_free(then);
     versions_dispose(&l);
     return client_end_write(c, st, err);
+}
+
+/* ---- what changed, and who wrote it ------------------------------------------------------------------------------ */
+
+typedef struct comparing {
+    edn_bytes old; /* what is left of the old text */
+    size_t at;     /* scalars of the new one that were told */
+    edn_piece_fn *fn;
+    void *ctx;
+    edn_status st; /* the first refusal */
+} comparing;
+
+static void tell_piece(comparing *x, edn_piece_kind kind, edn_bytes text)
+{
+    if (x->st == EDN_OK && text.n)
+        x->st = x->fn(x->ctx, kind, text);
+}
+
+/* The next `count` scalars of the old text. */
+static void tell_old(comparing *x, edn_piece_kind kind, size_t count)
+{
+    size_t n = edn_utf8_offset(x->old, count);
+
+    tell_piece(x, kind, edn_bytes_of(x->old.p, n));
+    x->old = edn_bytes_of(x->old.p + n, x->old.n - n);
+}
+
+static void tell_patch(void *ctx, const edn_doc_patch *patch)
+{
+    comparing *x = ctx;
+
+    tell_old(x, EDN_PIECE_SAME, patch->pos - x->at);
+    tell_old(x, EDN_PIECE_DELETED, patch->deleted);
+    tell_piece(x, EDN_PIECE_INSERTED, patch->inserted);
+    x->at = patch->pos + edn_utf8_count(patch->inserted);
+}
+
+/* A version by its number; 0 is now. `ids` is what has to be freed. */
+static edn_status version_of(const object *o, const version_list *l, uint32_t number, edn_event_id **ids,
+                             edn_version *out, edn_err *err)
+{
+    size_t n = 0;
+    edn_status st;
+
+    *ids = NULL;
+    if (number == 0) {
+        *out = edn_doc_frontier(o->doc);
+        return EDN_OK;
+    }
+    st = version_ids(l, number, ids, &n, err);
+    *out = (edn_version){*ids, n};
+    return st;
+}
+
+edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from, uint32_t to, edn_piece_fn *fn,
+                           void *ctx, edn_err *err)
+{
+    version_list l = {NULL, 0, 0};
+    edn_event_id *ids[2] = {NULL, NULL};
+    edn_buf old = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    comparing x = {.fn = fn, .ctx = ctx};
+    edn_version a, b;
+    edn_doc *then = NULL;
+    object *o;
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
+        (st = version_of(o, &l, from, &ids[0], &a, err)) == EDN_OK &&
+        (st = version_of(o, &l, to, &ids[1], &b, err)) == EDN_OK && (st = edn_doc_at(o->doc, a, &then)) == EDN_OK &&
+        (st = edn_doc_text(then, &old)) == EDN_OK) {
+        x.old = edn_buf_view(&old);
+        st = edn_doc_diff(o->doc, a, b, tell_patch, &x);
+        tell_piece(&x, EDN_PIECE_SAME, x.old);
+        st = st == EDN_OK ? x.st : st;
+    }
+    edn_doc_free(then);
+    free(ids[0]);
+    free(ids[1]);
+    edn_buf_dispose(&old);
+    versions_dispose(&l);
+    return client_end_read(c, st, err);
+}
+
+typedef struct blaming {
+    edn_client *c;
+    const edn_doc *doc;
+    edn_buf text, name;
+    edn_blame_item_fn *fn;
+    void *ctx;
+} blaming;
+
+static edn_status tell_run(void *ctx, const edn_blame *run)
+{
+    blaming *x = ctx;
+    edn_blame_item item = {.time_ms = run->time_ms};
+    edn_device_id device;
+    edn_status st;
+
+    memcpy(device.b, run->agent.b, sizeof device.b);
+    edn_hex_encode(item.device, device.b, sizeof device.b);
+    edn_buf_reset(&x->text);
+    edn_buf_reset(&x->name);
+    if ((st = edn_doc_text_part(x->doc, run->pos, run->count, &x->text)) != EDN_OK)
+        return st;
+    if ((st = device_name(x->c, &device, &x->name)) != EDN_OK && st != EDN_E_MISSING)
+        return st;
+    item.text = edn_buf_view(&x->text);
+    item.device_name = edn_buf_view(&x->name);
+    return x->fn(x->ctx, &item);
+}
+
+edn_status edn_client_blame(edn_client *c, const edn_entry_id *id, edn_blame_item_fn *fn, void *ctx, edn_err *err)
+{
+    blaming x = {c, NULL, EDN_BUF_INIT(EDN_BUF_UNLIMITED), EDN_BUF_INIT(4096), fn, ctx};
+    object *o;
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = object_get(c, id, &o);
+    if (st == EDN_E_MISSING || (st == EDN_OK && o->type != EDN_RECORD_ENTRY)) {
+        st = edn_fail(err, EDN_E_MISSING, "there is no such entry");
+    } else if (st == EDN_OK) {
+        x.doc = o->doc;
+        st = edn_doc_blame(o->doc, tell_run, &x);
+    }
+    edn_buf_dispose(&x.text);
+    edn_buf_dispose(&x.name);
+    return client_end_read(c, st, err);
 }

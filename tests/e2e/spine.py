@@ -168,6 +168,32 @@ class Spine(Case):
         a.run("show", f"{e}@999", code=NOT_FOUND)
         a.run("restore", e, code=USAGE)
 
+    def test_what_changed_and_who_wrote_it(self):
+        _, a, b = self.two_devices()
+        e = a.add("one\ntwo\nthree")
+        a.run("sync")
+        b.run("sync")
+        b.run("edit", e, input=b"one\n2\nthree")
+        a.run("edit", e, input=b"one\ntwo\nthree\nfour")
+        for d in (a, b, a):
+            d.run("sync")
+        n = len(a.run("history", e, "--json").json)
+        self.assertEqual(n, 3)
+        for d in (a, b):
+            self.assertEqual(d.run("diff", f"{e}@1").text, "@@ 2\n-two\n+2\n@@ 4\n+four\n")
+            self.assertEqual(d.run("diff", f"{e}@1", f"{e}@1").text, "")
+            changes = d.run("diff", f"{e}@{n}", f"{e}@1", "--json").json
+            self.assertEqual([(c["deleted"], c["inserted"]) for c in changes], [("2", "two"), ("\nfour", "")])
+            runs = d.run("blame", e, "--json").json
+            self.assertEqual([(r["device_name"], r["text"]) for r in runs],
+                             [("attic", "one\n"), ("boat", "2"), ("attic", "\nthree"), ("attic", "\nfour")])
+            lines = d.run("blame", e).text.splitlines()
+            self.assertEqual([line.split("  ")[1:] for line in lines],
+                             [["attic", "one"], ["boat", "2"], ["attic", "three"], ["attic", "four"]])
+        a.run("diff", f"{e}@99", code=NOT_FOUND)
+        f = a.add("another")
+        a.run("diff", f"{e}@1", f"{f}@1", code=USAGE)
+
     def test_journals(self):
         _, a, b = self.two_devices()
         a.run("journal", "new", "Work")

@@ -267,6 +267,28 @@ static void json_is_as_the_table_says(void **state)
     check_members(EDN_JSON_VERIFY, NULL, 0);
 }
 
+static void changed_lines_are_shown_as_they_were_and_as_they_are(void **state)
+{
+    (void)state;
+    CHECK_INT(run("diff last@1 last@2" PASS), 0);
+    assert_string_equal(out_text, "@@ 2\n-two three\n-four five\n+two 3 five\n@@ 4\n+seven\n");
+    CHECK_INT(run("diff last@1 --json" PASS), 0);
+    assert_string_equal(out_text, "{\"at\":8,\"deleted\":\"three\\nfour\",\"inserted\":\"3\"}\n"
+                                  "{\"at\":28,\"deleted\":\"\",\"inserted\":\"seven\\n\"}\n");
+    CHECK_INT(run("diff last@2 last@2" PASS), 0);
+    assert_string_equal(out_text, "");
+    check_says(note_text, "Nothing differs");
+    CHECK_INT(run("diff last@x" PASS), 2);
+}
+
+static void a_line_is_its_newest_writers(void **state)
+{
+    (void)state;
+    CHECK_INT(run("blame last" PASS), 0);
+    check_says(out_text, "  ffffffff  one two\n");
+    check_says(out_text, "  desk  three\n");
+}
+
 static void devices_are_listed_and_revoked_by_name(void **state)
 {
     static const edn_head_status heads[] = {
@@ -422,6 +444,8 @@ int main(void)
         FRESH(wrong_lines_are_exit_code_2),
         FRESH(nothing_found_is_exit_code_3),
         FRESH(json_is_as_the_table_says),
+        FRESH(changed_lines_are_shown_as_they_were_and_as_they_are),
+        FRESH(a_line_is_its_newest_writers),
         FRESH(devices_are_listed_and_revoked_by_name),
         FRESH(a_list_tells_ids_apart),
         FRESH(text_alone_is_the_text_and_a_line_end),

@@ -341,6 +341,40 @@ edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history
     return st == EDN_OK ? fn(ctx, &item) : st;
 }
 
+edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from, uint32_t to, edn_piece_fn *fn,
+                           void *ctx, edn_err *err)
+{
+    static const struct {
+        edn_piece_kind kind;
+        const char *text;
+    } pieces[] = {{EDN_PIECE_SAME, "one\ntwo "},    {EDN_PIECE_DELETED, "three\nfour"}, {EDN_PIECE_INSERTED, "3"},
+                  {EDN_PIECE_SAME, " five\nsix\n"}, {EDN_PIECE_INSERTED, "seven\n"},    {EDN_PIECE_SAME, "eight"}};
+    edn_status st = step(err);
+
+    (void)c;
+    (void)id;
+    for (size_t i = 0; st == EDN_OK && i < EDN_COUNT(pieces); i++)
+        if (from != to || pieces[i].kind == EDN_PIECE_SAME)
+            st = fn(ctx, pieces[i].kind, edn_bytes_str(pieces[i].text));
+    return st;
+}
+
+edn_status edn_client_blame(edn_client *c, const edn_entry_id *id, edn_blame_item_fn *fn, void *ctx, edn_err *err)
+{
+    edn_blame_item a = {.text = edn_bytes_str("one "),
+                        .time_ms = 1714557600500u,
+                        .device = "ffffffffffffffffffffffffffffffff"},
+                   b = {.text = edn_bytes_str("two\nthree"),
+                        .time_ms = 1714557500500u,
+                        .device = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+                        .device_name = edn_bytes_str("desk")};
+    edn_status st = step(err);
+
+    (void)c;
+    (void)id;
+    return st == EDN_OK && (st = fn(ctx, &a)) == EDN_OK ? fn(ctx, &b) : st;
+}
+
 edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx,
                                    edn_err *err)
 {
