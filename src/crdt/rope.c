@@ -106,14 +106,38 @@ edn_rope_sum edn_rope_measure(edn_bytes s)
     return out;
 }
 
+/* Leaves set aside together: those that are never used are never touched, so that setting aside much costs little. */
+struct rope_slab {
+    rope_slab *next;
+    size_t n, used;
+    rope_leaf leaves[];
+};
+
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+static rope_leaf *leaf_fresh(edn_rope *r)
+{
+    rope_slab *slab = r->fresh;
+    rope_leaf *leaf;
+
+    EDN_ASSERT(slab); /* edn_rope_reserve counted wrong */
+    leaf = &slab->leaves[slab->used++];
+    if (slab->used == slab->n) {
+        r->fresh = slab->next;
+        slab->next = r->full;
+        r->full = slab;
+    }
+    return leaf;
+}
 
 static rope_leaf *leaf_take(edn_rope *r)
 {
     rope_leaf *leaf = r->spare_leaves;
 
-    EDN_ASSERT(leaf); /* edn_rope_reserve counted wrong */
-    r->spare_leaves = (rope_leaf *)(void *)leaf->parent;
+    if (leaf)
+        r->spare_leaves = (rope_leaf *)(void *)leaf->parent;
+    else
+        leaf = leaf_fresh(r);
     r->n_spare_leaves--;
     r->n_leaves++;
     leaf->n = 0;
@@ -150,36 +174,31 @@ static void inner_give(edn_rope *r, rope_inner *p)
 
 static void inner_free(rope_inner *p)
 {
-    for (unsigned i = 0; i < p->n; i++) {
-        if (p->height > 1)
-            inner_free(p->child[i]);
-        else
-            free(p->child[i]);
-    }
+    for (unsigned i = 0; p->height > 1 && i < p->n; i++)
+        inner_free(p->child[i]);
     free(p);
 }
 
-static void spares_free(edn_rope *r, size_t leaves_keep, size_t inners_keep)
+static void slabs_free(rope_slab *slab)
 {
-    while (r->n_spare_leaves > leaves_keep) {
-        rope_leaf *next = (rope_leaf *)(void *)r->spare_leaves->parent;
-        free(r->spare_leaves);
-        r->spare_leaves = next;
-        r->n_spare_leaves--;
-    }
-    while (r->n_spare_inners > inners_keep) {
-        rope_inner *next = r->spare_inners->parent;
-        free(r->spare_inners);
-        r->spare_inners = next;
-        r->n_spare_inners--;
+    while (slab) {
+        rope_slab *next = slab->next;
+        free(slab);
+        slab = next;
     }
 }
 
 void edn_rope_dispose(edn_rope *r)
 {
-    spares_free(r, 0, 0);
+    while (r->spare_inners) {
+        rope_inner *next = r->spare_inners->parent;
+        free(r->spare_inners);
+        r->spare_inners = next;
+    }
     if (r->root)
         inner_free(r->root);
+    slabs_free(r->fresh);
+    slabs_free(r->full);
     *r = (edn_rope){0};
 }
 
@@ -191,8 +210,11 @@ static void reserve_bounds(const edn_rope *r, size_t edits, size_t bytes, size_t
     size_t touched = EDN_MIN(edits, r->n_leaves + 1);
 
     *leaves = bytes / (ROPE_LEAF / 3) + 2 * touched + 2;
-    /* A node splits when it is full: new ones at most every FAN / 2 insertions, old ones at most once. */
-    *inners = *leaves / (ROPE_FAN / 2) + EDN_MIN(touched * (r->height + 1), r->n_leaves / (ROPE_FAN - 1) + 1) +
+    if (edits == 1) /* dealt out at once, three quarters of a chunk each, less what cutting no scalar costs */
+        *leaves = bytes / (ROPE_LEAF * 3 / 4 - 10) + 5;
+    /* A node splits when it is full: new ones at most every FAN / 2 insertions, and theirs above them, old ones at most
+     * once. */
+    *inners = *leaves / (ROPE_FAN / 2 - 1) + EDN_MIN(touched * (r->height + 1), r->n_leaves / (ROPE_FAN - 1) + 1) +
               r->height + 2;
 }
 
@@ -202,13 +224,16 @@ edn_status edn_rope_reserve(edn_rope *r, size_t edits, size_t bytes)
 
     reserve_bounds(r, edits, bytes, &leaves, &inners);
     inners = EDN_MAX(inners, (size_t)2 * r->height + 4); /* what edn_rope_ready asks for */
-    while (r->n_spare_leaves < leaves) {
-        rope_leaf *leaf = malloc(sizeof *leaf);
-        if (!leaf)
+    if (r->n_spare_leaves < leaves) {
+        size_t n = leaves - r->n_spare_leaves;
+        rope_slab *slab = malloc(sizeof *slab + n * sizeof *slab->leaves);
+        if (!slab)
             return EDN_E_NOMEM;
-        leaf->parent = (rope_inner *)(void *)r->spare_leaves;
-        r->spare_leaves = leaf;
-        r->n_spare_leaves++;
+        slab->n = n;
+        slab->used = 0;
+        slab->next = r->fresh;
+        r->fresh = slab;
+        r->n_spare_leaves = leaves;
     }
     while (r->n_spare_inners < inners) {
         rope_inner *p = malloc(sizeof *p);

@@ -13,19 +13,21 @@ typedef struct edn_rope_sum {
 
 typedef struct rope_leaf rope_leaf;
 typedef struct rope_inner rope_inner;
+typedef struct rope_slab rope_slab;
 
 typedef struct edn_rope {
     rope_inner *root; /* NULL: empty, and owns nothing */
     edn_rope_sum sum;
-    rope_leaf *leaf;   /* where the last edit was */
-    uint32_t leaf_at;  /* scalars before it */
-    uint32_t touched;  /* the byte of it where the last edit ended: the next one is mostly there too */
-    bool open;         /* its bytes lie apart at `gap`, so that typing moves nothing */
-    uint32_t gap;      /* bytes before the gap */
-    edn_rope_sum owed; /* open: what the sums above it do not count yet (wrapping) */
-    rope_leaf *spare_leaves;
+    rope_leaf *leaf;         /* where the last edit was */
+    uint32_t leaf_at;        /* scalars before it */
+    uint32_t touched;        /* the byte of it where the last edit ended: the next one is mostly there too */
+    bool open;               /* its bytes lie apart at `gap`, so that typing moves nothing */
+    uint32_t gap;            /* bytes before the gap */
+    edn_rope_sum owed;       /* open: what the sums above it do not count yet (wrapping) */
+    rope_slab *fresh, *full; /* memory for leaves: with some that were never used, and without */
+    rope_leaf *spare_leaves; /* used before */
     rope_inner *spare_inners;
-    size_t n_leaves, n_spare_leaves, n_spare_inners;
+    size_t n_leaves, n_spare_leaves, n_spare_inners; /* spare: the never used ones too */
     unsigned height;
 } edn_rope;
 
