@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #include "account_priv.h"
+#include "twin.h"
 
 /* What is made for a new device before anything is written down; in guarded memory. */
 typedef struct enrolment {
@@ -1096,7 +1097,7 @@ static edn_status own_is(edn_client *c, const edn_head *own)
 }
 
 static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link, edn_bytes grants, uint64_t clone_dseq,
-                               const edn_head *own, edn_err *err)
+                               const edn_head *own, twin *t, edn_err *err)
 {
     edn_status st = client_begin_write(c, err);
 
@@ -1112,7 +1113,7 @@ static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link
         st = identity_save(c, id);
     }
     if (st == EDN_OK)
-        st = outbox_reissue(c, &own->device, clone_dseq);
+        st = outbox_reissue(c, &own->device, clone_dseq, t);
     if (st == EDN_OK)
         st = device_name_set(c, client_id(c)->device_name);
     return client_end_write(c, st, err);
@@ -1122,19 +1123,21 @@ edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dse
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), grants = EDN_BUF_INIT(65536);
     enrolment *e = edn_secret_alloc(sizeof *e);
+    twin t;
     edn_status st;
 
     if (!e)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
     memset(e, 0, sizeof *e);
-    if ((st = client_begin_read(c, err)) == EDN_OK)
+    if ((st = twin_fetch(c, token, clone_dseq, &t, err)) == EDN_OK && (st = client_begin_read(c, err)) == EDN_OK)
         st = client_end_read(c, reenrol_link(c, e, &link, &grants), err);
     if (st == EDN_OK) {
         edn_bytes boxes[] = {edn_buf_view(&grants)};
         st = account_log_append(c, client_id(c)->server, token, edn_buf_view(&link), boxes, EDN_COUNT(boxes), err);
     }
     if (st == EDN_OK)
-        st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, own, err);
+        st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, own, &t, err);
+    twin_dispose(&t);
     edn_secret_free(e);
     edn_buf_dispose(&link);
     edn_buf_dispose(&grants);

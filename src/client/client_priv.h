@@ -392,6 +392,10 @@ EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h,
 /* The same for a dictionary; its hash is checked. */
 EDN_MUST_USE edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
                                           edn_buf *out);
+/* Whether a failure concerns one record alone, and so must not stop the rest. */
+bool record_is_at_fault(edn_status st);
+/* Keeps the journal keys and dictionaries of a batch; one that is not good is left out. */
+EDN_MUST_USE edn_status records_take_keys(edn_client *c, const edn_sync_batch *b);
 #define BATCH_ARENA_SIZE_MAX ((size_t)64 << 20)
 /* A held batch, opened again; all of it lives in `a`. */
 EDN_MUST_USE edn_status batch_reopen(edn_client *c, const edn_device_id *d, uint64_t dseq, edn_arena *a, edn_batch *b,
@@ -399,8 +403,9 @@ EDN_MUST_USE edn_status batch_reopen(edn_client *c, const edn_device_id *d, uint
 EDN_MUST_USE edn_status aside_count(edn_client *c, uint64_t *out);
 EDN_MUST_USE edn_status aside_evidence(edn_client *c, edn_status st, edn_bytes evidence);
 /* Gives up this device's id: takes back batches after `dseq`, whose numbers another copy has used, and writes their
- * changes again under the new one. */
-EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq);
+ * changes again under the new one, but for those that `t` holds as well. */
+struct twin;
+EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq, struct twin *t);
 
 /* edn_client_sync; `full`: logs in and asks for everything, also when a probe would say that nothing is new. */
 EDN_MUST_USE edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,

@@ -186,8 +186,7 @@ static edn_status apply_record(edn_client *c, const edn_batch_header *h, const e
     }
 }
 
-/* Whether a failure concerns this record alone, and so must not stop the rest. */
-static bool concerns_record(edn_status st)
+bool record_is_at_fault(edn_status st)
 {
     switch (st) {
     case EDN_E_PARENTS:
@@ -204,6 +203,22 @@ static bool concerns_record(edn_status st)
     default:
         return false;
     }
+}
+
+edn_status records_take_keys(edn_client *c, const edn_sync_batch *b)
+{
+    edn_status st = EDN_OK;
+
+    for (uint32_t i = 0; st == EDN_OK && i < b->body.records_n; i++) {
+        const edn_record *r = &b->body.records[i];
+        if (r->type == EDN_RECORD_JOURNAL_KEY)
+            st = apply_journal_key(c, &b->batch.header, r);
+        else if (r->type == EDN_RECORD_DICTIONARY)
+            st = apply_dictionary(c, &b->batch.header, r, i);
+        if (record_is_at_fault(st))
+            st = EDN_OK;
+    }
+    return st;
 }
 
 /* ---- setting aside ----------------------------------------------------------------------------------------------- */
@@ -353,7 +368,7 @@ static edn_status retry_record(edn_client *c, const edn_batch_header *h, const e
 
     if (row->index < body->records_n)
         why = apply_record(c, h, &body->records[row->index], row->index, f);
-    if (why != EDN_OK && !concerns_record(why))
+    if (why != EDN_OK && !record_is_at_fault(why))
         return why;
     if (why == row->why)
         return EDN_OK; /* stays where it is */
@@ -380,7 +395,7 @@ static edn_status retry_batch(edn_client *c, const aside_row *rows, size_t n, in
     for (int i = 0; i < 8; i++)
         dseq = dseq << 8 | rows->device_dseq[16 + i];
     st = batch_reopen(c, &device, dseq, &a, &b, &body);
-    if (st != EDN_OK && concerns_record(st)) {
+    if (st != EDN_OK && record_is_at_fault(st)) {
         st = EDN_OK; /* `verify` names the batch; its records stay where they are */
     } else {
         for (size_t i = 0; st == EDN_OK && i < n; i++)
@@ -434,7 +449,7 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
                 st = apply_record(c, h, r, i, f);
             if (st == EDN_OK)
                 f->records++;
-            else if (concerns_record(st))
+            else if (record_is_at_fault(st))
                 st = EDN_PLANT(drops_aside) ? EDN_OK : aside_put(c, h, i, st);
         }
     }

@@ -1,6 +1,6 @@
 /* Giving up an id: the disk of this device was copied, and the other copy has used the numbers of its batches for
  * something else (SECURITY 2.8). Those batches are taken back, and what they said is said again under the new id. */
-#include "client_priv.h"
+#include "twin.h"
 
 #include <stdlib.h>
 
@@ -82,7 +82,8 @@ static edn_status reissue_dirty(void *ctx, edn_bytes key, edn_status st, edn_byt
 }
 
 /* The document without the events of the old name, then made to show again what it showed, under the new one. */
-static edn_status reissue_document(edn_client *c, const edn_device_id *old, const edn_entry_id *id, uint64_t seq_from)
+static edn_status reissue_document(edn_client *c, const edn_device_id *old, const edn_entry_id *id, uint64_t seq_from,
+                                   const twin *t)
 {
     edn_agent_id agent;
     edn_doc *without = NULL, *shown;
@@ -90,7 +91,11 @@ static edn_status reissue_document(edn_client *c, const edn_device_id *old, cons
     edn_status st = object_get(c, id, &o);
 
     memcpy(agent.b, old->b, sizeof agent.b);
-    if (st != EDN_OK || (st = edn_doc_without(o->doc, agent, seq_from, &without)) != EDN_OK)
+    if (st != EDN_OK || (st = twin_agrees(t, id, o->doc, agent, seq_from, &seq_from)) != EDN_OK)
+        return st;
+    if (seq_from == edn_doc_agent_next(o->doc, agent)) /* the other copy has said all of it */
+        return edn_store_del(c->store, EDN_TABLE_DIRTY, id_bytes(id));
+    if ((st = edn_doc_without(o->doc, agent, seq_from, &without)) != EDN_OK)
         return st;
     shown = o->doc;
     o->doc = without;
@@ -108,7 +113,7 @@ static edn_status reissue_document(edn_client *c, const edn_device_id *old, cons
 }
 
 /* From its first such event on, each document once. */
-static edn_status reissue_documents(edn_client *c, const edn_device_id *old, reissue *x)
+static edn_status reissue_documents(edn_client *c, const edn_device_id *old, reissue *x, const twin *t)
 {
     edn_status st = EDN_OK;
 
@@ -116,7 +121,7 @@ static edn_status reissue_documents(edn_client *c, const edn_device_id *old, rei
         qsort(x->p, x->n, sizeof *x->p, compare_items);
     for (size_t i = 0; st == EDN_OK && i < x->n; i++)
         if (i == 0 || memcmp(x->p[i].id.b, x->p[i - 1].id.b, sizeof x->p[i].id.b) != 0)
-            st = reissue_document(c, old, &x->p[i].id, x->p[i].seq_from);
+            st = reissue_document(c, old, &x->p[i].id, x->p[i].seq_from, t);
     return st;
 }
 
@@ -133,7 +138,7 @@ static edn_status cut_chain(edn_client *c, heads *h, const edn_device_id *old, u
     return st == EDN_OK ? heads_save(c, h) : st;
 }
 
-edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq)
+edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq, twin *t)
 {
     reissue x = {NULL, 0, 0};
     heads h;
@@ -147,8 +152,8 @@ edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq
         st = reissue_batch(c, old, i, &x);
     if (st == EDN_OK)
         st = edn_store_scan(c->store, EDN_TABLE_DIRTY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, reissue_dirty, &x);
-    if (st == EDN_OK)
-        st = reissue_documents(c, old, &x);
+    if (st == EDN_OK && (st = twin_read(c, t)) == EDN_OK)
+        st = reissue_documents(c, old, &x, t);
     if (st == EDN_OK && last)
         st = cut_chain(c, &h, old, dseq);
     heads_dispose(&h);
