@@ -65,6 +65,12 @@ def keys():
     yield b"\x02" + b"EDNK" + bytes([1, 1, 1, 1]) + struct.pack("<II", 3, 65536) + bytes(16)
     yield b"\x03" + struct.pack("<I", 1) + bytes(range(16)) + bytes(81)
     yield b"\x04" + bytes(24 + 32 + 100 + 16)
+    yield b"\xf0" + b" K7Q4-ow4g p38f"
+    commit, key, no = b"\x01" + bytes(32), b"\x03" + bytes(range(64)), b"\x00\x01"
+    share = b"\x02" + bytes.fromhex("e2f2ae0a6abc4e71a884a961c500515f58e30b6aa582dd8db6a65945e08d2d76")
+    sealed = b"\x04" + bytes(80)
+    for side, said in (1, (commit, key)), (1, (share, commit, key, sealed)), (0, (share, key, sealed)), (0, (no,)):
+        yield b"\xf1" + bytes([side]) + b"".join(struct.pack("<H", len(m)) + m for m in said)
 
 
 def remote():

@@ -55,6 +55,9 @@
     X(PAIR_SAS, "EDNv1/pair/sas")                                                                                      \
     X(PAIR_CODE, "EDNv1/pair/code")                                                                                    \
     X(PAIR_CPACE, "EDNv1/pair/cpace")                                                                                  \
+    X(PAIR_RENDEZVOUS, "EDNv1/pair/rendezvous")                                                                        \
+    X(PAIR_GRANT, "EDNv1/pair/grant-psk")                                                                              \
+    X(AAD_PAIR, "EDNv1/aad/pair")                                                                                      \
     X(HEAD_CODE, "EDNv1/head-code")                                                                                    \
     X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
     X(SLOT_KEYRING, "EDNv1/slot/keyring")                                                                              \

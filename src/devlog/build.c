@@ -32,18 +32,25 @@ bool edn_link_pop_verify(const edn_signature *pop, const edn_hash *prev, uint64_
                                 cert);
 }
 
-void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
-                  const edn_cert *cert, const edn_sign_sk *device_sk)
+void edn_link_pop_at(edn_signature *out, uint64_t seq, const edn_hash *prev, const edn_device_id *signer,
+                     const edn_sign_pk *aik, const edn_cert *cert, const edn_sign_sk *device_sk)
 {
-    place at = place_after(log);
     uint8_t c[CERT_SIZE];
 
     memcpy(c, cert->sign.b, 32);
     memcpy(c + 32, cert->enc.b, 32);
     edn_store_u32(c + 64, cert->caps);
     memcpy(c + 68, cert->name_hash.b, 32);
-    edn_sign_t(out, device_sk, EDN_LABEL_SIG_POP, EDN_F(at.prev), EDN_F_U64(at.seq), EDN_F(*signer_of(by)), EDN_F(*aik),
+    edn_sign_t(out, device_sk, EDN_LABEL_SIG_POP, EDN_F(*prev), EDN_F_U64(seq), EDN_F(*signer), EDN_F(*aik),
                edn_bytes_of(c, sizeof c));
+}
+
+void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
+                  const edn_cert *cert, const edn_sign_sk *device_sk)
+{
+    place at = place_after(log);
+
+    edn_link_pop_at(out, at.seq, &at.prev, signer_of(by), aik, cert, device_sk);
 }
 
 edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,

@@ -134,6 +134,9 @@ typedef struct edn_link_signer {
 /* pop by the new device's key for the link that would come next. */
 void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
                   const edn_cert *cert, const edn_sign_sk *device_sk);
+/* The same by a device that has no log yet, for the place and signer (zero: the AIK) that it was told. */
+void edn_link_pop_at(edn_signature *out, uint64_t seq, const edn_hash *prev, const edn_device_id *signer,
+                     const edn_sign_pk *aik, const edn_cert *cert, const edn_sign_sk *device_sk);
 EDN_MUST_USE edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk,
                                          uint64_t time_ms, const edn_cert *cert, const edn_dh_pk *aek,
                                          const edn_hash *grants_hash, const edn_sign_sk *device_sk);

@@ -2,6 +2,7 @@
 #include "oom.h"
 
 #include "keys/keys.h"
+#include "keys/meeting.h"
 
 static void fill_counting(void *ctx, void *p, size_t n)
 {
@@ -124,6 +125,56 @@ out:
     return st;
 }
 
+/* A new device and an old one up to the point where both know the digits, and one message of each kind after it. */
+static edn_status a_meeting(void *ctx)
+{
+    static edn_meeting old, new;
+    edn_head head = {.device = {{1}}, .dseq = 1};
+    edn_meeting_account account = {.log_count = 5, .origin = "https://sync.example", .name = "sam"};
+    edn_meeting_welcome welcome = {.link_seq = 5, .heads = &head, .heads_n = 1};
+    edn_seed seed = {{4}};
+    edn_sign_sk sk;
+    edn_cert cert = {.caps = 3, .name_hash = edn_h32_t(EDN_LABEL_DEVNAME, edn_bytes_str("attic"))};
+    edn_buf a = EDN_BUF_INIT(EDN_MEETING_MAIL_MAX), b = EDN_BUF_INIT(EDN_MEETING_MAIL_MAX);
+    edn_status st;
+
+    (void)ctx;
+    edn_sign_keypair(seed.b, &cert.sign, &sk);
+    edn_meeting_begin_new(&new, &cert, &sk, "attic", &rng);
+    memset(&old, 0, sizeof old);
+    st = edn_meeting_begin_code(&old, &new.code, &rng, &a);
+    while (st == EDN_OK && new.want != EDN_MEETING_JOIN) {
+        if (old.want == EDN_MEETING_COMPARE)
+            st = edn_meeting_compared(&old, true, &a);
+        else if (old.want == EDN_MEETING_TELL)
+            st = edn_meeting_tell(&old, &account, &a);
+        else if (old.want == EDN_MEETING_ADD)
+            st = edn_meeting_added(&old, &welcome, &a);
+        if (st == EDN_OK && new.want == EDN_MEETING_MAIL && a.n) {
+            edn_buf_reset(&b);
+            st = edn_meeting_take(&new, edn_buf_view(&a), &b);
+            edn_buf_reset(&a);
+        }
+        if (st == EDN_OK && new.want == EDN_MEETING_COMPARE)
+            st = edn_meeting_compared(&new, true, &b);
+        if (st == EDN_OK && old.want == EDN_MEETING_MAIL && b.n) {
+            st = edn_meeting_take(&old, edn_buf_view(&b), &a);
+            edn_buf_reset(&b);
+        }
+    }
+    edn_meeting_dispose(&old);
+    edn_meeting_dispose(&new);
+    edn_buf_dispose(&a);
+    edn_buf_dispose(&b);
+    return st;
+}
+
+static void a_meeting_survives_each_failing_allocation(void **state)
+{
+    (void)state;
+    CHECK(oom_each(a_meeting, NULL) >= 8);
+}
+
 static void unlocking_survives_each_failing_allocation(void **state)
 {
     (void)state;
@@ -162,6 +213,7 @@ int main(void)
         cmocka_unit_test(key_boxes_survive_each_failing_allocation),
         cmocka_unit_test(grants_survive_each_failing_allocation),
         cmocka_unit_test(batches_survive_each_failing_allocation),
+        cmocka_unit_test(a_meeting_survives_each_failing_allocation),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
