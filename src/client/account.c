@@ -9,19 +9,6 @@
 #include "account_priv.h"
 #include "twin.h"
 
-/* What is made for a new device before anything is written down; in guarded memory. */
-typedef struct enrolment {
-    edn_local_key ldk;
-    edn_root_key rk;
-    edn_seed aik_seed;
-    edn_sign_pk aik;
-    edn_sign_sk aik_sk;
-    edn_cert cert;
-    identity id;
-    edn_kdf_record record;
-    uint32_t epoch;
-} enrolment;
-
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
 edn_status account_name_prepare(const char *name, char out[ACCOUNT_NAME_SIZE], edn_err *err)
@@ -255,7 +242,7 @@ static void make_cert(enrolment *e)
     e->id.device = edn_device_id_of(&e->cert.sign, &e->cert.enc);
 }
 
-static void new_cert(edn_client *c, enrolment *e, const char *device_name)
+void account_new_cert(edn_client *c, enrolment *e, const char *device_name)
 {
     client_random(c, e->id.sign_seed.b, sizeof e->id.sign_seed.b);
     client_random(c, e->id.enc_sk.b, sizeof e->id.enc_sk.b);
@@ -310,6 +297,18 @@ static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, 
     return st;
 }
 
+edn_status account_home_is_free(edn_client *c, edn_err *err)
+{
+    bool begun;
+    edn_status st = begun_find(c, BEGUN_LOGIN, &begun, err);
+
+    if (st == EDN_OK && begun)
+        st = edn_fail(err, EDN_E_EXISTS,
+                      "%s: 'edn login' was begun here and is not finished; run that again, or remove the folder",
+                      c->home);
+    return st;
+}
+
 /* Opens a new store for `c` and unlocks it. Another process may have been quicker since begun_find: then the store is
  * sealed under its key, and not ours to take away. */
 static edn_status make_home(edn_client *c, const edn_local_key *ldk, edn_err *err)
@@ -333,16 +332,6 @@ static void unmake_home(edn_client *c)
     edn_store_remove(c->home, c->vfs);
 }
 
-/* What a new home is made of. */
-typedef struct new_home {
-    edn_bytes slot;
-    const edn_bytes *links, *boxes;
-    size_t links_n, boxes_n;
-    const edn_sync_remote *remote; /* the pinned server; NULL: none */
-    begun_kind begun;              /* an init that its server has yet to hear of; a login that it heard of now: NOT */
-    bool first;                    /* of the account: it makes the first journal */
-} new_home;
-
 static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h)
 {
     edn_status st;
@@ -350,14 +339,13 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
     if ((st = write_rows(c, e, h->slot, h->links, h->links_n, h->boxes, h->boxes_n)) != EDN_OK ||
         (st = client_refresh(c)) != EDN_OK || (h->remote && (st = remote_save(c, h->remote)) != EDN_OK) ||
         (st = device_name_set(c, e->id.device_name)) != EDN_OK ||
+        (h->claims_n && (st = claims_save(c, h->claims, h->claims_n)) != EDN_OK) ||
         (st = h->begun == BEGUN_NOT ? begun_unmark(c) : begun_mark(c, h->begun)) != EDN_OK)
         return st;
     return h->first ? journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary")) : EDN_OK;
 }
 
-/* A new home, in one transaction: rows, and what every home has (a name for the device, a first journal). A failure
- * leaves nothing behind. */
-static edn_status write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
+edn_status account_write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
 {
     edn_status st = make_home(c, &e->ldk, err);
 
@@ -481,7 +469,7 @@ static edn_status init_links(edn_client *c, enrolment *e, const edn_init_options
     client_random(c, e->id.account_key.b, sizeof e->id.account_key.b);
     e->id.has_account_key = !o->no_account_key;
     edn_sign_keypair(e->aik_seed.b, &e->aik, &e->aik_sk);
-    new_cert(c, e, o->device_name ? o->device_name : "device");
+    account_new_cert(c, e, o->device_name ? o->device_name : "device");
     if ((st = edn_devlog_new(&log)) == EDN_OK && (st = make_genesis(c, e, log, genesis, grants)) == EDN_OK) {
         account_root_secret(&secret, &e->aik_seed, &e->rk, log);
         st = account_make_kdf(c, &e->id, log, prepared,
@@ -578,7 +566,7 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
                            .remote = o->server ? &remote : NULL,
                            .begun = o->server ? BEGUN_INIT : BEGUN_NOT,
                            .first = true};
-    if ((st = write_home(c, e, &home, err)) != EDN_OK)
+    if ((st = account_write_home(c, e, &home, err)) != EDN_OK)
         goto out;
     if (o->server)
         st = init_finish(c, err);
@@ -647,36 +635,35 @@ edn_status edn_client_server_set(edn_client *c, const char *server, const char *
 
 /* ---- login ------------------------------------------------------------------------------------------------------- */
 
-typedef struct joining {
-    enrolment *e;
-    edn_devlog *log;
-    edn_sign_pk receipt_pk;
-    char token[EDN_TOKEN_SIZE_MAX + 1];
-    edn_wrap_key wrap;
-    edn_arena links_arena;
-    edn_bytes *links;
-    size_t links_n, links_cap;
-    edn_buf root_box;
-} joining;
+edn_status account_challenge(edn_client *c, const identity *id, const edn_msg_challenge_ask *ask, edn_arena *a,
+                             edn_msg_challenge *out, edn_err *err)
+{
+    edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_bytes kept = EDN_BYTES_EMPTY;
+    edn_status st;
+
+    edn_challenge_ask_put(&rq, ask);
+    st = account_call(c, id->server, "/v1/challenge", NULL, edn_buf_view(&rq), &body, NULL, err);
+    if (st == EDN_OK &&
+        (!edn_arena_copy(a, edn_buf_view(&body), &kept) || edn_challenge_decode(a, kept, out) != EDN_OK))
+        st = bad_answer(id->server, err);
+    if (st == EDN_OK && !edn_bytes_equal(out->origin, edn_bytes_str(id->server)))
+        st = edn_fail(err, EDN_E_AUTH, "%s: the login is meant for another server; somebody may stand in between",
+                      id->server);
+    edn_buf_dispose(&rq);
+    edn_buf_dispose(&body);
+    return st;
+}
 
 static edn_status join_challenge(edn_client *c, joining *j, edn_bytes prepared, const uint8_t client_nonce[32],
                                  edn_msg_challenge *ch, edn_arena *a, edn_seed *login_seed, edn_err *err)
 {
     identity *id = &j->e->id;
-    edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     edn_msg_challenge_ask ask = {.kind = EDN_LOGIN_PASSPHRASE, .name_hash = account_name_hash(id)};
-    edn_bytes kept = EDN_BYTES_EMPTY;
     edn_status st;
 
     memcpy(ask.client_nonce, client_nonce, 32);
-    edn_challenge_ask_put(&rq, &ask);
-    st = account_call(c, id->server, "/v1/challenge", NULL, edn_buf_view(&rq), &body, NULL, err);
-    if (st == EDN_OK && (!edn_arena_copy(a, edn_buf_view(&body), &kept) || edn_challenge_decode(a, kept, ch) != EDN_OK))
-        st = bad_answer(id->server, err);
-    if (st == EDN_OK && !edn_bytes_equal(ch->origin, edn_bytes_str(id->server)))
-        st = edn_fail(err, EDN_E_AUTH, "%s: the login is meant for another server; somebody may stand in between",
-                      id->server);
-    if (st == EDN_OK) {
+    if ((st = account_challenge(c, id, &ask, a, ch, err)) == EDN_OK) {
         id->account = ch->account;
         memcpy(j->e->record.b, ch->kdf_record, sizeof j->e->record.b);
         if (edn_kdf_record_check(&j->e->record, EDN_KDF_FLOOR) != EDN_OK)
@@ -690,8 +677,45 @@ static edn_status join_challenge(edn_client *c, joining *j, edn_bytes prepared, 
     if (st == EDN_OK)
         st = edn_unlock_keys(prepared, edn_kdf_record_uses_account_key(&j->e->record) ? &id->account_key : NULL,
                              &id->account, &j->e->record, &j->wrap, login_seed);
+    return st;
+}
+
+edn_status account_sign_in(edn_client *c, const identity *id, const edn_msg_challenge *ch, edn_msg_login *login,
+                           const edn_sign_sk *sk, char token[EDN_TOKEN_SIZE_MAX + 1], edn_err *err)
+{
+    const edn_transport *t;
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_login_message m = {0};
+    edn_msg_token got;
+    edn_status st;
+
+    if ((st = client_transport(c, id->server, &t, err)) != EDN_OK)
+        return st;
+    if (!t->channel_binding || !t->channel_binding(t->ctx, login->channel_binding))
+        memset(login->channel_binding, 0, sizeof login->channel_binding);
+    login->account = id->account;
+    login->server_time = ch->server_time;
+    memcpy(login->server_nonce, ch->server_nonce, sizeof login->server_nonce);
+    m.origin = ch->origin;
+    m.account = id->account;
+    m.device = login->device;
+    m.server_time = ch->server_time;
+    memcpy(m.client_nonce, login->client_nonce, 32);
+    memcpy(m.server_nonce, login->server_nonce, 32);
+    memcpy(m.channel_binding, login->channel_binding, 32);
+    edn_login_sign(&login->sig, &m, sk);
+    edn_login_put(&rq, login);
+    st = account_call(c, id->server, "/v1/login", NULL, edn_buf_view(&rq), &body, NULL, err);
+    if (st == EDN_OK && (edn_token_decode(&a, edn_buf_view(&body), &got) != EDN_OK || got.token.n > EDN_TOKEN_SIZE_MAX))
+        st = bad_answer(id->server, err);
+    if (st == EDN_OK) {
+        memcpy(token, got.token.p, got.token.n);
+        token[got.token.n] = 0;
+    }
     edn_buf_dispose(&rq);
-    edn_buf_dispose(&body);
+    edn_buf_wipe(&body); /* the token */
+    edn_arena_dispose(&a);
     return st;
 }
 
@@ -700,48 +724,20 @@ static edn_status join_login(edn_client *c, joining *j, edn_bytes prepared, edn_
     EDN_SECRET(edn_seed) login_seed = EDN_KEY_EMPTY;
     EDN_SECRET(edn_sign_sk) login_sk = EDN_KEY_EMPTY;
     identity *id = &j->e->id;
-    const edn_transport *t;
     edn_arena a = edn_arena_init(1 << 20);
-    edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     edn_msg_challenge ch;
     edn_msg_login login = {.kind = EDN_LOGIN_PASSPHRASE};
-    edn_login_message m = {0};
-    edn_msg_token token;
     edn_sign_pk pk;
     edn_status st;
 
     client_random(c, login.client_nonce, sizeof login.client_nonce);
-    if ((st = join_challenge(c, j, prepared, login.client_nonce, &ch, &a, &login_seed, err)) != EDN_OK ||
-        (st = client_transport(c, id->server, &t, err)) != EDN_OK)
-        goto out;
-    if (!t->channel_binding || !t->channel_binding(t->ctx, login.channel_binding))
-        memset(login.channel_binding, 0, sizeof login.channel_binding);
-    edn_sign_keypair(login_seed.b, &pk, &login_sk);
-    login.account = id->account;
-    login.server_time = ch.server_time;
-    memcpy(login.server_nonce, ch.server_nonce, sizeof login.server_nonce);
-    m.origin = ch.origin;
-    m.account = id->account;
-    m.server_time = ch.server_time;
-    memcpy(m.client_nonce, login.client_nonce, 32);
-    memcpy(m.server_nonce, login.server_nonce, 32);
-    memcpy(m.channel_binding, login.channel_binding, 32);
-    edn_login_sign(&login.sig, &m, &login_sk);
-    edn_login_put(&rq, &login);
-    st = account_call(c, id->server, "/v1/login", NULL, edn_buf_view(&rq), &body, NULL, err);
-    if (st == EDN_E_DENIED)
-        st = edn_fail(err, EDN_E_PASSPHRASE,
-                      "%s: name, passphrase or account key is wrong (the server does not tell which)", id->server);
-    if (st == EDN_OK &&
-        (edn_token_decode(&a, edn_buf_view(&body), &token) != EDN_OK || token.token.n > EDN_TOKEN_SIZE_MAX))
-        st = bad_answer(id->server, err);
-    if (st == EDN_OK) {
-        memcpy(j->token, token.token.p, token.token.n);
-        j->token[token.token.n] = 0;
+    if ((st = join_challenge(c, j, prepared, login.client_nonce, &ch, &a, &login_seed, err)) == EDN_OK) {
+        edn_sign_keypair(login_seed.b, &pk, &login_sk);
+        st = account_sign_in(c, id, &ch, &login, &login_sk, j->token, err);
+        if (st == EDN_E_DENIED)
+            st = edn_fail(err, EDN_E_PASSPHRASE,
+                          "%s: name, passphrase or account key is wrong (the server does not tell which)", id->server);
     }
-out:
-    edn_buf_dispose(&rq);
-    edn_buf_wipe(&body); /* the token */
     edn_arena_dispose(&a);
     return st;
 }
@@ -764,13 +760,15 @@ static edn_status join_keep_link(joining *j, edn_bytes link)
     return EDN_OK;
 }
 
-/* Fetches and checks what the log has beyond what is here. */
-static edn_status join_pull_log(edn_client *c, joining *j, edn_err *err)
+edn_status account_pull_log(edn_client *c, joining *j, edn_err *err)
 {
     identity *id = &j->e->id;
-    edn_msg_pull pull = {.space = edn_space_personal(&id->account), .log_count = edn_devlog_count(j->log)};
+    edn_msg_pull pull = {.space = edn_space_personal(&id->account),
+                         .log_count = edn_devlog_count(j->log),
+                         .heads = j->heads,
+                         .heads_n = j->heads_n};
     edn_arena a = edn_arena_init((size_t)32 << 20);
-    edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_buf rq = EDN_BUF_INIT(EDN_MSG_SIZE_MAX), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     edn_msg_pulled got;
     edn_account_id account;
     edn_status st;
@@ -928,7 +926,7 @@ static edn_status join_enrol(edn_client *c, joining *j, edn_buf *grants, edn_err
         st = join_add(c, j, grants, err);
         if (st != EDN_E_CONFLICT)
             return st;
-        if ((st = join_pull_log(c, j, err)) != EDN_OK)
+        if ((st = account_pull_log(c, j, err)) != EDN_OK)
             return st;
         st = EDN_E_CONFLICT;
     }
@@ -960,7 +958,7 @@ static edn_status join_begin(edn_client *c, joining *j, const edn_login_options 
     edn_buf slot = EDN_BUF_INIT(4096);
     edn_status st;
 
-    new_cert(c, j->e, o->device_name ? o->device_name : "device");
+    account_new_cert(c, j->e, o->device_name ? o->device_name : "device");
     st = edn_slot_seal(&slot, prepared, (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT),
                        &j->e->id.device, &j->e->ldk, &c->random);
     st = st == EDN_OK ? begin_home(c, j->e, edn_buf_view(&slot), BEGUN_LOGIN, err) : client_fail(c, st, err);
@@ -1007,8 +1005,8 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
         (st = edn_passphrase_prepare(passphrase, &prepared, err)) != EDN_OK ||
         (begun && (st = join_resume(c, j, passphrase, &account, err)) != EDN_OK) ||
         (st = account_pin_server(c, j->e->id.server, &j->receipt_pk, err)) != EDN_OK ||
-        (st = join_login(c, j, edn_buf_view(&prepared), err)) != EDN_OK || (st = join_pull_log(c, j, err)) != EDN_OK ||
-        (st = join_open_root(c, j, err)) != EDN_OK)
+        (st = join_login(c, j, edn_buf_view(&prepared), err)) != EDN_OK ||
+        (st = account_pull_log(c, j, err)) != EDN_OK || (st = join_open_root(c, j, err)) != EDN_OK)
         goto out;
     if (!begun)
         st = join_begin(c, j, o, edn_buf_view(&prepared), err);
@@ -1070,7 +1068,7 @@ static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_b
     edn_status st;
 
     e->epoch = edn_devlog_epoch(c->log);
-    new_cert(c, e, old->device_name);
+    account_new_cert(c, e, old->device_name);
     if ((st = keys_root(c, e->epoch, &e->rk)) != EDN_OK ||
         (st = grant_to_self(c, e, &old->account, edn_devlog_count(c->log), &head, grants)) != EDN_OK)
         return st;

@@ -56,6 +56,63 @@ EDN_MUST_USE edn_status account_open_root(edn_client *c, edn_bytes prepared, con
 edn_kdf_profile account_profile_of(const edn_kdf_record *r);
 /* The newest log, and a token that is still good for a while: a probe alone would need none, and bring none. */
 EDN_MUST_USE edn_status account_fresh_token(edn_client *c, edn_sync_remote *remote, edn_err *err);
+/* ---- a device on its way in -------------------------------------------------------------------------------------- */
+
+/* What is made for a new device before anything is written down; in guarded memory. */
+typedef struct enrolment {
+    edn_local_key ldk;
+    edn_root_key rk;
+    edn_seed aik_seed;
+    edn_sign_pk aik;
+    edn_sign_sk aik_sk;
+    edn_cert cert;
+    identity id;
+    edn_kdf_record record;
+    uint32_t epoch;
+} enrolment;
+
+/* What a new home is made of. */
+typedef struct new_home {
+    edn_bytes slot;
+    const edn_bytes *links, *boxes;
+    size_t links_n, boxes_n;
+    const edn_sync_remote *remote; /* the pinned server; NULL: none */
+    begun_kind begun;              /* an init that its server has yet to hear of; a login that it heard of now: NOT */
+    const edn_claim *claims;       /* what the server owes already */
+    size_t claims_n;
+    bool first; /* of the account: it makes the first journal */
+} new_home;
+
+typedef struct joining {
+    enrolment *e;
+    edn_devlog *log;
+    edn_sign_pk receipt_pk;
+    char token[EDN_TOKEN_SIZE_MAX + 1];
+    edn_wrap_key wrap;
+    edn_arena links_arena;
+    edn_bytes *links;
+    size_t links_n, links_cap;
+    edn_buf root_box;
+    edn_head *heads; /* what need not be sent with the log */
+    size_t heads_n;
+} joining;
+
+/* Makes a device's keys, and the certificate of them. The name was checked. */
+void account_new_cert(edn_client *c, enrolment *e, const char *device_name);
+EDN_MUST_USE edn_status account_home_is_free(edn_client *c, edn_err *err);
+/* A new home, in one transaction: rows, and what every home has (a name for the device, a first journal). A failure
+ * leaves nothing behind. */
+EDN_MUST_USE edn_status account_write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err);
+/* A login, in two steps. The challenge's origin is checked; it lives in `a`. */
+EDN_MUST_USE edn_status account_challenge(edn_client *c, const identity *id, const edn_msg_challenge_ask *ask,
+                                          edn_arena *a, edn_msg_challenge *out, edn_err *err);
+/* `login` holds kind, device and client nonce. EDN_E_DENIED. */
+EDN_MUST_USE edn_status account_sign_in(edn_client *c, const identity *id, const edn_msg_challenge *ch,
+                                        edn_msg_login *login, const edn_sign_sk *sk, char token[EDN_TOKEN_SIZE_MAX + 1],
+                                        edn_err *err);
+/* Fetches and checks what the log has beyond what is here. */
+EDN_MUST_USE edn_status account_pull_log(edn_client *c, joining *j, edn_err *err);
+
 void account_root_secret(edn_root_secret *out, const edn_seed *aik_seed, const edn_root_key *rk, const edn_devlog *log);
 
 #endif

@@ -85,7 +85,7 @@ static edn_status claims_load(edn_client *c, edn_claim *out, size_t *n)
     return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
-static edn_status claims_save(edn_client *c, const edn_claim *p, size_t n)
+edn_status claims_save(edn_client *c, const edn_claim *p, size_t n)
 {
     edn_buf row = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4),
             old = EDN_BUF_INIT((size_t)EDN_CLAIMS_MAX * CLAIM_SIZE + 4);
