@@ -67,7 +67,7 @@ bool world_server_try_start(world *w)
     must(edn_blobs_folder_open(path, &w->blobs, &err) == EDN_OK, "blobs", err.text);
     /* Limits have tests of their own; here they would only be in the way of a clock that stands still. */
     config.limits.api_per_s = config.limits.login_account_per_min = config.limits.login_address_per_min = 0;
-    config.limits.passphrase_per_hour = 0;
+    config.limits.passphrase_per_hour = config.limits.mailbox_per_hour = config.limits.mailbox_rate_per_s = 0;
     config.limits.bytes_per_s = 0;
     if (edn_server_new(&config, &w->meta, &w->blobs, &clock, &random, &w->server) == EDN_OK)
         return true;
