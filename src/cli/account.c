@@ -31,8 +31,7 @@ static edn_status parents_make(edn_cli *c)
     return EDN_OK;
 }
 
-/* Says that a home is in use before anything was asked. */
-static edn_status home_check(edn_cli *c)
+edn_status edn_cli_home_check(edn_cli *c)
 {
     edn_client *there = NULL;
     edn_status st = edn_client_open(&c->options, &there, &c->err);
@@ -59,7 +58,7 @@ static edn_status server_check(edn_cli *c, const char *server, bool needed)
     return EDN_OK;
 }
 
-static const char *device_name(const edn_cli *c, char space[256])
+const char *edn_cli_device_name(const edn_cli *c, char space[256])
 {
     const char *given = edn_cli_value(&c->args, EDN_OPT_DEVICE_NAME);
 
@@ -142,7 +141,7 @@ edn_status edn_cli_init(edn_cli *c)
     edn_init_options init = {
         .server = edn_cli_value(&c->args, EDN_OPT_SERVER),
         .name = edn_cli_value(&c->args, EDN_OPT_NAME),
-        .device_name = device_name(c, host),
+        .device_name = edn_cli_device_name(c, host),
         .strength = edn_cli_strength(c),
         .no_account_key = edn_cli_has(&c->args, EDN_OPT_NO_ACCOUNT_KEY),
     };
@@ -152,7 +151,7 @@ edn_status edn_cli_init(edn_cli *c)
     edn_status st;
 
     if ((st = server_check(c, init.server, false)) != EDN_OK || (st = edn_cli_timeout(c, &timeout_s)) != EDN_OK ||
-        (st = edn_cli_fd(c, EDN_OPT_ACCOUNT_KEY_FD_OUT, &key_fd)) != EDN_OK || (st = home_check(c)) != EDN_OK)
+        (st = edn_cli_fd(c, EDN_OPT_ACCOUNT_KEY_FD_OUT, &key_fd)) != EDN_OK || (st = edn_cli_home_check(c)) != EDN_OK)
         return st;
     if (init.no_account_key)
         edn_cli_warn(c,
@@ -191,7 +190,7 @@ edn_status edn_cli_login(edn_cli *c)
     edn_login_options login = {
         .server = edn_cli_value(&c->args, EDN_OPT_SERVER_NEEDED),
         .name = edn_cli_value(&c->args, EDN_OPT_NAME),
-        .device_name = device_name(c, host),
+        .device_name = edn_cli_device_name(c, host),
         .strength = edn_cli_strength(c),
     };
     edn_cli_secret passphrase = {NULL, 0}, key = {NULL, 0};
@@ -199,7 +198,7 @@ edn_status edn_cli_login(edn_cli *c)
     edn_status st;
 
     if ((st = server_check(c, login.server, true)) != EDN_OK || (st = edn_cli_timeout(c, &timeout_s)) != EDN_OK ||
-        (st = home_check(c)) != EDN_OK)
+        (st = edn_cli_home_check(c)) != EDN_OK)
         return st;
     if ((st = edn_cli_passphrase(c, "Passphrase: ", &passphrase)) == EDN_OK &&
         (st = account_key_get(c, &key)) == EDN_OK) {

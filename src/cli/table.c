@@ -308,6 +308,12 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .letter = 'w',
             .help = "Go on: sync whenever something is new here or there, until Ctrl-C.",
         },
+    [EDN_OPT_PNG] =
+        {
+            .name = "png",
+            .value = "FILE",
+            .help = "Write the QR code into this file, too.",
+        },
 };
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
@@ -453,6 +459,33 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "of them writes once it has "
                 "synced opens with a key that the device ever had. What it has read, it has read; if somebody may know "
                 "its passphrase, change that too: 'edn passwd'. The server must be within reach.",
+        },
+    [EDN_CMD_DEVICE_LINK] =
+        {
+            .name = "device link",
+            .group = "Devices",
+            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH, EDN_OPT_PNG, EDN_OPT_TIMEOUT},
+            .summary = "Add this machine to a diary, with a device at hand that has it",
+            .text =
+                "Run on the new device; needs neither the account's passphrase nor its account key. Asks for a "
+                "passphrase that locks this device (the account's own is a good choice), then shows a QR code and a "
+                "short code. Give either to 'edn device approve' on a device that has the diary. Both then show six "
+                "digits: if they are the same, say so on both, and this device belongs to the account. Run 'edn sync' "
+                "afterwards.\n\n"
+                "A code is good for five minutes and for one try: a wrong one uses it up. When output is not a "
+                "terminal, the short code and the text of the QR code are printed, a line each; the answer to the "
+                "question is read from standard input.",
+        },
+    [EDN_CMD_DEVICE_APPROVE] =
+        {
+            .name = "device approve",
+            .group = "Devices",
+            .words = "[CODE]",
+            .words_max = 1,
+            .summary = "Let a new device in, by the code that it shows",
+            .text = "CODE is what 'edn device link' shows on the new device: the short code, or what its QR code says. "
+                    "Without one it is asked for. Both devices then show six digits; compare them and answer on both. "
+                    "Digits that differ mean that somebody stands in between: answer no.",
         },
     [EDN_CMD_WRITE] =
         {

@@ -75,6 +75,7 @@ typedef enum edn_cli_opt {
     EDN_OPT_FORMAT_OUT,
     EDN_OPT_FORCE,
     EDN_OPT_WATCH,
+    EDN_OPT_PNG,
     EDN_OPT_COUNT
 } edn_cli_opt;
 
@@ -105,6 +106,8 @@ typedef enum edn_cli_cmd {
     EDN_CMD_DEVICE_LIST,
     EDN_CMD_DEVICE_RENAME,
     EDN_CMD_DEVICE_REVOKE,
+    EDN_CMD_DEVICE_LINK,
+    EDN_CMD_DEVICE_APPROVE,
     EDN_CMD_WRITE,
     EDN_CMD_ADD,
     EDN_CMD_EDIT,

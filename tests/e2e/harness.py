@@ -220,8 +220,9 @@ class Device:
         r, w = os.pipe()
         os.write(w, self.passphrase.encode() + b"\n")
         os.close(w)
-        p = subprocess.Popen(self.argv([*args, "--passphrase-fd", str(r)]), env=self.env, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, pass_fds=(r,), **popen)
+        popen.setdefault("stdin", subprocess.DEVNULL)
+        p = subprocess.Popen(self.argv([*args, "--passphrase-fd", str(r)]), env=self.env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, pass_fds=(r,), **popen)
         os.close(r)
         return p
 

@@ -304,7 +304,8 @@ static void no_lost_answer_matters(void **state)
         last = m.w->exchanges - first;
         meet_dispose(&m);
     }
-    for (uint64_t lost = 2; lost < last; lost += 4) { /* the first belongs to approve_begin, which says that it failed */
+    for (uint64_t lost = 2; lost < last;
+         lost += 4) { /* the first belongs to approve_begin, which says that it failed */
         meet m = meet_init();
         m.w->lose_answer = m.w->exchanges + lost;
         CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
