@@ -324,6 +324,8 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
     if (st == EDN_OK)
         st = catalog_flush(c);
     if (st == EDN_OK)
+        st = log_image_flush(c);
+    if (st == EDN_OK)
         st = edn_store_commit(c->store);
     if (st != EDN_OK) {
         edn_store_rollback(c->store);

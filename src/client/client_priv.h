@@ -87,6 +87,7 @@ struct edn_client {
     edn_device_id device;     /* the id that the home was made with: binds the lock, names the session key */
     unlocked_secrets *secret; /* NULL: locked */
     bool busy;                /* between client_begin_ and client_end_ */
+    uint64_t log_imaged;      /* of how many links there is an image in the store */
     edn_devlog *log;          /* empty or NULL until the first transaction, and after one that failed */
     key_cache *keys;
     catalog *catalog;
@@ -131,8 +132,12 @@ EDN_MUST_USE edn_status meta_del(edn_client *c, const char *name, edn_bytes salt
 EDN_MUST_USE edn_status identity_save(edn_client *c, const identity *id);
 EDN_MUST_USE edn_status identity_load(edn_client *c);
 void identity_derive(identity *id); /* what follows from the rest: sign_sk, space, journal */
-/* Links from the store into c->log, from where it ends. */
+/* Links from the store into c->log, from where it ends: an empty one begins with the image. */
 EDN_MUST_USE edn_status log_load(edn_client *c);
+/* Inside a transaction that writes: keeps an image when many links have come since the last. */
+#define LOG_IMAGE_EVERY 16u
+#define LOG_IMAGE_SIZE_MAX ((size_t)8 << 20)
+EDN_MUST_USE edn_status log_image_flush(edn_client *c);
 EDN_MUST_USE edn_status log_save_link(edn_client *c, uint64_t seq, edn_bytes link);
 EDN_MUST_USE edn_status link_load(edn_client *c, uint64_t seq, edn_buf *out); /* appends; EDN_E_MISSING */
 /* Takes in and keeps a link of our own that the server has: unless a sync of another process has brought it already.

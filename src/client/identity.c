@@ -87,12 +87,47 @@ static void be64(uint8_t out[8], uint64_t v)
         out[i] = (uint8_t)(v >> (56 - 8 * i));
 }
 
+/* An image that cannot be read is none: the links say the same. */
+static edn_status image_load(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT(LOG_IMAGE_SIZE_MAX);
+    edn_devlog *log = NULL;
+    edn_status st = meta_get(c, "log-image", EDN_BYTES_EMPTY, &row);
+
+    if (st == EDN_OK)
+        st = edn_devlog_image_read(edn_buf_view(&row), &log);
+    edn_buf_dispose(&row);
+    if (st == EDN_OK) {
+        edn_devlog_free(c->log);
+        c->log = log;
+    }
+    c->log_imaged = edn_devlog_count(c->log);
+    return st == EDN_E_NOMEM ? st : EDN_OK;
+}
+
+edn_status log_image_flush(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT(LOG_IMAGE_SIZE_MAX);
+    edn_status st;
+
+    if (!c->log || edn_devlog_count(c->log) < c->log_imaged + LOG_IMAGE_EVERY)
+        return EDN_OK;
+    edn_devlog_image_put(&row, c->log);
+    st = edn_buf_status(&row);
+    if (st == EDN_OK)
+        st = meta_put(c, "log-image", EDN_BYTES_EMPTY, edn_buf_view(&row));
+    if (st == EDN_OK)
+        c->log_imaged = edn_devlog_count(c->log);
+    edn_buf_dispose(&row);
+    return st == EDN_E_LIMIT ? EDN_OK : st; /* then links do without it */
+}
+
 edn_status log_load(edn_client *c)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
-    edn_status st;
+    edn_status st = edn_devlog_count(c->log) ? EDN_OK : image_load(c);
 
-    do {
+    while (st == EDN_OK) {
         uint8_t key[8];
         be64(key, edn_devlog_count(c->log));
         edn_buf_reset(&link);
@@ -100,7 +135,7 @@ edn_status log_load(edn_client *c)
         /* Verified before it was kept, and sealed since. */
         if (st == EDN_OK)
             st = edn_devlog_append_trusted(c->log, edn_buf_view(&link)) == EDN_OK ? EDN_OK : EDN_E_DAMAGED;
-    } while (st == EDN_OK);
+    }
     edn_buf_dispose(&link);
     return st == EDN_E_MISSING ? EDN_OK : st;
 }

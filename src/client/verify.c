@@ -51,6 +51,24 @@ static edn_status check_link(void *ctx, edn_bytes key, edn_status st, edn_bytes 
     return step(v, "verifying");
 }
 
+/* What the store keeps of the log besides its links says the same as they do. */
+static edn_status check_image(verifying *v)
+{
+    edn_buf is = EDN_BUF_INIT(LOG_IMAGE_SIZE_MAX), should = EDN_BUF_INIT(LOG_IMAGE_SIZE_MAX);
+    edn_status st;
+
+    if (edn_devlog_count(v->log) == 0 || edn_devlog_count(v->log) != edn_devlog_count(v->c->log))
+        return EDN_OK; /* a link was not good, and that is said already */
+    edn_devlog_image_put(&is, v->c->log);
+    edn_devlog_image_put(&should, v->log);
+    if ((st = edn_buf_status(&is)) == EDN_OK && (st = edn_buf_status(&should)) == EDN_OK &&
+        !edn_bytes_equal(edn_buf_view(&is), edn_buf_view(&should)))
+        report(v, EDN_E_DAMAGED, "the device log is not what its links say");
+    edn_buf_dispose(&is);
+    edn_buf_dispose(&should);
+    return st;
+}
+
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static void check_records(verifying *v, const edn_sync_batch *b)
@@ -231,6 +249,8 @@ edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const
         st = edn_store_scan(c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, check_link, &v);
         if (st == EDN_E_FORMAT)
             st = EDN_OK;
+        if (st == EDN_OK)
+            st = check_image(&v);
     }
     if (st == EDN_OK)
         st = edn_store_scan(c->store, EDN_TABLE_BATCH, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, batch_row, &v);

@@ -75,6 +75,12 @@ EDN_MUST_USE edn_status edn_devlog_append(edn_devlog *log, edn_bytes link);
  * sealed. */
 EDN_MUST_USE edn_status edn_devlog_append_trusted(edn_devlog *log, edn_bytes link);
 
+/* The whole state as bytes (image.c has their order), so that it need not be made from links again. Only for where
+ * nobody else can write: nothing that links prove is proved again. */
+void edn_devlog_image_put(edn_buf *out, const edn_devlog *log);
+/* EDN_E_FORMAT: of another version, or no image; EDN_E_NOMEM. Make the log from its links then. */
+EDN_MUST_USE edn_status edn_devlog_image_read(edn_bytes in, edn_devlog **out);
+
 /* How many links; seq of the last is one less. The rest must not be asked of an empty log. */
 uint64_t edn_devlog_count(const edn_devlog *log);
 edn_account_id edn_devlog_account(const edn_devlog *log);

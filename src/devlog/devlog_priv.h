@@ -68,4 +68,36 @@ edn_pin edn_pin_next(edn_reader *r);
 bool edn_link_pop_verify(const edn_signature *pop, const edn_hash *prev, uint64_t seq, const edn_device_id *signer,
                          const edn_sign_pk *aik, edn_bytes cert, const edn_sign_pk *pk);
 
+/* ---- the state of a log ------------------------------------------------------------------------------------------ */
+
+typedef struct device_row {
+    edn_device device;
+    size_t cuts_at;
+    uint32_t cuts_n;
+} device_row;
+
+struct edn_devlog {
+    uint64_t count;
+    edn_hash *hashes;
+    device_row *devices;
+    uint32_t *by_id; /* indices into devices; a sorted array, because nobody can make its searches slow */
+    cut *cuts;
+    edn_pin *pins;
+    size_t hashes_cap, devices_n, devices_cap, by_id_cap, cuts_n, cuts_cap, pins_n, pins_cap;
+    uint32_t active_n;
+
+    edn_account_id account;
+    edn_sign_pk aik;
+    edn_dh_pk aek;
+    edn_hash grants_hash, kdf_hash, root_box_hash;
+    edn_sign_pk login;
+    bool has_kdf;
+    uint32_t epoch, flags;
+    uint16_t suite_min;
+    uint8_t kdf_floor;
+};
+
+/* Room for one more link and device, and for so many cuts more and pins. False: no memory; only capacities grew. */
+EDN_MUST_USE bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n);
+
 #endif

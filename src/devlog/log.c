@@ -15,33 +15,6 @@
 
 #include <stdlib.h>
 
-typedef struct device_row {
-    edn_device device;
-    size_t cuts_at;
-    uint32_t cuts_n;
-} device_row;
-
-struct edn_devlog {
-    uint64_t count;
-    edn_hash *hashes;
-    device_row *devices;
-    uint32_t *by_id; /* indices into devices; a sorted array, because nobody can make its searches slow */
-    cut *cuts;
-    edn_pin *pins;
-    size_t hashes_cap, devices_n, devices_cap, by_id_cap, cuts_n, cuts_cap, pins_n, pins_cap;
-    uint32_t active_n;
-
-    edn_account_id account;
-    edn_sign_pk aik;
-    edn_dh_pk aek;
-    edn_hash grants_hash, kdf_hash, root_box_hash;
-    edn_sign_pk login;
-    bool has_kdf;
-    uint32_t epoch, flags;
-    uint16_t suite_min;
-    uint8_t kdf_floor;
-};
-
 edn_status edn_devlog_new(edn_devlog **out)
 {
     edn_devlog *log = calloc(1, sizeof *log);
@@ -82,8 +55,7 @@ static bool reserve(void *array, size_t *cap, size_t need, size_t size)
     return true;
 }
 
-/* Room for one more link, device, and so many cuts and pins. */
-static bool log_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n)
+bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n)
 {
     return reserve(&log->hashes, &log->hashes_cap, (size_t)log->count + 1, sizeof *log->hashes) &&
            reserve(&log->devices, &log->devices_cap, log->devices_n + 1, sizeof *log->devices) &&
@@ -112,7 +84,7 @@ edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out)
     c->cuts = NULL;
     c->pins = NULL;
     c->hashes_cap = c->devices_cap = c->by_id_cap = c->cuts_cap = c->pins_cap = 0;
-    if (!log_reserve(c, 0, (uint32_t)log->pins_n)) {
+    if (!edn_devlog_reserve(c, 0, (uint32_t)log->pins_n)) {
         edn_devlog_free(c);
         return EDN_E_NOMEM;
     }
@@ -467,7 +439,7 @@ static edn_status append(edn_devlog *log, edn_bytes link, bool trusted)
         return st;
     if (log->count >= EDN_LINKS_MAX)
         return EDN_E_LIMIT;
-    if (!log_reserve(log, b.cuts_n, b.pins_n))
+    if (!edn_devlog_reserve(log, b.cuts_n, b.pins_n))
         return EDN_E_NOMEM;
     link_apply(log, link, &f, &b, &added);
     return EDN_OK;

@@ -1,6 +1,21 @@
 #include "links.h"
 #include "oom.h"
 
+static edn_status image_and_back(const edn_devlog *log)
+{
+    edn_buf image = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_devlog *back = NULL;
+    edn_status st;
+
+    edn_devlog_image_put(&image, log);
+    if ((st = edn_buf_status(&image)) == EDN_OK)
+        st = edn_devlog_image_read(edn_buf_view(&image), &back);
+    CHECK(st == EDN_OK || back == NULL);
+    edn_devlog_free(back);
+    edn_buf_dispose(&image);
+    return st;
+}
+
 /* A log of each type of link, appended and copied; what was appended before a failure is still there. */
 static edn_status append_and_copy(void *ctx)
 {
@@ -17,6 +32,8 @@ static edn_status append_and_copy(void *ctx)
             CHECK_OK(edn_devlog_append(log, links_at(l, i)));
         }
     }
+    if (st == EDN_OK)
+        st = image_and_back(log);
     if (st == EDN_OK)
         st = edn_devlog_copy(log, &copy);
     CHECK(st == EDN_OK || copy == NULL);
