@@ -136,6 +136,15 @@ def sync():
     yield bytes([0, 0, 6, 0]) + b"<html>"
 
 
+def worlds():
+    def steps(*rows):
+        return b"".join(struct.pack("<BBHHH", *row) for row in rows)
+
+    yield b"\x01" + steps((0, 0, 0, 3, 0), (6, 1, 0, 0, 0), (0, 0, 2, 1, 1), (0, 1, 2, 2, 5), (1, 1, 1, 2, 1),
+                          (10, 1, 0, 0, 0))
+    yield b"\x02" + steps(*[(0, i % 4, 0, i, i) for i in range(20)], *[(7, i % 4, i + 1, i, 30 * i) for i in range(12)])
+
+
 def words():
     yield "(sea OR \"the old wind\") -tag:work journal:mine title:king* from:2019 to:2020-02-29".encode()
     yield "wife's 狂人日記 has:attachment NOT (a -b) on:2020".encode() + b"\xff" + \
@@ -147,7 +156,7 @@ def words():
 def main(folder):
     k = known()
     targets = {"base": base(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
-               "wire": wire(k), "words": words()}
+               "wire": wire(k), "words": words(), "worlds": worlds()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for i, data in enumerate(inputs):

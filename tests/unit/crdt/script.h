@@ -393,6 +393,38 @@ static inline void script_make(script *out, const script_mix *mix, uint64_t seed
 
 typedef const char *property_fn(const script *s);
 
+static uint64_t script_events; /* made so far, by any property */
+
+/* All that a world shows is what the model shows, now and then and at the end; then all hear of all, and all documents
+ * are the same bytes. */
+static inline const char *script_converges(const script *s)
+{
+    script_world w;
+    edn_buf first;
+
+    world_begin(&w, s->peers);
+    for (size_t i = 0; i < s->n && !w.broken; i++) {
+        world_step(&w, &s->s[i]);
+        if (s->s[i].kind == S_MARK && !w.broken) {
+            text_check(&w, &w.p[s->s[i].who % w.n]);
+            metas_check(&w, &w.p[s->s[i].who % w.n]);
+        }
+    }
+    world_meet(&w);
+    first = world_bytes(&w, w.p[0].doc);
+    for (size_t i = 0; i < w.n && !w.broken; i++) {
+        edn_buf other = world_bytes(&w, w.p[i].doc);
+        BREAKS(&w, edn_bytes_equal(edn_buf_view(&first), edn_buf_view(&other)));
+        edn_buf_dispose(&other);
+        text_check(&w, &w.p[i]);
+        metas_check(&w, &w.p[i]);
+    }
+    edn_buf_dispose(&first);
+    script_events += w.m.n;
+    world_over(&w);
+    return w.broken;
+}
+
 static inline void script_print(const script *s)
 {
     print_error("# %zu peers, %zu steps:\n", s->peers, s->n);
