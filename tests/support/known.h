@@ -2,42 +2,10 @@
 #ifndef EDN_TESTS_KNOWN_H
 #define EDN_TESTS_KNOWN_H
 
-#include "check.h"
 #include "crypto/verify.h"
+#include "kat.h"
 
-/* The bytes under a name: indented lines of hex. malloc'ed; a name that is not there fails. */
-static inline edn_bytes known(const char *name)
-{
-    const char *dir = getenv("EDN_TESTS");
-    char path[1024], *line = NULL;
-    size_t cap = 0, n = 0;
-    uint8_t *out = NULL;
-    bool here = false;
-    FILE *f;
-
-    CHECK(dir);
-    snprintf(path, sizeof path, "%s/kat/known.txt", dir);
-    f = fopen(path, "r");
-    CHECK(f);
-    while (getline(&line, &cap, f) > 0) {
-        line[strcspn(line, "\n")] = 0;
-        if (line[0] != ' ') {
-            here = strcmp(line, name) == 0;
-        } else if (here) {
-            size_t more = (strlen(line) - 2) / 2;
-            CHECK((out = realloc(out, n + more)));
-            CHECK(edn_hex_decode(out + n, more, edn_bytes_str(line + 2)));
-            n += more;
-        }
-    }
-    fclose(f);
-    free(line);
-    if (!out) {
-        print_error("%s has no \"%s\"\n", path, name);
-        fail();
-    }
-    return edn_bytes_of(out, n);
-}
+static inline edn_bytes known(const char *name) { return kat_bytes("known.txt", name); }
 
 static inline void check_known(const char *name, edn_bytes got, const char *file, int line)
 {
