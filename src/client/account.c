@@ -71,6 +71,14 @@ static edn_status bad_answer(const char *origin, edn_err *err)
     return edn_fail(err, EDN_E_SERVER, "%s: the answer is not of the EDN protocol; is this an EDN server?", origin);
 }
 
+/* An answer that was decoded, or why it was not. */
+static edn_status decoded(edn_status st, const char *origin, edn_err *err)
+{
+    if (st == EDN_E_NOMEM)
+        return edn_fail(err, st, "out of memory");
+    return st == EDN_OK ? EDN_OK : bad_answer(origin, err);
+}
+
 /* One request whose answer must be 200 or 201; the body is appended to `body`. */
 edn_status account_call(edn_client *c, const char *origin, const char *path, const char *bearer, edn_bytes rq,
                         edn_buf *body, int *http_status, edn_err *err)
@@ -100,8 +108,8 @@ edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *re
     edn_msg_server_info info;
     edn_status st = account_call(c, origin, "/v1/server", NULL, EDN_BYTES_EMPTY, &body, NULL, err);
 
-    if (st == EDN_OK && edn_server_info_decode(&a, edn_buf_view(&body), &info) != EDN_OK)
-        st = bad_answer(origin, err);
+    if (st == EDN_OK)
+        st = decoded(edn_server_info_decode(&a, edn_buf_view(&body), &info), origin, err);
     if (st == EDN_OK && !edn_bytes_equal(info.origin, edn_bytes_str(origin)))
         st = edn_fail(err, EDN_E_SERVER,
                       "%s: the server calls itself %.*s; use that name, or have its operator set it (--origin)", origin,
@@ -111,6 +119,15 @@ edn_status account_pin_server(edn_client *c, const char *origin, edn_sign_pk *re
     edn_arena_dispose(&a);
     edn_buf_dispose(&body);
     return st;
+}
+
+/* The same with a request that was put together. */
+static edn_status call_put(edn_client *c, const char *origin, const char *path, const char *bearer, const edn_buf *rq,
+                           edn_buf *body, edn_err *err)
+{
+    if (edn_buf_status(rq) != EDN_OK)
+        return edn_fail(err, edn_buf_status(rq), "out of memory");
+    return account_call(c, origin, path, bearer, edn_buf_view(rq), body, NULL, err);
 }
 
 /* A request whose effect is not known when its answer is lost: it is sent once more, and says then that it was done. */
@@ -524,6 +541,8 @@ edn_status edn_client_init(const edn_client_options *options, const edn_init_opt
     edn_status st;
 
     *out = NULL;
+    if (err)
+        *err = (edn_err){EDN_OK, ""};
     memset(account_key, 0, EDN_ACCOUNT_KEY_TEXT_MAX);
     if ((st = client_new(options, &c, err)) != EDN_OK)
         return st;
@@ -580,6 +599,7 @@ out:
     edn_buf_dispose(&grants);
     edn_buf_dispose(&root_box);
     edn_buf_dispose(&slot);
+    client_fail(c, st, err);
     if (st == EDN_OK)
         *out = c;
     else
@@ -643,10 +663,10 @@ edn_status account_challenge(edn_client *c, const identity *id, const edn_msg_ch
     edn_status st;
 
     edn_challenge_ask_put(&rq, ask);
-    st = account_call(c, id->server, "/v1/challenge", NULL, edn_buf_view(&rq), &body, NULL, err);
-    if (st == EDN_OK &&
-        (!edn_arena_copy(a, edn_buf_view(&body), &kept) || edn_challenge_decode(a, kept, out) != EDN_OK))
-        st = bad_answer(id->server, err);
+    st = call_put(c, id->server, "/v1/challenge", NULL, &rq, &body, err);
+    if (st == EDN_OK)
+        st = decoded(edn_arena_copy(a, edn_buf_view(&body), &kept) ? edn_challenge_decode(a, kept, out) : EDN_E_NOMEM,
+                     id->server, err);
     if (st == EDN_OK && !edn_bytes_equal(out->origin, edn_bytes_str(id->server)))
         st = edn_fail(err, EDN_E_AUTH, "%s: the login is meant for another server; somebody may stand in between",
                       id->server);
@@ -706,8 +726,10 @@ edn_status account_sign_in(edn_client *c, const identity *id, const edn_msg_chal
     memcpy(m.channel_binding, login->channel_binding, 32);
     edn_login_sign(&login->sig, &m, sk);
     edn_login_put(&rq, login);
-    st = account_call(c, id->server, "/v1/login", NULL, edn_buf_view(&rq), &body, NULL, err);
-    if (st == EDN_OK && (edn_token_decode(&a, edn_buf_view(&body), &got) != EDN_OK || got.token.n > EDN_TOKEN_SIZE_MAX))
+    st = call_put(c, id->server, "/v1/login", NULL, &rq, &body, err);
+    if (st == EDN_OK)
+        st = decoded(edn_token_decode(&a, edn_buf_view(&body), &got), id->server, err);
+    if (st == EDN_OK && got.token.n > EDN_TOKEN_SIZE_MAX)
         st = bad_answer(id->server, err);
     if (st == EDN_OK) {
         memcpy(token, got.token.p, got.token.n);
@@ -774,18 +796,18 @@ edn_status account_pull_log(edn_client *c, joining *j, edn_err *err)
     edn_status st;
 
     edn_pull_put(&rq, &pull);
-    st = account_call(c, id->server, "/v1/pull", j->token, edn_buf_view(&rq), &body, NULL, err);
-    if (st == EDN_OK && edn_pulled_decode(&a, edn_buf_view(&body), &got) != EDN_OK)
-        st = bad_answer(id->server, err);
+    st = call_put(c, id->server, "/v1/pull", j->token, &rq, &body, err);
+    if (st == EDN_OK)
+        st = decoded(edn_pulled_decode(&a, edn_buf_view(&body), &got), id->server, err);
     for (size_t i = 0; st == EDN_OK && i < got.links_n; i++) {
         edn_status link = edn_devlog_append(j->log, got.links[i]);
-        if (link != EDN_OK)
+        if (link == EDN_E_NOMEM || (link == EDN_OK && (link = join_keep_link(j, got.links[i])) == EDN_E_NOMEM))
+            st = edn_fail(err, link, "out of memory");
+        else if (link != EDN_OK)
             st = edn_fail(
                 err, link,
                 "%s: link %zu of the account's device log is not valid (%s); the server or somebody near it lies",
                 id->server, j->links_n, edn_status_name(link));
-        else
-            st = join_keep_link(j, got.links[i]);
     }
     if (st == EDN_OK && edn_devlog_count(j->log) == 0)
         st = bad_answer(id->server, err);
@@ -812,8 +834,10 @@ edn_status account_fetch_box(edn_client *c, const char *origin, const char *toke
     edn_status st;
 
     edn_box_ask_put(&rq, &ask);
-    st = account_call(c, origin, "/v1/box", token, edn_buf_view(&rq), &body, NULL, err);
-    if (st == EDN_OK && (edn_boxes_decode(&a, edn_buf_view(&body), &boxes) != EDN_OK || boxes.n != 1))
+    st = call_put(c, origin, "/v1/box", token, &rq, &body, err);
+    if (st == EDN_OK)
+        st = decoded(edn_boxes_decode(&a, edn_buf_view(&body), &boxes), origin, err);
+    if (st == EDN_OK && boxes.n != 1)
         st = bad_answer(origin, err);
     if (st == EDN_OK) {
         got = edn_h32(boxes.boxes[0]);
@@ -1035,6 +1059,8 @@ edn_status edn_client_login(const edn_client_options *options, const edn_login_o
     edn_status st;
 
     *out = NULL;
+    if (err)
+        *err = (edn_err){EDN_OK, ""};
     if ((st = client_new(options, &c, err)) != EDN_OK)
         return st;
     j.e = edn_secret_alloc(sizeof *j.e);
@@ -1049,6 +1075,7 @@ edn_status edn_client_login(const edn_client_options *options, const edn_login_o
     edn_arena_dispose(&j.links_arena);
     edn_buf_dispose(&j.root_box);
     edn_wipe(&j, sizeof j);
+    client_fail(c, st, err);
     if (st == EDN_OK)
         *out = c;
     else

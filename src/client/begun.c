@@ -44,6 +44,19 @@ static edn_status begun_otherwise(edn_client *c, begun_kind kind, edn_err *err)
                     kind == BEGUN_LOGIN ? "login" : "init");
 }
 
+/* What stands in a store. EDN_E_MISSING: nothing; it was made, and memory or power went before it was somebody's. If it
+ * is since, make_home finds that out. */
+static edn_status begun_look(edn_store *s, begun_kind *there)
+{
+    edn_buf device = EDN_BUF_INIT(256);
+    edn_status st = begun_read(s, there);
+
+    if (st == EDN_OK && *there == BEGUN_NOT)
+        st = edn_store_get(s, EDN_TABLE_OPEN, edn_bytes_str("device"), &device);
+    edn_buf_dispose(&device);
+    return st;
+}
+
 edn_status begun_find(edn_client *c, begun_kind kind, bool *found, edn_err *err)
 {
     edn_store_options so = {.vfs = c->vfs, .read_only = true};
@@ -52,8 +65,12 @@ edn_status begun_find(edn_client *c, begun_kind kind, bool *found, edn_err *err)
     edn_err ignored;
     edn_status st = edn_store_open(c->home, &so, &s, &ignored);
 
-    *found = st == EDN_OK && begun_read(s, &there) == EDN_OK && there == kind;
+    if (st == EDN_OK)
+        st = begun_look(s, &there);
     edn_store_close(s);
+    *found = st == EDN_OK && there == kind;
+    if (st == EDN_E_NOMEM)
+        return client_fail(c, st, err);
     if (st == EDN_E_MISSING || *found)
         return EDN_OK;
     return there == BEGUN_NOT ? home_taken(c, err) : begun_otherwise(c, there, err);

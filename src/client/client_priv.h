@@ -169,7 +169,7 @@ void keys_free(key_cache *k);
 void keys_forget(key_cache *k); /* wipes what is cached */
 EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out);
 /* Whether the log is in an epoch whose root key is not here: nothing can be sealed then. */
-bool roots_behind(edn_client *c);
+EDN_MUST_USE edn_status roots_behind(edn_client *c, bool *out);
 /* Whether there are root keys, newer or older, that were not looked for yet. */
 bool roots_incomplete(edn_client *c);
 /* Gets every root key that the log speaks of and that is missing here, newer and older ones, from the boxes that the

@@ -133,8 +133,9 @@ edn_status log_load(edn_client *c)
         edn_buf_reset(&link);
         st = edn_store_get(c->store, EDN_TABLE_LINK, edn_bytes_of(key, sizeof key), &link);
         /* Verified before it was kept, and sealed since. */
-        if (st == EDN_OK)
-            st = edn_devlog_append_trusted(c->log, edn_buf_view(&link)) == EDN_OK ? EDN_OK : EDN_E_DAMAGED;
+        if (st == EDN_OK && (st = edn_devlog_append_trusted(c->log, edn_buf_view(&link))) != EDN_OK &&
+            st != EDN_E_NOMEM)
+            st = EDN_E_DAMAGED;
     }
     edn_buf_dispose(&link);
     return st == EDN_E_MISSING ? EDN_OK : st;

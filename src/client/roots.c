@@ -17,14 +17,24 @@ typedef struct wanted {
     edn_hash box;
 } wanted;
 
-static bool has_root(edn_client *c, uint32_t epoch)
+/* What is damaged is not here. EDN_E_NOMEM, EDN_E_IO, … tell nothing. */
+static edn_status has_root(edn_client *c, uint32_t epoch, bool *out)
 {
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    edn_status st = keys_root(c, epoch, &rk);
 
-    return keys_root(c, epoch, &rk) == EDN_OK;
+    *out = st == EDN_OK;
+    return st == EDN_E_MISSING || st == EDN_E_DAMAGED ? EDN_OK : st;
 }
 
-bool roots_behind(edn_client *c) { return !has_root(c, edn_devlog_epoch(c->log)); }
+edn_status roots_behind(edn_client *c, bool *out)
+{
+    bool has;
+    edn_status st = has_root(c, edn_devlog_epoch(c->log), &has);
+
+    *out = st == EDN_OK && !has;
+    return st;
+}
 
 static edn_status complete_to(edn_client *c, uint32_t *epoch)
 {
@@ -73,9 +83,16 @@ static edn_status want(edn_client *c, wanted *out)
         st = EDN_E_MISSING;
     if (st != EDN_OK)
         return st;
-    out->newer = !has_root(c, newest);
-    while (e > 0 && has_root(c, e - 1) != out->newer)
+    if ((st = roots_behind(c, &out->newer)) != EDN_OK)
+        return st;
+    while (e > 0) {
+        bool has;
+        if ((st = has_root(c, e - 1, &has)) != EDN_OK)
+            return st;
+        if (has == out->newer)
+            break;
         e--;
+    }
     if (e == 0 && !out->newer)
         return EDN_E_MISSING;
     if (e == 0)

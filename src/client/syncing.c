@@ -239,6 +239,7 @@ static edn_status run_begin(run *r, bool full)
     edn_sync_setup setup = {
         .view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .full = full};
     heads h = {NULL, 0};
+    bool behind;
     edn_status st;
 
     if (!r->claims && !(r->claims = calloc(EDN_CLAIMS_MAX, sizeof *r->claims)))
@@ -246,11 +247,11 @@ static edn_status run_begin(run *r, bool full)
     if ((st = client_begin_read(c, r->err)) != EDN_OK)
         return st;
     setup.claims = r->claims;
-    setup.full |= roots_behind(c); /* without the newest root key there is no probe to ask by */
     if ((st = remote_load(c, &r->remote)) == EDN_OK && (st = heads_load(c, &h)) == EDN_OK &&
-        (st = claims_load(c, r->claims, &r->claims_n)) == EDN_OK &&
-        (roots_behind(c) || (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK)) {
+        (st = claims_load(c, r->claims, &r->claims_n)) == EDN_OK && (st = roots_behind(c, &behind)) == EDN_OK &&
+        (behind || (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK)) {
         const identity *id = client_id(c);
+        setup.full |= behind; /* without the newest root key there is no probe to ask by */
         setup.account = id->account;
         setup.device = id->device;
         setup.sk = &id->sign_sk;
@@ -529,13 +530,12 @@ static edn_status run_patiently(run *r, bool full, uint64_t *clone_dseq)
 static edn_status send_local(edn_client *c, edn_err *err)
 {
     uint64_t n = 0;
+    bool behind = false;
     edn_status st = client_begin_read(c, err);
 
-    bool behind = false;
-
     if (st == EDN_OK) {
-        behind = roots_behind(c);
-        st = client_end_read(c, outbox_count(c, &n), err);
+        st = roots_behind(c, &behind);
+        st = client_end_read(c, st == EDN_OK ? outbox_count(c, &n) : st, err);
     }
     if (st != EDN_OK || n == 0 || behind)
         return st;

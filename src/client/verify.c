@@ -41,6 +41,8 @@ static edn_status check_link(void *ctx, edn_bytes key, edn_status st, edn_bytes 
     (void)key;
     if (st == EDN_OK)
         st = edn_devlog_append(v->log, link);
+    if (st == EDN_E_NOMEM)
+        return st; /* says nothing of the link */
     if (st != EDN_OK) {
         snprintf(text, sizeof text, "link %llu of the device log is not good",
                  (unsigned long long)edn_devlog_count(v->log));
@@ -71,37 +73,54 @@ static edn_status check_image(verifying *v)
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-static void check_records(verifying *v, const edn_sync_batch *b)
+static edn_status check_record(verifying *v, const edn_sync_batch *b, uint32_t i, edn_buf *message)
+{
+    const edn_record *r = &b->body.records[i];
+    EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    record_head head;
+    edn_status st;
+
+    edn_buf_reset(message);
+    if (r->type == EDN_RECORD_DICTIONARY)
+        return record_dictionary(v->c, &b->batch.header, r, i, message);
+    if (r->type != EDN_RECORD_JOURNAL_KEY)
+        return record_message(v->c, &b->batch.header, r, i, message, &head);
+    st = keys_root(v->c, b->batch.header.epoch, &rk);
+    return st != EDN_OK ? st
+                        : edn_journal_key_open(&rk, &client_id(v->c)->account, &b->batch.header.space, &r->journal,
+                                               b->batch.header.epoch, r->journal_epoch, r->box, &jk);
+}
+
+/* EDN_E_NOMEM, which says nothing of the records; all else is reported. */
+static edn_status check_records(verifying *v, const edn_sync_batch *b)
 {
     edn_buf message = EDN_BUF_INIT((size_t)4 << 20);
-    record_head head;
+    edn_status st = EDN_OK;
     char text[160], device[33];
 
     edn_hex_encode(device, b->batch.header.device.b, 4);
-    for (uint32_t i = 0; i < b->body.records_n; i++) {
-        const edn_record *r = &b->body.records[i];
-        edn_status st = EDN_OK;
-        edn_buf_reset(&message);
-        if (r->type == EDN_RECORD_JOURNAL_KEY) {
-            EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
-            EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
-            st = keys_root(v->c, b->batch.header.epoch, &rk);
-            if (st == EDN_OK)
-                st = edn_journal_key_open(&rk, &client_id(v->c)->account, &b->batch.header.space, &r->journal,
-                                          b->batch.header.epoch, r->journal_epoch, r->box, &jk);
-        } else if (r->type == EDN_RECORD_DICTIONARY) {
-            st = record_dictionary(v->c, &b->batch.header, r, i, &message);
-        } else {
-            st = record_message(v->c, &b->batch.header, r, i, &message, &head);
-        }
+    for (uint32_t i = 0; i < b->body.records_n && st != EDN_E_NOMEM; i++) {
+        st = check_record(v, b, i, &message);
         v->out->records++;
-        if (st != EDN_OK) {
+        if (st != EDN_OK && st != EDN_E_NOMEM) {
             snprintf(text, sizeof text, "record %u of batch %llu from device %s does not open", i,
                      (unsigned long long)b->batch.header.dseq, device);
             report(v, st, text);
         }
     }
     edn_buf_wipe(&message);
+    return st == EDN_E_NOMEM ? st : EDN_OK;
+}
+
+static void report_batch(verifying *v, edn_status st, const edn_device_id *device, uint64_t dseq)
+{
+    char text[160], hex[33];
+
+    edn_hex_encode(hex, device->b, 4);
+    snprintf(text, sizeof text, "batch %llu from device %s is not good; the server may have a good copy",
+             (unsigned long long)dseq, hex);
+    report(v, st, text);
 }
 
 static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_t dseq, edn_status st, edn_bytes bytes)
@@ -111,30 +130,29 @@ static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_
     edn_arena a = edn_arena_init((size_t)64 << 20);
     edn_sync_batch b;
     edn_hash kept;
-    char text[160], hex[33];
+    edn_status kept_st = batch_hash_load(v->c, device, dseq, &kept);
 
     if (memcmp(v->last.device.b, device->b, sizeof device->b) != 0)
         v->last = (edn_head){.device = *device};
     check.last = v->last;
     if (st == EDN_OK)
         st = edn_batch_check_run(&check, bytes, &a, &b);
-    if (st == EDN_OK &&
-        (batch_hash_load(v->c, device, dseq, &kept) != EDN_OK || memcmp(kept.b, b.hash.b, sizeof kept.b) != 0))
+    if (st == EDN_OK && kept_st != EDN_E_NOMEM && (kept_st != EDN_OK || memcmp(kept.b, b.hash.b, sizeof kept.b) != 0))
         st = EDN_E_DAMAGED;
     v->out->batches++;
-    if (st == EDN_OK) {
+    if (st == EDN_E_NOMEM || kept_st == EDN_E_NOMEM) {
+        st = EDN_E_NOMEM;
+    } else if (st == EDN_OK) {
         v->last = (edn_head){*device, dseq, b.hash};
-        check_records(v, &b);
+        st = check_records(v, &b);
     } else {
-        edn_hex_encode(hex, device->b, 4);
-        snprintf(text, sizeof text, "batch %llu from device %s is not good; the server may have a good copy",
-                 (unsigned long long)dseq, hex);
-        report(v, st, text);
-        if (batch_hash_load(v->c, device, dseq, &kept) == EDN_OK) /* the chain goes on from what its row is called by */
+        report_batch(v, st, device, dseq);
+        if (kept_st == EDN_OK) /* the chain goes on from what its row is called by */
             v->last = (edn_head){*device, dseq, kept};
+        st = EDN_OK;
     }
     edn_arena_dispose(&a);
-    return step(v, "verifying");
+    return st == EDN_OK ? step(v, "verifying") : st;
 }
 
 static edn_status batch_row(void *ctx, edn_bytes key, edn_status st, edn_bytes bytes)
@@ -159,8 +177,10 @@ static edn_status check_heads(verifying *v)
     edn_status st = heads_load(v->c, &h);
 
     for (size_t i = 0; st == EDN_OK && i < h.n; i++) {
-        if (batch_hash_load(v->c, &h.p[i].device, h.p[i].dseq, &hash) == EDN_OK &&
-            memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0)
+        edn_status kept = batch_hash_load(v->c, &h.p[i].device, h.p[i].dseq, &hash);
+        if (kept == EDN_E_NOMEM)
+            st = kept;
+        if (st != EDN_OK || (kept == EDN_OK && memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0))
             continue;
         edn_hex_encode(hex, h.p[i].device.b, 4);
         snprintf(text, sizeof text, "the newest batch of device %s is missing here", hex);

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -270,15 +271,14 @@ void edn_store_remove(const char *dir, const char *vfs_name)
 {
     static const char *const files[] = {STORE_FILE, STORE_FILE "-wal", STORE_FILE "-shm", STORE_FILE "-journal"};
     sqlite3_vfs *vfs = sqlite3_vfs_find(vfs_name);
-    size_t path_size = strlen(dir) + sizeof "/" STORE_FILE "-journal";
-    char *path = malloc(path_size);
+    char path[PATH_MAX + 64]; /* no memory is asked for: it may be what ran out */
 
     EDN_ASSERT(vfs);
-    for (size_t i = 0; path && i < EDN_COUNT(files); i++) {
-        snprintf(path, path_size, "%s/%s", dir, files[i]);
-        (void)vfs->xDelete(vfs, path, 1); /* some of them never existed */
+    for (size_t i = 0; i < EDN_COUNT(files); i++) {
+        int n = snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        if (n > 0 && n < (int)sizeof path)
+            (void)vfs->xDelete(vfs, path, 1); /* some of them never existed */
     }
-    free(path);
     if (!vfs_name)
         (void)rmdir(dir); /* stays when it holds something else */
 }

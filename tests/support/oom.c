@@ -4,7 +4,7 @@
 
 static struct {
     size_t fail_at, count, live;
-    bool failed;
+    bool failed, on, paused;
 } oom;
 
 void *__real_malloc(size_t n);
@@ -20,7 +20,7 @@ void __wrap_free(void *p);
 
 static bool refused(void)
 {
-    if (++oom.count != oom.fail_at)
+    if (oom.paused || oom.fail_at == 0 || ++oom.count < oom.fail_at || (oom.count > oom.fail_at && !oom.on))
         return false;
     oom.failed = true;
     return true;
@@ -28,7 +28,7 @@ static bool refused(void)
 
 static void *counted(void *p)
 {
-    oom.live += p != NULL;
+    oom.live += p != NULL && !oom.paused;
     return p;
 }
 
@@ -60,17 +60,22 @@ char *__wrap_strdup(const char *s)
 void __wrap_free(void *p)
 {
     /* What a shared library allocated and ours frees was never counted; it may not bring the count below nothing. */
-    if (p && oom.live)
+    if (p && oom.live && !oom.paused)
         oom.live--;
     __real_free(p);
 }
 
-void oom_fail_at(size_t n)
+static void fail_at(size_t n, bool on)
 {
     oom.fail_at = n;
     oom.count = 0;
     oom.failed = false;
+    oom.on = on;
 }
+
+void oom_fail_at(size_t n) { fail_at(n, false); }
+void oom_fail_from(size_t n) { fail_at(n, true); }
+void oom_pause(bool pause) { oom.paused = pause; }
 
 bool oom_failed(void) { return oom.failed; }
 size_t oom_live(void) { return oom.live; }

@@ -15,6 +15,10 @@ size_t oom_each(oom_fn *fn, void *ctx);
 
 /* For checks of another shape: the n-th allocation from now on fails (from 1), once; 0: none does. */
 void oom_fail_at(size_t n);
+/* The n-th and every later one. */
+void oom_fail_from(size_t n);
+/* Allocations, and their ends, that are somebody else's in the same process: none of them fails or is counted. */
+void oom_pause(bool pause);
 /* Whether it came to that. */
 bool oom_failed(void);
 /* Allocations that are not freed yet. */
