@@ -343,8 +343,9 @@ typedef struct edn_head_status {
     char device[33];
     edn_bytes device_name;
     bool self, active;
-    uint64_t dseq;     /* of its newest batch held here; 0: none */
-    uint64_t added_ms; /* when it joined, as the device that added it believed */
+    uint64_t dseq;                       /* of its newest batch held here; 0: none */
+    uint64_t added_ms;                   /* when it joined, as the device that added it believed */
+    bool may_read, may_write, may_admin; /* admin: add and revoke devices */
 } edn_head_status;
 typedef struct edn_client_status {
     bool unlocked;

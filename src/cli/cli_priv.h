@@ -88,6 +88,9 @@ EDN_MUST_USE edn_status edn_cli_rows_print(edn_cli_rows *r, edn_cli *c, bool bac
 /* "0a1b2c3d (2024-05-01, Title)", for sentences about one entry. */
 void edn_cli_put_name(edn_buf *out, const edn_entry *e);
 
+/* After a sync: what other devices did to the account, on standard error, each told once. */
+EDN_MUST_USE edn_status edn_cli_news(edn_cli *c);
+
 void edn_cli_put_finding(edn_cli *c, const edn_finding *f);
 void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t n);
 
@@ -96,7 +99,7 @@ void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t
 edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_passwd, edn_cli_server, edn_cli_sheet;
 edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
-edn_cli_run edn_cli_device_link, edn_cli_device_approve;
+edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_search, edn_cli_history, edn_cli_restore, edn_cli_diff,

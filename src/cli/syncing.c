@@ -151,6 +151,8 @@ static bool go_on(void *ctx, const edn_sync_result *last)
         if (w->st == EDN_OK && edn_cli_flush(&w->c->out, &w->c->buf) != EDN_OK)
             w->st = edn_fail(&w->c->err, EDN_E_IO, "could not write to standard output");
         w->f->n = 0; /* each sync tells its own */
+        if (w->st == EDN_OK)
+            w->st = edn_cli_news(w->c);
     }
     return w->st == EDN_OK && !edn_cli_signal();
 }
@@ -189,8 +191,8 @@ edn_status edn_cli_sync(edn_cli *c)
         f.progress = &progress;
         st = edn_client_sync(c->client, &options, &r, &c->err);
         edn_cli_progress_end(&progress);
-        if (st == EDN_OK)
-            st = put_sync(c, &r, &f);
+        if (st == EDN_OK && (st = put_sync(c, &r, &f)) == EDN_OK)
+            st = edn_cli_news(c);
     }
     if (st == EDN_OK)
         st = found_status(&f);
@@ -209,6 +211,9 @@ static void put_device_json(edn_buf *out, const edn_head_status *h)
     edn_json_bool(out, "active", h->active);
     edn_json_number(out, "batch", h->dseq);
     edn_json_time(out, "added", h->added_ms);
+    edn_json_bool(out, "read", h->may_read);
+    edn_json_bool(out, "write", h->may_write);
+    edn_json_bool(out, "admin", h->may_admin);
     edn_json_close(out, '}');
 }
 
@@ -285,9 +290,11 @@ static void put_devices(edn_cli *c, const edn_client_status *s)
         edn_cli_time_local(added, h->added_ms, 0);
         edn_cli_putf(&c->buf, "%s%s, since %.10s, ", h->self ? ", this one" : "", h->active ? "" : ", revoked", added);
         if (h->dseq)
-            edn_cli_putf(&c->buf, "held up to its batch %llu\n", (unsigned long long)h->dseq);
+            edn_cli_putf(&c->buf, "held up to its batch %llu", (unsigned long long)h->dseq);
         else
-            edn_put_str(&c->buf, "no batch of it held\n");
+            edn_put_str(&c->buf, "no batch of it held");
+        edn_cli_putf(&c->buf, "; may %s%s%s\n", h->may_read ? "read" : "not read", h->may_write ? ", write" : "",
+                     h->may_admin ? ", add and revoke devices" : "");
     }
 }
 

@@ -487,6 +487,31 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                     "Without one it is asked for. Both devices then show six digits; compare them and answer on both. "
                     "Digits that differ mean that somebody stands in between: answer no.",
         },
+    [EDN_CMD_DEVICE_VERIFY] =
+        {
+            .name = "device verify",
+            .group = "Devices",
+            .words = "[WORD…]",
+            .words_max = 6,
+            .options = {EDN_OPT_PNG},
+            .summary = "Compare what this device and another were told of the account",
+            .text =
+                "Without words: shows six words and a QR code, which stand for the account's whole history as this "
+                "device knows it. Run it on two devices: the same six words mean the same history, so no server "
+                "shows them different ones. With the six words (or what the QR code says) of the other device, says "
+                "whether it has the same history, or the same but not yet the newest of it.",
+        },
+    [EDN_CMD_LOG] =
+        {
+            .name = "log",
+            .group = "Devices",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_ACCOUNT_CHANGE,
+            .summary = "Show what happened to the account: devices, keys, passphrase, recovery",
+            .text = "The oldest first. Every line was signed, and checked here; no server can add, change or hide one. "
+                    "Times are those of the devices' own clocks. What other devices did is also told after the next "
+                    "'edn sync'.",
+        },
     [EDN_CMD_WRITE] =
         {
             .name = "write",
@@ -866,6 +891,18 @@ static const edn_cli_member device_members[] = {
     {"active", "boolean", "false: revoked"},
     {"batch", "number", "of its newest batch held here; 0: none"},
     {"added", "string", "RFC 3339, UTC: when it joined, as the device that added it believed"},
+    {"read", "boolean", "whether it may read"},
+    {"write", "boolean", "whether it may write"},
+    {"admin", "boolean", "whether it may add and revoke devices"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member account_change_members[] = {
+    {"link", "number", "of the device log, from 0"},
+    {"time", "string", "RFC 3339, UTC, by the clock of the device that made it"},
+    {"type", "string", "genesis, add, revoke, rotate, passphrase, recovery, checkpoint, policy or key"},
+    {"by", "string", "32 hex digits: the device that made it; empty: the account's own key"},
+    {"text", "string", "what changed, in words"},
     {NULL, NULL, NULL},
 };
 
@@ -947,13 +984,21 @@ static const edn_cli_member verify_members[] = {
 };
 
 const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
-    [EDN_JSON_ENTRY] = {"entry", entry_members},       [EDN_JSON_HIT] = {"hit", hit_members},
-    [EDN_JSON_CHANGE] = {"change", change_members},    [EDN_JSON_RUN] = {"run", run_members},
-    [EDN_JSON_VERSION] = {"version", version_members}, [EDN_JSON_JOURNAL] = {"journal", journal_members},
-    [EDN_JSON_SLOT] = {"slot", slot_members},          [EDN_JSON_DEVICE] = {"device", device_members},
-    [EDN_JSON_MADE] = {"made", made_members},          [EDN_JSON_IMPORT] = {"import", import_members},
-    [EDN_JSON_EXPORT] = {"export", export_members},    [EDN_JSON_SYNC] = {"sync", sync_members},
-    [EDN_JSON_STATUS] = {"status", status_members},    [EDN_JSON_VERIFY] = {"verify", verify_members},
+    [EDN_JSON_ENTRY] = {"entry", entry_members},
+    [EDN_JSON_HIT] = {"hit", hit_members},
+    [EDN_JSON_CHANGE] = {"change", change_members},
+    [EDN_JSON_RUN] = {"run", run_members},
+    [EDN_JSON_VERSION] = {"version", version_members},
+    [EDN_JSON_JOURNAL] = {"journal", journal_members},
+    [EDN_JSON_SLOT] = {"slot", slot_members},
+    [EDN_JSON_DEVICE] = {"device", device_members},
+    [EDN_JSON_ACCOUNT_CHANGE] = {"account change", account_change_members},
+    [EDN_JSON_MADE] = {"made", made_members},
+    [EDN_JSON_IMPORT] = {"import", import_members},
+    [EDN_JSON_EXPORT] = {"export", export_members},
+    [EDN_JSON_SYNC] = {"sync", sync_members},
+    [EDN_JSON_STATUS] = {"status", status_members},
+    [EDN_JSON_VERIFY] = {"verify", verify_members},
 };
 
 /* ---- prose ------------------------------------------------------------------------------------------------------- */

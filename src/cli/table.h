@@ -108,6 +108,8 @@ typedef enum edn_cli_cmd {
     EDN_CMD_DEVICE_REVOKE,
     EDN_CMD_DEVICE_LINK,
     EDN_CMD_DEVICE_APPROVE,
+    EDN_CMD_DEVICE_VERIFY,
+    EDN_CMD_LOG,
     EDN_CMD_WRITE,
     EDN_CMD_ADD,
     EDN_CMD_EDIT,
@@ -162,6 +164,7 @@ typedef enum edn_cli_json {
     EDN_JSON_SYNC,
     EDN_JSON_STATUS,
     EDN_JSON_VERIFY,
+    EDN_JSON_ACCOUNT_CHANGE,
     EDN_JSON_COUNT
 } edn_cli_json;
 

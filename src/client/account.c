@@ -355,7 +355,7 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
 
     if ((st = write_rows(c, e, h->slot, h->links, h->links_n, h->boxes, h->boxes_n)) != EDN_OK ||
         (st = client_refresh(c)) != EDN_OK || (h->remote && (st = remote_save(c, h->remote)) != EDN_OK) ||
-        (st = device_name_set(c, e->id.device_name)) != EDN_OK ||
+        (st = device_name_set(c, e->id.device_name)) != EDN_OK || (st = log_told_save(c, h->links_n)) != EDN_OK ||
         (h->claims_n && (st = claims_save(c, h->claims, h->claims_n)) != EDN_OK) ||
         (st = h->begun == BEGUN_NOT ? begun_unmark(c) : begun_mark(c, h->begun)) != EDN_OK)
         return st;

@@ -415,6 +415,8 @@ EDN_MUST_USE edn_status outbox_reissue(edn_client *c, const edn_device_id *old, 
 /* edn_client_sync; `full`: logs in and asks for everything, also when a probe would say that nothing is new. */
 EDN_MUST_USE edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
                                     edn_err *err);
+/* Up to which link the person has been told what other devices did. */
+EDN_MUST_USE edn_status log_told_save(edn_client *c, uint64_t count);
 /* What the server owes. */
 EDN_MUST_USE edn_status claims_save(edn_client *c, const edn_claim *p, size_t n);
 EDN_MUST_USE edn_status finding_save(edn_client *c, const edn_finding *f);

@@ -59,6 +59,9 @@ static edn_status load_heads(edn_client *c, const heads *h, edn_client_status *o
         s->active = edn_device_active(d);
         s->dseq = head ? head->dseq : 0;
         s->added_ms = d->added_time_ms;
+        s->may_read = d->cert.caps & EDN_CAP_READ;
+        s->may_write = d->cert.caps & EDN_CAP_WRITE;
+        s->may_admin = d->cert.caps & EDN_CAP_ADMIN;
         edn_buf_reset(&name);
         st = device_name(c, &d->id, &name);
         if (st == EDN_E_MISSING)

@@ -38,6 +38,23 @@ class Pairing(Case):
         a.run("sync")
         self.assertSame(a, b)
         self.assertIn("attic", a.run("device", "list").text)
+        self.assertEqual({d["admin"] for d in a.run("device", "list", "--json").json}, {True})
+        self.check_history(a, b)
+
+    def check_history(self, a, b):
+        words, text = a.run("device", "verify").lines
+        self.assertEqual([words, text], b.run("device", "verify").lines)
+        self.assertIn("The same", a.run("device", "verify", *words.split()).text)
+        self.assertIn("The same", b.run("device", "verify", text).text)
+        b.run("device", "verify", *words.split()[:5], "zero", code=NOT_AUTHENTIC)
+        b.run("device", "verify", "hello", code=INPUT)
+        self.assertEqual([c["type"] for c in b.run("log", "--json").json], ["genesis", "passphrase", "add"])
+        self.assertRegex(b.run("log").lines[-1], r'"attic" \(\w{8}\) was added by "')
+        c = self.device("c")
+        c.login(self.servers[0], a.account_key)
+        r = a.run("sync")
+        self.assertIn("the account was changed:", r.note)
+        self.assertNotIn("the account was changed:", a.run("sync").note)
 
     def one(self):
         s = self.server()

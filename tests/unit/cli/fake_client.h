@@ -13,6 +13,7 @@ typedef struct fake_state {
     edn_finding findings[2];
     size_t findings_n;
     edn_sync_result synced; /* what a sync gives */
+    bool news;              /* something that other devices did was not told yet */
     edn_client_status status;
 } fake_state;
 

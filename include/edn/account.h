@@ -1,0 +1,54 @@
+/* edn/account: the account's own history, which no server can change: every device added or revoked, every change of
+ * keys, passphrase or recovery, as the device log has it and this device has checked it. */
+#ifndef EDN_ACCOUNT_H
+#define EDN_ACCOUNT_H
+
+#include <edn/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct edn_account_change {
+    uint64_t seq, time_ms; /* the link's number; what its author's clock said, which proves nothing */
+    const char
+        *type;      /* "genesis", "add", "revoke", "rotate", "passphrase", "recovery", "checkpoint", "policy", "key" */
+    char by[33];    /* the device that made it; empty: the account's own key (a login by passphrase, a recovery) */
+    edn_bytes text; /* one sentence, with names as they are known here */
+} edn_account_change;
+typedef edn_status edn_account_change_fn(void *ctx, const edn_account_change *change);
+
+/* All of it, the oldest first. A status that `fn` gives stops it and is passed on. */
+EDN_MUST_USE edn_status edn_client_log(edn_client *c, edn_account_change_fn *fn, void *ctx, edn_err *err);
+/* What other devices did since this was asked last (or since this device joined), each told once: for right after a
+ * sync. Nothing is noted as told when `fn` fails. */
+EDN_MUST_USE edn_status edn_client_log_news(edn_client *c, edn_account_change_fn *fn, void *ctx, edn_err *err);
+
+/* ---- comparing with another device ------------------------------------------------------------------------------- */
+
+#define EDN_HEAD_WORDS_MAX 54u
+#define EDN_HEAD_TEXT_MAX 160u
+typedef struct edn_head_shown {
+    uint64_t links;
+    char words[EDN_HEAD_WORDS_MAX]; /* six, to read aloud */
+    char text[EDN_HEAD_TEXT_MAX];   /* the whole, for a QR code (alphanumeric) */
+} edn_head_shown;
+/* What another device of the account shows too when it has been shown the same history. */
+EDN_MUST_USE edn_status edn_client_head(edn_client *c, edn_head_shown *out, edn_err *err);
+
+typedef enum edn_head_verdict {
+    EDN_HEAD_SAME,
+    EDN_HEAD_BEHIND, /* the other device has the same history, and not yet the newest of it */
+    EDN_HEAD_AHEAD,  /* it has more than this one: sync here, then compare again */
+    EDN_HEAD_OTHER   /* another history, or words with a mistake in them */
+} edn_head_verdict;
+/* What the other device shows, as words or as the text of its QR code. By words, AHEAD cannot be told from OTHER, and
+ * is never given. *links: how many the other has (BEHIND, AHEAD). EDN_E_INVALID: neither six words nor such a text;
+ * EDN_E_ACCOUNT: a text of another account. */
+EDN_MUST_USE edn_status edn_client_head_compare(edn_client *c, edn_bytes shown, edn_head_verdict *out, uint64_t *links,
+                                                edn_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
