@@ -345,6 +345,7 @@ typedef struct edn_head_status {
     bool self, active;
     uint64_t dseq;                       /* of its newest batch held here; 0: none */
     uint64_t added_ms;                   /* when it joined, as the device that added it believed */
+    char added_by[33];                   /* the device that let it in; empty: it came by the passphrase */
     bool may_read, may_write, may_admin; /* admin: add and revoke devices */
 } edn_head_status;
 typedef struct edn_client_status {

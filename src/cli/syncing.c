@@ -214,6 +214,7 @@ static void put_device_json(edn_buf *out, const edn_head_status *h)
     edn_json_bool(out, "read", h->may_read);
     edn_json_bool(out, "write", h->may_write);
     edn_json_bool(out, "admin", h->may_admin);
+    edn_json_string(out, "added_by", edn_bytes_str(h->added_by));
     edn_json_close(out, '}');
 }
 
@@ -379,6 +380,33 @@ edn_status edn_cli_device_rename(edn_cli *c)
     return st == EDN_OK ? edn_client_device_rename(c->client, c->args.words[0], c->args.words[1], &c->err) : st;
 }
 
+/* Whether a device was let in by one that is revoked now, or by one that such a one let in. */
+static bool guest_of_revoked(const edn_client_status *s, const edn_head_status *guest)
+{
+    for (size_t i = 0; i < s->heads_n; i++)
+        if (strcmp(guest->added_by, s->heads[i].device) == 0)
+            return !s->heads[i].active || (i < (size_t)(guest - s->heads) && guest_of_revoked(s, &s->heads[i]));
+    return false;
+}
+
+/* Who had a device may have let others in with it before it was missed. They are named and not revoked: an honest one,
+ * this very device even, may be among them. */
+static void warn_of_guests(edn_cli *c)
+{
+    edn_client_status s;
+    edn_err ignored;
+
+    if (edn_client_status_get(c->client, &s, &ignored) != EDN_OK)
+        return;
+    for (size_t i = 0; i < s.heads_n; i++) {
+        const edn_head_status *h = &s.heads[i];
+        if (h->active && !h->self && guest_of_revoked(&s, h))
+            edn_cli_warn(c,
+                         "%.8s (%.*s) was let in by a device that is revoked now; if you do not know it, revoke it too",
+                         h->device, (int)h->device_name.n, (const char *)h->device_name.p);
+    }
+}
+
 /* The passphrase is asked for even when the diary is unlocked: it locks the account again. Read once, it unlocks
  * too. */
 edn_status edn_cli_device_revoke(edn_cli *c)
@@ -395,6 +423,8 @@ edn_status edn_cli_device_revoke(edn_cli *c)
     if (st == EDN_OK)
         edn_cli_note(c, "%s is revoked. Let the other devices sync soon: what they write before is under the old keys.",
                      c->args.words[0]);
+    if (st == EDN_OK)
+        warn_of_guests(c);
     return st;
 }
 

@@ -894,6 +894,7 @@ static const edn_cli_member device_members[] = {
     {"read", "boolean", "whether it may read"},
     {"write", "boolean", "whether it may write"},
     {"admin", "boolean", "whether it may add and revoke devices"},
+    {"added_by", "string", "the device that let it in; empty: it came by the passphrase"},
     {NULL, NULL, NULL},
 };
 
@@ -968,7 +969,7 @@ static const edn_cli_member status_members[] = {
     {"receipt", "string", "RFC 3339: the newest receipt, by the server's clock; empty: none"},
     {"receipt_local", "string", "when it came, by this machine's clock"},
     {"set_aside", "number", "objects waiting or refused"},
-    {"devices", "array of objects", "device, name, self, active, batch, added"},
+    {"devices", "array of objects", "device, name, self, active, batch, added, added_by"},
     {"findings", "array of objects", "class, time, text"},
     {NULL, NULL, NULL},
 };

@@ -37,6 +37,13 @@ static edn_status load_findings(edn_client *c, edn_client_status *out)
     return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
+static bool is_zero(const edn_device_id *id)
+{
+    static const edn_device_id zero = {{0}};
+
+    return memcmp(id->b, zero.b, sizeof zero.b) == 0;
+}
+
 /* Every device that the log or the batches know. */
 static edn_status load_heads(edn_client *c, const heads *h, edn_client_status *out)
 {
@@ -62,6 +69,8 @@ static edn_status load_heads(edn_client *c, const heads *h, edn_client_status *o
         s->may_read = d->cert.caps & EDN_CAP_READ;
         s->may_write = d->cert.caps & EDN_CAP_WRITE;
         s->may_admin = d->cert.caps & EDN_CAP_ADMIN;
+        if (!is_zero(&d->added_by))
+            edn_hex_encode(s->added_by, d->added_by.b, sizeof d->added_by.b);
         edn_buf_reset(&name);
         st = device_name(c, &d->id, &name);
         if (st == EDN_E_MISSING)

@@ -56,7 +56,8 @@ typedef struct edn_device {
     edn_cert cert;
     uint64_t added_seq; /* the link that added it */
     uint64_t added_time_ms;
-    uint64_t revoked_seq; /* the link that revoked it; UINT64_MAX while active */
+    edn_device_id added_by; /* zero: the AIK */
+    uint64_t revoked_seq;   /* the link that revoked it; UINT64_MAX while active */
 } edn_device;
 
 typedef struct edn_devlog edn_devlog;

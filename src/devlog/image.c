@@ -2,7 +2,8 @@
  *
  *     u8 version 1 ‖ u32 count ‖ u32 devices ‖ u32 cuts ‖ u32 pins
  *     count × link hash 32
- *     devices × (id 16 ‖ cert 100 ‖ u64 added seq ‖ u64 added ms ‖ u64 revoked seq ‖ u32 first cut ‖ u32 cuts)
+ *     devices × (id 16 ‖ cert 100 ‖ u64 added seq ‖ u64 added ms ‖ added by 16 ‖ u64 revoked seq ‖ u32 first cut
+ *                ‖ u32 cuts)
  *     devices × u32: the devices' numbers, in ascending order of their ids
  *     cuts × (space 32 ‖ u64 dseq ‖ hash 32)
  *     pins × (space 32 ‖ device 16 ‖ u64 dseq ‖ hash 32)
@@ -13,7 +14,7 @@
  * no more: whether it is true, `edn verify` tells from the links. */
 #include "devlog_priv.h"
 
-enum { VERSION = 1, DEVICE_SIZE = 16 + CERT_SIZE + 3 * 8 + 2 * 4 };
+enum { VERSION = 1, DEVICE_SIZE = 16 + CERT_SIZE + 16 + 3 * 8 + 2 * 4 };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
@@ -23,6 +24,7 @@ static void put_device(edn_buf *out, const device_row *row)
     edn_cert_put(out, &row->device.cert);
     edn_put_u64(out, row->device.added_seq);
     edn_put_u64(out, row->device.added_time_ms);
+    edn_put_bytes(out, row->device.added_by.b, sizeof row->device.added_by.b);
     edn_put_u64(out, row->device.revoked_seq);
     edn_put_u32(out, (uint32_t)row->cuts_at);
     edn_put_u32(out, row->cuts_n);
@@ -82,6 +84,7 @@ static void read_device(edn_reader *r, device_row *row, size_t cuts_n)
     edn_read_into(r, row->device.cert.name_hash.b, sizeof row->device.cert.name_hash.b, "name hash");
     row->device.added_seq = edn_read_u64(r, "added");
     row->device.added_time_ms = edn_read_u64(r, "added time");
+    edn_read_into(r, row->device.added_by.b, sizeof row->device.added_by.b, "added by");
     row->device.revoked_seq = edn_read_u64(r, "revoked");
     row->cuts_at = edn_read_u32(r, "first cut");
     row->cuts_n = edn_read_u32(r, "cuts");

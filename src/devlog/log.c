@@ -348,6 +348,7 @@ static void device_add(edn_devlog *log, const edn_device_id *id, const link_form
     row->device.cert = *cert;
     row->device.added_seq = f->info.seq;
     row->device.added_time_ms = f->info.time_ms;
+    row->device.added_by = f->info.signer;
     row->device.revoked_seq = UINT64_MAX;
     memmove(log->by_id + at + 1, log->by_id + at, (log->devices_n - at) * sizeof *log->by_id);
     log->by_id[at] = (uint32_t)log->devices_n;

@@ -138,6 +138,26 @@ class Pairing(Case):
         self.assertEqual(u.returncode, OK)
         self.assertEqual(t.end()[0], OK)
 
+    def test_whom_a_stolen_device_let_in_is_named_when_it_is_revoked(self):
+        s, a, b = self.one()
+        b.login(s, a.account_key, "ada", "--device-name", "stolen")
+        b.run("sync")
+        c = self.device("c")
+        p, code, _ = self.link(s, c, "--device-name", "guest")
+        p.stdin.write(b"y\n")
+        p.stdin.flush()
+        b.run("device", "approve", code, input=b"y\n")
+        self.say(p, b"")
+        c.kept = HAS_KEYRING
+        c.run("sync")
+        a.run("sync")
+        devices = {d["name"]: d for d in a.run("device", "list", "--json").json}
+        self.assertEqual(devices["guest"]["added_by"], devices["stolen"]["device"])
+        self.assertEqual(devices["stolen"]["added_by"], "")  # it came by the passphrase
+        said = a.run("device", "revoke", "stolen", passphrase=True).note
+        self.assertRegex(said, r"\(guest\) was let in by a device that is revoked now; if you do not know it, revoke")
+        self.assertNotIn("let in", a.run("device", "revoke", "guest", passphrase=True).note)
+
 
 if __name__ == "__main__":
     main()
