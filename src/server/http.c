@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,6 +97,7 @@ edn_httpd_config edn_httpd_config_default(void)
         .upload_s = 900,
         .body_memory_max = 64u << 20,
         .events_s = 25,
+        .reload_fd = -1,
     };
 }
 
@@ -161,28 +164,44 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         if (!c)
             return; /* on_request refuses */
         c->mhd = mhd;
-        c->fresh = true;
+        c->heading = true;
         c->since_s = edn_httpd_now_s();
+        edn_tls_begin(h, c);
         if (info && info->client_addr)
             c->address_n = edn_address_key(info->client_addr, c->address);
         conn_list(h, c);
         h->conns_n++;
     } else if (c) {
         edn_httpd_conn_unlist(h, c);
+        edn_tls_end(c);
         h->conns_n--;
         free(c);
         *context = NULL;
     }
 }
 
-/* Shuts a socket down behind the library's back: it sees the end at its next look, and cleans up. */
-static void conn_kick(edn_httpd *h, conn *c)
+static int conn_fd(const conn *c)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-    if (info)
-        (void)shutdown(info->connect_fd, SHUT_RDWR); /* it may be gone already */
+    return info ? info->connect_fd : -1;
+}
+
+void edn_httpd_conn_kick(conn *c) { (void)shutdown(conn_fd(c), SHUT_RDWR); /* it may be gone already */ }
+
+static void conn_kick(edn_httpd *h, conn *c)
+{
+    edn_httpd_conn_kick(c);
     h->timed_out++;
+}
+
+/* The library says when a head is complete and not when it begins: the socket tells that something has come. */
+static void conn_look(conn *c, uint64_t now)
+{
+    if (c->rq || c->heading || edn_conn_bytes(conn_fd(c)) == c->seen)
+        return;
+    c->heading = true;
+    c->since_s = now;
 }
 
 static bool conn_too_slow(const edn_httpd *h, const conn *c, uint64_t now)
@@ -192,7 +211,7 @@ static bool conn_too_slow(const edn_httpd *h, const conn *c, uint64_t now)
     uint64_t passed = now - (r ? r->started_s : c->since_s);
 
     if (!r)
-        return passed > (c->fresh ? f->header_s : f->idle_s);
+        return passed > (c->heading ? f->header_s : f->idle_s);
     if (!r->done && passed > f->body_grace_s && r->received < (passed - f->body_grace_s) * f->body_rate_min)
         return true;
     return passed > (r->received > HTTP_SMALL_SIZE || r->answer.body.n > HTTP_SMALL_SIZE ? f->upload_s : f->request_s);
@@ -373,7 +392,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context, 
     queue_remove(&h->held, r);
     r->c->rq = NULL;
     r->c->since_s = edn_httpd_now_s();
-    r->c->fresh = false;
+    r->c->heading = false;
+    r->c->seen = edn_conn_bytes(conn_fd(r->c));
     request_log(h, r);
     request_free(h, r);
     *context = NULL;
@@ -579,9 +599,11 @@ static void sweep(edn_httpd *h)
     h->swept_s = now;
     for (conn *c = h->conns, *next; c; c = next) {
         next = c->next;
+        conn_look(c, now);
         if (conn_too_slow(h, c, now))
             conn_kick(h, c);
     }
+    edn_tls_sweep(h);
 }
 
 /* Until something is due; NULL: nothing is. */
@@ -601,21 +623,40 @@ static const struct timespec *wait_for(edn_httpd *h, struct timespec *t)
     return ns == UINT64_MAX ? NULL : t;
 }
 
+/* Certificate and key again. A failure is said, and the old ones stay. */
+static void reload(edn_httpd *h)
+{
+    uint8_t said[sizeof(struct signalfd_siginfo)];
+    edn_err err;
+
+    while (read(h->config.reload_fd, said, sizeof said) > 0)
+        ;
+    if (h->config.tls_cert && edn_tls_load(h, &err) != EDN_OK)
+        fprintf(stderr, "ednd: %s; the certificate that was there stays in use\n", err.text);
+}
+
 static edn_status turn(edn_httpd *h, int stop_fd, bool *stop, edn_err *err)
 {
-    struct pollfd fds[2] = {{h->epoll_fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{h->epoll_fd, POLLIN, 0},
+                           {h->hangup_fd, POLLIN, 0},
+                           {h->config.reload_fd, POLLIN, 0},
+                           {stop_fd, POLLIN, 0}}; /* one below 0 is left out */
     struct timespec t;
 
-    if (ppoll(fds, stop_fd >= 0 ? 2 : 1, wait_for(h, &t), NULL) < 0 && errno != EINTR)
+    if (ppoll(fds, EDN_COUNT(fds), wait_for(h, &t), NULL) < 0 && errno != EINTR)
         return edn_fail(err, EDN_E_IO, "poll: %s", strerror(errno));
     h->resumed = false;
+    if (fds[1].revents)
+        edn_httpd_stream_hangups(h);
+    if (fds[2].revents)
+        reload(h);
     if (MHD_run(h->daemon) != MHD_YES)
         return edn_fail(err, EDN_E_IO, "the HTTP library's loop failed");
     if (group_due_ns(h) == 0)
         group_handle(h);
     held_release(h);
     sweep(h);
-    *stop = fds[1].revents != 0;
+    *stop = fds[3].revents != 0;
     return EDN_OK;
 }
 
@@ -650,30 +691,6 @@ edn_status edn_httpd_run(edn_httpd *h, int stop_fd, edn_err *err)
 }
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
-
-static edn_status pem_read(const char *path, char **out, edn_err *err)
-{
-    edn_buf b = EDN_BUF_INIT(1u << 20);
-    FILE *f = fopen(path, "re");
-    char part[4096];
-    size_t n;
-
-    *out = NULL;
-    if (!f)
-        return edn_fail(err, EDN_E_TLS, "%s: %s", path, strerror(errno));
-    while ((n = fread(part, 1, sizeof part, f)) > 0)
-        edn_put_bytes(&b, part, n);
-    edn_put_u8(&b, 0);
-    edn_wipe(part, sizeof part);
-    if (ferror(f) || edn_buf_status(&b) != EDN_OK) {
-        (void)fclose(f);
-        edn_buf_wipe(&b);
-        return edn_fail(err, EDN_E_TLS, "%s cannot be read", path);
-    }
-    (void)fclose(f); /* read only */
-    *out = (char *)(uintptr_t)edn_buf_take(&b).p;
-    return EDN_OK;
-}
 
 /* TLS 1.3 alone, X25519, the three standard suites; no tickets, so no early data. */
 #define HTTP_PRIORITIES                                                                                                \
@@ -726,17 +743,19 @@ edn_status edn_httpd_new(const edn_httpd_config *config, int fd, edn_server *cor
     h->config = *config;
     h->core = core;
     h->listen_fd = fd;
+    h->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
     queue_init(&h->pending);
     queue_init(&h->held);
     h->by_space = calloc(STREAM_SLOTS, sizeof(stream *));
     for (size_t i = 0; i < EDN_COUNT(h->empty); i++)
         h->empty[i] = MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
-    if (!h->by_space || !h->empty[0] || !h->empty[1]) {
+    if (h->hangup_fd < 0 || !h->by_space || !h->empty[0] || !h->empty[1]) {
         st = edn_fail(err, EDN_E_NOMEM, "out of memory");
         goto out;
     }
-    if (config->tls_cert && ((st = pem_read(config->tls_cert, &h->cert, err)) != EDN_OK ||
-                             (st = pem_read(config->tls_key, &h->key, err)) != EDN_OK))
+    if (config->tls_cert &&
+        ((st = edn_pem_read(config->tls_cert, &h->cert, err)) != EDN_OK ||
+         (st = edn_pem_read(config->tls_key, &h->key, err)) != EDN_OK || (st = edn_tls_load(h, err)) != EDN_OK))
         goto out;
     if ((st = daemon_start(h, err)) != EDN_OK)
         goto out;
@@ -770,10 +789,11 @@ void edn_httpd_free(edn_httpd *h)
             MHD_destroy_response(h->empty[i]);
     if (h->listen_fd >= 0)
         (void)close(h->listen_fd); /* nothing was written to it */
-    if (h->key)
-        edn_wipe(h->key, strlen(h->key));
-    free(h->key);
-    free(h->cert);
+    if (h->hangup_fd >= 0)
+        (void)close(h->hangup_fd); /* the same */
+    edn_tls_dispose(h);
+    edn_pem_free(h->key);
+    edn_pem_free(h->cert);
     free(h->by_space);
     free(h);
 }

@@ -16,6 +16,7 @@ typedef struct edn_httpd_config {
     size_t body_memory_max;               /* of all bodies that are being received */
     uint32_t events_s;                    /* between two signs of life in a stream, at most 60 */
     bool log_requests;                    /* a line each on standard error, with no ids and no bodies */
+    int reload_fd;                        /* readable: read certificate and key again (a signalfd); -1: none */
 } edn_httpd_config;
 
 edn_httpd_config edn_httpd_config_default(void);

@@ -15,13 +15,16 @@
 
 typedef struct request request;
 typedef struct stream stream;
+typedef struct tls_identity tls_identity;
 
 typedef struct conn {
     struct conn *prev, *next; /* of those whose clock runs; not streams, which the wheel watches */
     struct MHD_Connection *mhd;
-    request *rq;      /* NULL: between two requests */
-    uint64_t since_s; /* when it was accepted, or its last request ended */
-    bool fresh;       /* had no request yet */
+    request *rq; /* NULL: between two requests */
+    tls_identity *tls;
+    uint64_t since_s; /* when it was accepted, its last request ended, or the next head began */
+    uint32_t seen;    /* bytes that had come when its last request ended, modulo 2^32 */
+    bool heading;     /* a head is on its way, or its first is awaited */
     bool listed;
     uint8_t address[16];
     uint8_t address_n;
@@ -44,6 +47,7 @@ struct stream {
     edn_server_watch watch;
     stream *next_space, *wheel_prev, *wheel_next;
     uint64_t due_s, end_s; /* end_s: of its token */
+    int fd;
     char text[STREAM_TEXT_SIZE];
     uint8_t text_n;
     bool suspended, closing;
@@ -60,7 +64,9 @@ struct edn_httpd {
     edn_server *core;
     struct MHD_Daemon *daemon;
     int listen_fd, epoll_fd;
-    char *cert, *key;
+    char *cert, *key;  /* of the start: the library keeps them */
+    tls_identity *tls; /* the newest first */
+    int hangup_fd;     /* an epoll that tells when a stream's client has gone */
     conn *conns;
     size_t conns_n, requests_n, streams_n;
     queue pending;     /* bodies are complete, to be handled in a group */
@@ -80,6 +86,8 @@ uint64_t edn_httpd_now_s(void); /* of the clock that nobody sets */
 void edn_httpd_refuse(request *r, int status, const char *code, const char *title);
 /* From here on the connection's clock does not run. */
 void edn_httpd_conn_unlist(edn_httpd *h, conn *c);
+/* Shuts a socket down behind the library's back: it sees the end at its next look, and cleans up. */
+void edn_httpd_conn_kick(conn *c);
 
 /* ---- addresses (listen.c) ---------------------------------------------------------------------------------------- */
 
@@ -93,6 +101,21 @@ bool edn_address_loopback(const struct sockaddr *a);
 /* What limits count by: an IPv4 address, or the /64 that one customer of a provider has. Gives its size; 0: unknown. */
 uint8_t edn_address_key(const struct sockaddr *a, uint8_t out[16]);
 
+/* How many bytes have come on a connection, modulo 2^32. */
+uint32_t edn_conn_bytes(int fd);
+
+/* ---- certificates (tls.c) ---------------------------------------------------------------------------------------- */
+
+/* A file's text, for edn_pem_free. EDN_E_TLS with the file's name. */
+EDN_MUST_USE edn_status edn_pem_read(const char *path, char **out, edn_err *err);
+void edn_pem_free(char *pem); /* wipes */
+/* Reads certificate and key (again). A failure leaves what was there. */
+EDN_MUST_USE edn_status edn_tls_load(edn_httpd *h, edn_err *err);
+void edn_tls_begin(edn_httpd *h, conn *c); /* a new connection, before its handshake */
+void edn_tls_end(conn *c);
+void edn_tls_sweep(edn_httpd *h); /* forgets what no connection uses any more */
+void edn_tls_dispose(edn_httpd *h);
+
 /* ---- event streams (stream.c) ------------------------------------------------------------------------------------ */
 
 EDN_MUST_USE enum MHD_Result edn_httpd_stream_begin(edn_httpd *h, request *r);
@@ -100,6 +123,8 @@ EDN_MUST_USE enum MHD_Result edn_httpd_stream_begin(edn_httpd *h, request *r);
 void edn_httpd_stream_news(edn_httpd *h, const edn_server_change *change);
 /* What is due in this second. */
 void edn_httpd_stream_tick(edn_httpd *h, uint64_t second);
+/* Ends those whose clients have gone, which the library does not see while they sleep. */
+void edn_httpd_stream_hangups(edn_httpd *h);
 void edn_httpd_stream_end_all(edn_httpd *h);
 
 /* ---- the server's own pages (page.c) ----------------------------------------------------------------------------- */

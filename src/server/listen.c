@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -60,6 +61,25 @@ uint8_t edn_address_key(const struct sockaddr *a, uint8_t out[16])
     return 0;
 }
 
+uint32_t edn_conn_bytes(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t n = sizeof info;
+
+    /* 0 for every call on a kernel that does not count: then a later head has the idle time. */
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 ? (uint32_t)info.tcpi_bytes_received : 0;
+}
+
+/* A client that goes without a word: what is sent to it is given up after two signs of life in a stream, and not after
+ * a quarter of an hour. Connections inherit both from their listener. */
+static void notice_the_lost(int fd, uint32_t events_s)
+{
+    int on = 1, ms = (int)(2 * events_s * 1000);
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); /* without them it only takes longer */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+}
+
 edn_status edn_httpd_listen(const edn_httpd_config *config, int *fd, uint16_t *port, edn_err *err)
 {
     address a;
@@ -79,6 +99,7 @@ edn_status edn_httpd_listen(const edn_httpd_config *config, int *fd, uint16_t *p
     *fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (*fd < 0)
         return edn_fail(err, EDN_E_IO, "socket: %s", strerror(errno));
+    notice_the_lost(*fd, config->events_s);
     if (setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || bind(*fd, &a.any, n) != 0 ||
         listen(*fd, (int)config->backlog) != 0 || getsockname(*fd, &a.any, &n) != 0) {
         e = errno;

@@ -41,16 +41,14 @@ static uint64_t clock_now_ms(void *ctx)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* SIGTERM and SIGINT as a descriptor that the loop polls. */
-static int stop_fd_open(void)
+/* Signals as a descriptor that the loop polls. -1: errno. */
+static int signal_fd_open(int one, int other)
 {
     sigset_t set;
 
     sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    sigaddset(&set, one);
+    sigaddset(&set, other);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -84,7 +82,7 @@ static bool origin_plain(const char *origin)
            !(origin[4] == ':' && n > 3 && strcmp(host + n - 3, ":80") == 0);
 }
 
-static edn_status serve(const ednd_config *c, ednd_data *data, const edn_random *random, edn_err *err)
+static edn_status serve(ednd_config *c, ednd_data *data, const edn_random *random, edn_err *err)
 {
     const edn_clock clock = {clock_now_ms, NULL};
     char origin[EDN_ORIGIN_SIZE_MAX + 1];
@@ -95,10 +93,17 @@ static edn_status serve(const ednd_config *c, ednd_data *data, const edn_random 
                                 .limits = c->limits};
     edn_server *core = NULL;
     edn_httpd *http = NULL;
-    int fd = -1, stop = -1;
+    int fd = -1, stop;
     uint16_t port;
     edn_status st;
 
+    signal(SIGPIPE, SIG_IGN);
+    stop = signal_fd_open(SIGTERM, SIGINT);
+    c->http.reload_fd = signal_fd_open(SIGHUP, SIGHUP);
+    if (stop < 0 || c->http.reload_fd < 0) {
+        st = edn_fail(err, EDN_E_IO, "signals: %s", strerror(errno));
+        goto out;
+    }
     if ((st = edn_httpd_listen(&c->http, &fd, &port, err)) != EDN_OK)
         goto out;
     origin_make(origin, c, port);
@@ -113,12 +118,8 @@ static edn_status serve(const ednd_config *c, ednd_data *data, const edn_random 
     if ((st = edn_httpd_new(&c->http, fd, core, &http, err)) != EDN_OK)
         goto out;
     fd = -1;
-    stop = stop_fd_open();
-    if (stop < 0) {
-        st = edn_fail(err, EDN_E_IO, "signals: %s", strerror(errno));
-        goto out;
-    }
-    if ((st = ednd_sandbox_enter(data->dir, err)) != EDN_OK)
+    const char *const read[] = {c->tls_cert, c->tls_key};
+    if ((st = ednd_sandbox_enter(data->dir, read, EDN_COUNT(read), err)) != EDN_OK)
         goto out;
     printf("ednd: ready at %s\n", origin);
     (void)fflush(stdout); /* nobody may be listening */
@@ -130,6 +131,8 @@ out:
         (void)close(fd); /* nothing was written to it */
     if (stop >= 0)
         (void)close(stop); /* the same */
+    if (c->http.reload_fd >= 0)
+        (void)close(c->http.reload_fd); /* the same */
     return st;
 }
 

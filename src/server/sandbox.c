@@ -1,10 +1,15 @@
+#define _GNU_SOURCE /* O_PATH */
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -32,7 +37,35 @@ edn_status ednd_sandbox_early(edn_err *err)
 
 /* ---- Landlock ---------------------------------------------------------------------------------------------------- */
 
-static edn_status landlock_enter(int data_dir, edn_err *err)
+/* The folder of a file, for reading. One that cannot be found is left out: then the file cannot be read again. */
+static void landlock_reading(int rules, const char *path)
+{
+    struct landlock_path_beneath_attr at = {.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE |
+                                                              LANDLOCK_ACCESS_FS_READ_DIR};
+    char *copy = strdup(path);
+
+    at.parent_fd = copy ? open(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (at.parent_fd >= 0) {
+        (void)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &at, 0); /* see above */
+        (void)close(at.parent_fd);
+    }
+    free(copy);
+}
+
+/* Certificates are often links to the newest of several, in a folder of their own. */
+static void landlock_reading_all(int rules, const char *const *files, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *real = *files[i] ? realpath(files[i], NULL) : NULL;
+        if (*files[i])
+            landlock_reading(rules, files[i]);
+        if (real)
+            landlock_reading(rules, real);
+        free(real);
+    }
+}
+
+static edn_status landlock_enter(int data_dir, const char *const *files, size_t n, edn_err *err)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
     /* All that version 1 knows; later ones only add. */
@@ -60,6 +93,7 @@ static edn_status landlock_enter(int data_dir, edn_err *err)
     fd = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0);
     if (fd < 0)
         return edn_fail(err, EDN_E_IO, "landlock: %s", strerror(errno));
+    landlock_reading_all(fd, files, n);
     if (syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &data, 0) != 0 ||
         syscall(SYS_landlock_restrict_self, fd, 0) != 0)
         st = edn_fail(err, EDN_E_IO, "landlock: %s", strerror(errno));
@@ -105,9 +139,9 @@ static edn_status seccomp_enter(edn_err *err)
     return EDN_OK;
 }
 
-edn_status ednd_sandbox_enter(int data_dir, edn_err *err)
+edn_status ednd_sandbox_enter(int data_dir, const char *const *files, size_t n, edn_err *err)
 {
-    edn_status st = landlock_enter(data_dir, err);
+    edn_status st = landlock_enter(data_dir, files, n, err);
 
     return st == EDN_OK ? seccomp_enter(err) : st;
 }

@@ -1,6 +1,7 @@
 #include "http_priv.h"
 
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,7 +10,13 @@
  *   by_space[hash] ─▶ stream ─▶ stream      who is to hear of a space
  *   wheel[second]  ◀▶ stream ◀▶ stream      when it next shows a sign of life, or ends with its token
  *
- * A stream holds what it will say next, and no more: news that come while it still sends replace those that wait. */
+ * A stream holds what it will say next, and no more: news that come while it still sends replace those that wait.
+ *
+ * The library does not look at a stream that sleeps. So that those whose clients have gone do not stand in the way of
+ * the same clients coming back, an epoll of our own waits for hang-ups; and of one device's streams the oldest give
+ * way: a client that went without a word leaves its connection open for minutes. */
+
+#define STREAMS_PER_DEVICE 4u
 
 static stream **stream_slot(edn_httpd *h, const edn_space_id *space)
 {
@@ -95,6 +102,7 @@ static void stream_free(void *cls)
     stream_owner *o = (stream_owner *)(void *)((char *)s - offsetof(stream_owner, s));
     stream **at = stream_slot(o->h, &s->watch.space);
 
+    (void)epoll_ctl(o->h->hangup_fd, EPOLL_CTL_DEL, s->fd, NULL); /* a socket that is closed is out of it already */
     while (*at != s)
         at = &(*at)->next_space;
     *at = s->next_space;
@@ -108,6 +116,43 @@ static void stream_say(stream *s, edn_bytes text)
     EDN_ASSERT(text.n <= sizeof s->text);
     memcpy(s->text, text.p, text.n);
     s->text_n = (uint8_t)text.n;
+}
+
+static void stream_end(edn_httpd *h, stream *s)
+{
+    s->closing = true;
+    edn_httpd_conn_kick(s->c);
+    stream_wake(h, s);
+}
+
+static void stream_watch_hangup(edn_httpd *h, stream *s)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(s->c->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct epoll_event e = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = s};
+
+    s->fd = info ? info->connect_fd : -1;
+    (void)epoll_ctl(h->hangup_fd, EPOLL_CTL_ADD, s->fd, &e); /* without it the next sign of life will tell */
+}
+
+void edn_httpd_stream_hangups(edn_httpd *h)
+{
+    struct epoll_event e[64];
+    int n;
+
+    while ((n = epoll_wait(h->hangup_fd, e, (int)EDN_COUNT(e), 0)) > 0)
+        for (int i = 0; i < n; i++)
+            stream_end(h, e[i].data.ptr);
+}
+
+/* The newest come first in their chain. */
+static void stream_push_out(edn_httpd *h, const edn_server_watch *w)
+{
+    size_t n = 0;
+
+    for (stream *s = *stream_slot(h, &w->space); s; s = s->next_space)
+        if (memcmp(&s->watch.device, &w->device, sizeof w->device) == 0 &&
+            memcmp(&s->watch.space, &w->space, sizeof w->space) == 0 && ++n > STREAMS_PER_DEVICE && !s->closing)
+            stream_end(h, s);
 }
 
 enum MHD_Result edn_httpd_stream_begin(edn_httpd *h, request *r)
@@ -128,6 +173,8 @@ enum MHD_Result edn_httpd_stream_begin(edn_httpd *h, request *r)
     s->end_s = edn_httpd_now_s() + s->watch.left_s + 1; /* two clocks, each in whole seconds */
     wheel_insert(h, s, stream_next(h, s, edn_httpd_now_s()));
     h->streams_n++;
+    stream_watch_hangup(h, s);
+    stream_push_out(h, &s->watch);
     stream_say(s, edn_buf_view(&r->answer.body));
     response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, stream_read, s, stream_free);
     if (!response) {

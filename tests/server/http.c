@@ -474,6 +474,32 @@ static void slow_clients_are_shown_the_door(void **state)
     ednd_dispose(&e);
 }
 
+/* On a connection that has had requests before, a head has no more time than on a new one. */
+static void a_later_head_has_no_more_time_than_the_first(void **state)
+{
+    SERVER(e, "--header-timeout", "1", "--idle-timeout", "20");
+    wire_conn c = open_conn(&e), idle = open_conn(&e), again = open_conn(&e);
+
+    (void)state;
+    CHECK_INT(exchange(&c, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    CHECK_INT(exchange(&idle, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    CHECK_INT(exchange(&again, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    wire_send(&c, edn_bytes_str("GET /healthz HTTP/1.1\r\nHos"));
+    for (int i = 0; i < 8; i++) { /* in small pieces: each is late by itself, and so is the whole */
+        usleep(500000);
+        if (!wire_send(&c, edn_bytes_str("t")))
+            break;
+    }
+    CHECK(wire_closes(&c, 100));
+    CHECK_INT(exchange(&idle, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200); /* idle all the while */
+    CHECK_INT(exchange(&again, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    CHECK_INT(exchange(&again, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"), 200);
+    wire_close(&c);
+    wire_close(&idle);
+    wire_close(&again);
+    ednd_dispose(&e);
+}
+
 static int compare_double(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -591,6 +617,56 @@ static void a_stream_shows_signs_of_life_and_ends_with_its_token(void **state)
     wire_close(&stream);
     edn_buf_dispose(&rq);
     user_dispose(&u);
+    ednd_dispose(&e);
+}
+
+static wire_conn open_stream(const ednd *e, const user *u)
+{
+    wire_conn c = open_conn(e);
+    edn_buf rq = EDN_BUF_INIT(4096);
+
+    wire_request(&rq, "GET", "/v1/events", edn_buf_view(&u->token), "", EDN_BYTES_EMPTY);
+    wire_send(&c, edn_buf_view(&rq));
+    edn_buf_dispose(&rq);
+    return c;
+}
+
+/* A device whose link breaks comes back, and the streams that it had may not stand in its way: neither those that its
+ * system closed, nor those of which nobody said anything. */
+static void streams_that_nobody_hears_do_not_use_up_an_address(void **state)
+{
+    SERVER(e, "--connections-per-address", "16", "--api-per-s", "0", "--login-address-per-min", "0");
+    user u, other;
+    wire_conn silent[40], c;
+
+    (void)state;
+    user_init(&u, &e, 1);
+    user_init(&other, &e, 2);
+    for (uint64_t i = 0; i < 24; i++) { /* closed in order, by as many devices */
+        user guest;
+        user_init(&guest, &e, 3 + i);
+        c = open_stream(&e, &guest);
+        CHECK(wire_expect(&c, "Content-Type: text/event-stream\r\n", 1000));
+        wire_close(&c);
+        user_dispose(&guest);
+    }
+    c = open_stream(&e, &other); /* somebody else in the same house */
+    CHECK(wire_expect(&c, "Content-Type: text/event-stream\r\n", 1000));
+    for (size_t i = 0; i < EDN_COUNT(silent); i++) { /* gone without a word */
+        silent[i] = open_stream(&e, &u);
+        CHECK(wire_expect(&silent[i], "Content-Type: text/event-stream\r\n", 1000));
+    }
+    for (size_t i = 0; i + 4 < EDN_COUNT(silent); i++) /* only the oldest gave way */
+        CHECK(wire_closes(&silent[i], 1000));
+    c.in.n = 0;
+    CHECK(!wire_closes(&c, 100));
+    for (size_t i = EDN_COUNT(silent) - 4; i < EDN_COUNT(silent); i++)
+        CHECK(!wire_closes(&silent[i], 100));
+    for (size_t i = 0; i < EDN_COUNT(silent); i++)
+        wire_close(&silent[i]);
+    wire_close(&c);
+    user_dispose(&u);
+    user_dispose(&other);
     ednd_dispose(&e);
 }
 
@@ -948,6 +1024,72 @@ static int tls_ask(void *ctx, const char *method, const char *path, edn_bytes to
     return status;
 }
 
+/* The certificate that a new connection is shown. */
+static edn_hash shown_certificate(const ednd *e)
+{
+    tls_conn t;
+    const gnutls_datum_t *list;
+    unsigned n;
+    edn_hash h;
+
+    CHECK_INT(tls_open(&t, e, "NORMAL"), 0);
+    list = gnutls_certificate_get_peers(t.session, &n);
+    CHECK(list && n == 1);
+    h = edn_h32(edn_bytes_of(list[0].data, list[0].size));
+    tls_close(&t);
+    return h;
+}
+
+static bool shows_another(const ednd *e, edn_hash than)
+{
+    for (int i = 0; i < 40; i++) {
+        edn_hash now = shown_certificate(e);
+        if (memcmp(&now, &than, sizeof now) != 0)
+            return true;
+        usleep(50000);
+    }
+    return false;
+}
+
+static void a_certificate_is_renewed_without_a_connection_lost(void **state)
+{
+    ednd e;
+    char cert[TEMPDIR_SIZE + 32], key[TEMPDIR_SIZE + 32], said[1024];
+    tls_conn t;
+    edn_hash first, second;
+
+    (void)state;
+    ednd_init(&e);
+    snprintf(cert, sizeof cert, "%s/cert.pem", e.dir);
+    snprintf(key, sizeof key, "%s/key.pem", e.dir);
+    make_certificate(cert, key);
+    ednd_start(&e, program, (const char *const[]){"--tls-cert", cert, "--tls-key", key, NULL});
+    first = shown_certificate(&e);
+    CHECK_INT(tls_open(&t, &e, "NORMAL"), 0);
+    CHECK_INT(tls_ask(&t, "GET", "/healthz", EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, NULL), 200);
+    make_certificate(cert, key);
+    second = shown_certificate(&e);
+    CHECK_BYTES(EDN_F(second), EDN_F(first)); /* not before it is told */
+    kill(e.pid, SIGHUP);
+    CHECK(shows_another(&e, first));
+    CHECK_INT(tls_ask(&t, "GET", "/healthz", EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, NULL), 200); /* goes on */
+    second = shown_certificate(&e);
+    write_file(cert, &(gnutls_datum_t){(unsigned char *)"nonsense", 8});
+    kill(e.pid, SIGHUP);
+    usleep(300000);
+    first = shown_certificate(&e);
+    CHECK_BYTES(EDN_F(first), EDN_F(second)); /* a bad one changes nothing, and says so */
+    ednd_errors(&e, said, sizeof said);
+    CHECK(strstr(said, "stays in use"));
+    make_certificate(cert, key);
+    kill(e.pid, SIGHUP);
+    CHECK(shows_another(&e, second));
+    CHECK_INT(tls_ask(&t, "GET", "/healthz", EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, NULL), 200);
+    tls_close(&t);
+    CHECK_INT(ednd_stop(&e, SIGTERM), 0);
+    ednd_dispose(&e);
+}
+
 static void tls_is_1_3_alone_and_logins_are_bound_to_it(void **state)
 {
     ednd e;
@@ -1020,6 +1162,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(so_many_connections_from_one_address_and_in_all),
         cmocka_unit_test(connections_beyond_the_total_wait_and_then_get_in),
         cmocka_unit_test(slow_clients_are_shown_the_door),
+        cmocka_unit_test(a_later_head_has_no_more_time_than_the_first),
         cmocka_unit_test(a_thousand_slow_clients_leave_the_others_alone),
         cmocka_unit_test(bodies_in_flight_share_a_bounded_memory),
         cmocka_unit_test(a_stream_tells_of_a_push_within_a_moment),
@@ -1031,6 +1174,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(flags_win_over_the_environment_and_that_over_the_file),
         cmocka_unit_test(its_folder_is_its_own),
         cmocka_unit_test(gives_up_core_dumps_privileges_and_the_rest_of_the_disk),
+        cmocka_unit_test(streams_that_nobody_hears_do_not_use_up_an_address),
+        cmocka_unit_test(a_certificate_is_renewed_without_a_connection_lost),
         cmocka_unit_test(tls_is_1_3_alone_and_logins_are_bound_to_it),
     };
 
