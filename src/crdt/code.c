@@ -326,8 +326,15 @@ edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out)
     edn_status st;
 
     if (doc->file) {
-        edn_put_bytes(out, doc->file, doc->file_n);
-        return edn_buf_status(out);
+        edn_put_u8(out, FORM_DOC);
+        edn_put_varint(out, doc->rope.sum.bytes);
+        if ((st = edn_doc_text(doc, out)) == EDN_OK) {
+            edn_put_bytes(out, doc->file, doc->file_n);
+            st = edn_buf_status(out);
+        }
+        if (st != EDN_OK)
+            out->n = before;
+        return st;
     }
     st = edn_log_canonical(&doc->log, &ranges);
     if (st == EDN_OK) {
@@ -471,44 +478,48 @@ static void head_tags_read(edn_doc *doc, edn_reader *r)
     }
 }
 
-static void head_read(edn_doc *doc, edn_reader *r)
+/* Where the text ends. */
+static size_t head_read(edn_doc *doc, edn_reader *r)
 {
+    size_t head_at;
     uint8_t state;
 
     if (edn_read_u8(r, "form") != FORM_DOC)
         edn_reader_fail(r, EDN_E_FORMAT, "form");
     head_text_read(doc, r);
-    doc->head_at = (size_t)(r->p - r->start);
+    head_at = (size_t)(r->p - r->start);
     head_agents_read(doc, r);
     state = edn_read_u8(r, "state");
     if (!head_check(r, state <= EDN_DOC_CONFLICT && (state != EDN_DOC_CONFLICT || doc->n_front > 1), "state"))
-        return;
+        return head_at;
     doc->file_state = (edn_doc_state)state;
     head_fields_read(doc, r);
     if (edn_reader_status(r) == EDN_OK)
         head_tags_read(doc, r);
-    doc->history_at = (size_t)(r->p - r->start);
+    doc->history_at = (size_t)(r->p - r->start) - head_at;
+    return head_at;
 }
 
 edn_status edn_doc_decode(edn_bytes in, edn_doc **out)
 {
     edn_reader r = edn_reader_init(in);
+    size_t head_at;
     edn_doc *doc;
     edn_status st = edn_doc_new(&doc);
 
     *out = NULL;
     if (st != EDN_OK)
         return st;
-    head_read(doc, &r);
+    head_at = head_read(doc, &r);
     st = edn_reader_status(&r);
-    if (st == EDN_OK && !(doc->file = malloc(in.n)))
+    if (st == EDN_OK && !(doc->file = malloc(in.n - head_at)))
         st = EDN_E_NOMEM;
     if (st != EDN_OK) {
         edn_doc_free(doc);
         return st;
     }
-    memcpy(doc->file, in.p, in.n);
-    doc->file_n = in.n;
+    memcpy(doc->file, in.p + head_at, in.n - head_at);
+    doc->file_n = in.n - head_at;
     *out = doc;
     return EDN_OK;
 }
@@ -531,8 +542,7 @@ static edn_status history_check(const edn_doc *doc, const edn_doc *open, const e
         head_put(doc, &head);
         st = edn_buf_status(&head);
     }
-    if (st == EDN_OK && !edn_bytes_equal(edn_buf_view(&head),
-                                         edn_bytes_of(open->file + open->head_at, open->history_at - open->head_at)))
+    if (st == EDN_OK && !edn_bytes_equal(edn_buf_view(&head), edn_bytes_of(open->file, open->history_at)))
         st = EDN_E_FORMAT;
     edn_buf_dispose(&head);
     free(order.v);

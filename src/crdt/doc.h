@@ -36,13 +36,13 @@ typedef struct doc_scratch {
     edn_edits edits;
 } doc_scratch;
 
-/* A document is *loaded*, or it is only *open*: then `file` holds its encoding, whose history was not read. What it
- * shows is there either way. Open: the log has nothing but the agents with their next seqs, and in `mtext` the names,
+/* A document is *loaded*, or it is only *open*: then `file` holds its encoding behind the text, whose history was not read.
+ * What it shows is there either way. Open: the log has nothing but the agents with their next seqs, and in `mtext` the names,
  * values and tags; fields and tags have no LVs. */
 struct edn_doc {
     edn_log log;
     uint8_t *file; /* NULL: loaded */
-    size_t file_n, head_at, history_at;
+    size_t file_n, history_at;
     edn_doc_state file_state;
     uint8_t *lent; /* loaded: the names and values from before, which somebody may still be reading */
     edn_rope rope;
