@@ -33,6 +33,8 @@ double least(bench_run *fn, const void *ctx, unsigned rounds);
 
 /* A device that was away for 30,000 keystrokes while 30,000 were typed here; the same with 100,000. */
 void away_report(unsigned rounds);
+/* The merge of that alone, once, ms. */
+double away_once(void);
 /* Writes what was typed there as JSON, for the peers. */
 void away_script(FILE *out);
 /* Histories many times over, a text of 100 MB, a million events by fifty people. */
