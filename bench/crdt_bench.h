@@ -9,7 +9,7 @@
 #define OK(x) bench_ok((x), #x, __FILE__, __LINE__)
 void bench_ok(edn_status st, const char *what, const char *file, int line);
 
-/* Process CPU, ms. For wasm32, which has no such clock, wall time: there only the least of some runs means anything. */
+/* Process CPU, ms. */
 double cpu_ms(void);
 /* Wall time for single events, µs: reading it costs much less. */
 double wall_us(void);
