@@ -1,8 +1,9 @@
 /* What the merge engine costs: process CPU, bytes and memory, on the published traces (EDN_DATA/traces).
  *
- *   bench-crdt [--rounds N] [--json FILE (a line each; -: nothing else)] [TRACE]   all figures; times are the least of N rounds
- *   bench-crdt --one CASE TRACE [N]                               one case, N times (once): for callgrind and perf
- *   bench-crdt --script FILE                                      what was typed in `offline`, for the peers
+ *   bench-crdt [--rounds N] [--json FILE] [TRACE]     all figures; times are the least of N rounds. FILE: a line each;
+ *                                                     -: nothing else is printed
+ *   bench-crdt --one CASE TRACE [N]                   one case, N times (once): for callgrind and perf
+ *   bench-crdt --script FILE                          what was typed in `offline`, for the peers
  *
  * What each figure must be is in scripts/bench-crdt, which knows what the peers needed in the same run.
  *

@@ -36,9 +36,9 @@ typedef struct doc_scratch {
     edn_edits edits;
 } doc_scratch;
 
-/* A document is *loaded*, or it is only *open*: then `file` holds its encoding behind the text, whose history was not read.
- * What it shows is there either way. Open: the log has nothing but the agents with their next seqs, and in `mtext` the names,
- * values and tags; fields and tags have no LVs. */
+/* A document is *loaded*, or it is only *open*: then `file` holds its encoding behind the text, whose history was not
+ * read. What it shows is there either way. Open: the log has nothing but the agents with their next seqs, and in
+ * `mtext` the names, values and tags; fields and tags have no LVs. */
 struct edn_doc {
     edn_log log;
     uint8_t *file; /* NULL: loaded */
