@@ -17,7 +17,7 @@ typedef struct slices {
 } slices;
 
 typedef struct term {
-    uint32_t hash, key;                     /* where the key lies in the pool: size, bytes */
+    uint32_t key;                           /* where the key lies in the pool: size, bytes */
     uint32_t doc, count, position, flushed; /* of the last document; the one before it that is in the string */
     uint32_t df, positions_n;
     slices docs, positions;
@@ -30,8 +30,8 @@ struct edn_builder {
     uint32_t blocks_n, blocks_cap, next, end; /* free bytes of the last block, as pool addresses */
     term *terms;
     uint32_t terms_n, terms_cap;
-    uint32_t *table; /* a term's number plus 1; 0: free. A power of two */
-    uint32_t table_size;
+    uint64_t *table;     /* a term's hash, and in the low half its number plus 1; 0: free */
+    uint32_t table_size; /* a power of two */
     edn_segment_doc *docs;
     uint32_t docs_n, docs_cap;
     uint32_t position; /* where the next text of the document begins */
@@ -200,17 +200,19 @@ static edn_bytes term_key(const edn_builder *b, const term *t)
 static bool table_grow(edn_builder *b)
 {
     uint32_t size = 2 * b->table_size;
-    uint32_t *table = calloc(size, sizeof *table);
+    uint64_t *table = calloc(size, sizeof *table);
 
     if (!table) {
         b->st = EDN_E_NOMEM;
         return false;
     }
-    for (uint32_t i = 0; i < b->terms_n; i++) {
-        uint32_t at = b->terms[i].hash & (size - 1);
+    for (uint32_t i = 0; i < b->table_size; i++) {
+        uint32_t at = (uint32_t)(b->table[i] >> 32) & (size - 1);
+        if (b->table[i] == 0)
+            continue;
         while (table[at])
             at = (at + 1) & (size - 1);
-        table[at] = i + 1;
+        table[at] = b->table[i];
     }
     free(b->table);
     b->table = table;
@@ -236,7 +238,7 @@ static term *term_add(edn_builder *b, edn_bytes key, uint32_t hash)
     if (2 * (b->terms_n + 1) > b->table_size && !table_grow(b))
         return NULL;
     t = &b->terms[b->terms_n];
-    *t = (term){.hash = hash, .doc = DOC_NONE};
+    *t = (term){.doc = DOC_NONE};
     if (!pool_take(b, (uint32_t)key.n + 1, &t->key) || !slices_begin(b, &t->docs))
         return NULL;
     *pool_at(b, t->key) = (uint8_t)key.n;
@@ -245,17 +247,39 @@ static term *term_add(edn_builder *b, edn_bytes key, uint32_t hash)
         return NULL;
     for (at = hash & (b->table_size - 1); b->table[at];)
         at = (at + 1) & (b->table_size - 1);
-    b->table[at] = ++b->terms_n;
+    b->table[at] = (uint64_t)hash << 32 | ++b->terms_n;
     return t;
 }
 
-static term *term_get(edn_builder *b, edn_bytes key)
+/* Whole words at a time, the last one reaching back over the one before. Only for this table. */
+static uint32_t key_hash(edn_bytes key)
 {
-    uint32_t hash = (uint32_t)edn_table_hash(key.p, key.n, 0), at = hash & (b->table_size - 1);
+    uint64_t h = key.n * 0x9e3779b97f4a7c15u, v = 0;
+    const uint8_t *p = key.p, *last = key.p + key.n - 8;
+
+    if (key.n < 8) {
+        for (size_t i = 0; i < key.n; i++)
+            v = v << 8 | p[i];
+    } else {
+        for (; p < last; p += 8)
+            h = (h ^ edn_pack_load(p)) * 0xff51afd7ed558ccdu, h ^= h >> 32;
+        v = edn_pack_load(last);
+    }
+    h = (h ^ v) * 0xff51afd7ed558ccdu;
+    h = (h ^ h >> 32) * 0xc4ceb9fe1a85ec53u;
+    return (uint32_t)(h >> 32);
+}
+
+static term *term_get(edn_builder *b, edn_bytes key, uint32_t hash)
+{
+    uint32_t at = hash & (b->table_size - 1);
 
     for (; b->table[at]; at = (at + 1) & (b->table_size - 1)) {
-        term *t = &b->terms[b->table[at] - 1];
-        if (t->hash == hash && edn_bytes_equal(term_key(b, t), key))
+        term *t;
+        if (b->table[at] >> 32 != hash)
+            continue;
+        t = &b->terms[(uint32_t)b->table[at] - 1];
+        if (edn_bytes_equal(term_key(b, t), key))
             return t;
     }
     return term_add(b, key, hash);
@@ -270,16 +294,10 @@ static bool term_flush(edn_builder *b, term *t, uint32_t *before)
     return slices_put(b, &t->docs, gap << 1 | (t->count == 1)) && (t->count == 1 || slices_put(b, &t->docs, t->count));
 }
 
-void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
+static void term_put(edn_builder *b, term *t, uint32_t position)
 {
     uint32_t doc = b->docs_n - 1;
-    term *t;
 
-    if (b->st != EDN_OK)
-        return;
-    EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
-    if (!(t = term_get(b, key)))
-        return;
     if (t->doc != doc) {
         if (t->doc != DOC_NONE && !term_flush(b, t, &t->flushed))
             return;
@@ -298,6 +316,17 @@ void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
     }
     t->positions_n++;
     t->position = position;
+}
+
+void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
+{
+    term *t;
+
+    if (b->st != EDN_OK)
+        return;
+    EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
+    if ((t = term_get(b, key, key_hash(key))))
+        term_put(b, t, position);
 }
 
 /* ---- documents --------------------------------------------------------------------------------------------------- */
@@ -326,10 +355,60 @@ void edn_builder_doc(edn_builder *b, const edn_segment_doc *doc)
     b->position = 0;
 }
 
+/* Words on their way in. The table, the terms and their strings are larger than the processor's cache, so that each word
+ * would wait for memory three times; a dozen of them wait together. */
+typedef struct coming {
+    struct {
+        uint8_t key[EDN_KEY_SIZE_MAX];
+        uint8_t n;
+        uint32_t hash, position;
+    } v[12];
+    size_t n;
+} coming;
+
+static void coming_take(edn_builder *b, coming *c)
+{
+    term *near[EDN_COUNT(c->v)];
+
+    for (size_t i = 0; i < c->n; i++) {
+        uint64_t slot = b->table[c->v[i].hash & (b->table_size - 1)];
+        near[i] = slot ? &b->terms[(uint32_t)slot - 1] : NULL;
+        __builtin_prefetch(near[i]);
+    }
+    for (size_t i = 0; i < c->n; i++)
+        if (near[i]) {
+            __builtin_prefetch(pool_at(b, near[i]->key));
+            __builtin_prefetch(pool_at(b, near[i]->docs.at));
+            if (near[i]->positions.end)
+                __builtin_prefetch(pool_at(b, near[i]->positions.at));
+        }
+    for (size_t i = 0; b->st == EDN_OK && i < c->n; i++) {
+        term *t = term_get(b, edn_bytes_of(c->v[i].key, c->v[i].n), c->v[i].hash);
+        if (t)
+            term_put(b, t, c->v[i].position);
+    }
+    c->n = 0;
+}
+
+static void coming_add(edn_builder *b, coming *c, uint8_t kind, edn_bytes word, uint32_t position)
+{
+    size_t n = kind != 0;
+
+    c->v[c->n].key[0] = kind;
+    memcpy(c->v[c->n].key + n, word.p, word.n);
+    n += word.n;
+    c->v[c->n].n = (uint8_t)n;
+    c->v[c->n].hash = key_hash(edn_bytes_of(c->v[c->n].key, n));
+    c->v[c->n].position = position;
+    __builtin_prefetch(&b->table[c->v[c->n].hash & (b->table_size - 1)]);
+    if (++c->n == EDN_COUNT(c->v))
+        coming_take(b, c);
+}
+
 void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
 {
-    uint8_t key[EDN_KEY_SIZE_MAX] = {EDN_TERM_TITLE};
     uint32_t words = 0, last = 0;
+    coming c = {.n = 0};
     edn_words w;
     edn_word word;
 
@@ -340,12 +419,11 @@ void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
     while (edn_words_next(&w, &word)) {
         last = word.position;
         words += !(word.flags & EDN_WORD_ALSO);
-        edn_builder_term(b, word.term, b->position + word.position);
-        if (title) {
-            memcpy(key + 1, word.term.p, word.term.n);
-            edn_builder_term(b, edn_bytes_of(key, word.term.n + 1), word.position);
-        }
+        coming_add(b, &c, 0, word.term, b->position + word.position);
+        if (title)
+            coming_add(b, &c, EDN_TERM_TITLE, word.term, word.position);
     }
+    coming_take(b, &c);
     b->docs[b->docs_n - 1].length += words;
     b->position += last + 1 + TITLE_GAP;
 }

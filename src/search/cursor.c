@@ -152,13 +152,21 @@ edn_status cursor_load(cursor *c, uint32_t b)
     return EDN_OK;
 }
 
-edn_status cursor_seek(cursor *c, uint32_t target)
+/* How many of the block's documents from `from` on are below `target`: all compared, without a branch for each. */
+static uint32_t below_count(const cursor *c, uint32_t from, uint32_t target)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = from; i < c->n; i++)
+        n += c->docs[i] < target;
+    return n;
+}
+
+edn_status cursor_seek_slow(cursor *c, uint32_t target)
 {
     uint32_t b = c->block;
     edn_status st;
 
-    if (c->doc == DOC_NONE || (c->loaded && c->doc >= target))
-        return EDN_OK;
     while (b < c->blocks && c->last[b] < target)
         b++;
     if (b == c->blocks) {
@@ -170,8 +178,7 @@ edn_status cursor_seek(cursor *c, uint32_t target)
             return st;
         c->i = 0;
     }
-    while (c->i < c->n && c->docs[c->i] < target)
-        c->i++;
+    c->i += below_count(c, c->i, target);
     c->doc = c->i < c->n ? c->docs[c->i] : DOC_NONE; /* the end can come in a single block only */
     return EDN_OK;
 }

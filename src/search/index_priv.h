@@ -59,7 +59,7 @@ struct plan {
     prefix_docs *prefixes;  /* PREFIX: in each part */
     /* in the current part */
     uint64_t cost;
-    bool started;
+    bool started, terms_only; /* every kid is a term that is there */
     uint32_t doc, lo, hi;
     double score;
     uint32_t times; /* of a phrase at `doc`, once settled */
@@ -81,6 +81,8 @@ bool plan_empty(const plan *p, size_t part);
 EDN_MUST_USE edn_status plan_open(edn_index *x, plan *p, size_t part);
 EDN_MUST_USE edn_status plan_advance(edn_index *x, plan *p, size_t part, uint32_t target);
 EDN_MUST_USE edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches);
+/* Of a plan that is exact: all that match, a bit each; `bits` is empty before, with a bit for each document and more. */
+EDN_MUST_USE edn_status plan_bits(edn_index *x, plan *p, size_t part, uint64_t *bits);
 /* No document in [from, *until] scores more. */
 double plan_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until);
 /* The current document scores no more, told without reading positions. */

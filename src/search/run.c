@@ -53,9 +53,11 @@ static edn_status kids_open(edn_index *x, plan *p, size_t part)
     edn_status st = EDN_OK;
     uint64_t sum = 0;
 
+    p->terms_only = true;
     for (size_t i = 0; st == EDN_OK && i < p->kids_n; i++) {
         st = plan_open(x, p->kids[i], part);
         sum += p->kids[i]->cost;
+        p->terms_only = p->terms_only && p->kids[i]->kind == EDN_QUERY_TERM && p->kids[i]->cursor_open;
     }
     kids_order(p);
     p->cost = p->kind == EDN_QUERY_OR ? sum : p->kind == EDN_QUERY_NOT ? UINT32_MAX : p->by_cost[0]->cost;
@@ -126,10 +128,33 @@ static void prefix_advance(plan *p, uint32_t target, uint32_t docs)
     p->doc = bits ? 64 * i + (uint32_t)__builtin_ctzll(bits) : DOC_NONE;
 }
 
+/* What nearly every query of several words comes down to. */
+static edn_status terms_advance(plan *p, uint32_t target)
+{
+    for (size_t i = 0; i < p->kids_n;) {
+        cursor *c = &p->by_cost[i]->c;
+        edn_status st = cursor_seek(c, target);
+        if (st != EDN_OK)
+            return st;
+        i = c->doc > target ? 0 : i + 1;
+        target = c->doc;
+        if (target == DOC_NONE)
+            break;
+    }
+    p->doc = target;
+    for (size_t i = 0; i < p->kids_n; i++) {
+        p->kids[i]->doc = target;
+        p->kids[i]->started = true;
+    }
+    return EDN_OK;
+}
+
 static edn_status all_advance(edn_index *x, plan *p, size_t part, uint32_t target)
 {
     edn_status st;
 
+    if (p->terms_only)
+        return terms_advance(p, target);
     for (size_t i = 0; i < p->kids_n;) {
         plan *kid = p->by_cost[i];
         if ((st = plan_advance(x, kid, part, target)) != EDN_OK)
@@ -377,6 +402,74 @@ edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches)
     if (p->scored)
         p->score = score_of(x, part, p->weight, p->times, p->doc);
     return EDN_OK;
+}
+
+/* ---- all at once ------------------------------------------------------------------------------------------------- */
+
+static edn_status term_bits(plan *p, uint64_t *bits)
+{
+    edn_status st = EDN_OK;
+
+    for (uint32_t b = 0; st == EDN_OK && p->cursor_open && b < p->c.blocks; b++) {
+        st = cursor_load(&p->c, b);
+        for (uint32_t i = 0; st == EDN_OK && i < p->c.n; i++)
+            bits[p->c.docs[i] / 64] |= 1ull << p->c.docs[i] % 64;
+    }
+    return st;
+}
+
+static void range_bits(uint64_t *bits, uint32_t lo, uint32_t hi)
+{
+    for (; lo < hi && lo % 64; lo++)
+        bits[lo / 64] |= 1ull << lo % 64;
+    for (; lo + 64 <= hi; lo += 64)
+        bits[lo / 64] = ~0ull;
+    for (; lo < hi; lo++)
+        bits[lo / 64] |= 1ull << lo % 64;
+}
+
+static edn_status kids_bits(edn_index *x, plan *p, size_t part, uint64_t *bits)
+{
+    size_t n = (size_t)x->parts[part].s->docs / 64 + 1;
+    uint64_t *one = malloc(n * sizeof *one);
+    edn_status st = one ? EDN_OK : EDN_E_NOMEM;
+
+    for (size_t i = 0; st == EDN_OK && i < p->kids_n; i++) {
+        memset(one, 0, n * sizeof *one);
+        if ((st = plan_bits(x, p->kids[i], part, one)) != EDN_OK)
+            break;
+        if (p->kind == EDN_QUERY_AND && i)
+            for (size_t k = 0; k < n; k++)
+                bits[k] &= one[k];
+        else
+            for (size_t k = 0; k < n; k++)
+                bits[k] |= one[k];
+    }
+    free(one);
+    return st;
+}
+
+edn_status plan_bits(edn_index *x, plan *p, size_t part, uint64_t *bits)
+{
+    uint32_t docs = x->parts[part].s->docs;
+
+    EDN_ASSERT(p->exact);
+    switch (p->kind) {
+    case EDN_QUERY_TERM:
+        return term_bits(p, bits);
+    case EDN_QUERY_PREFIX:
+        memcpy(bits, p->prefix->there, ((size_t)docs / 64 + 1) * sizeof *bits);
+        return EDN_OK;
+    case EDN_QUERY_AND:
+    case EDN_QUERY_OR:
+        return kids_bits(x, p, part, bits);
+    case EDN_QUERY_DATE:
+        range_bits(bits, p->lo, p->hi);
+        return EDN_OK;
+    default:
+        range_bits(bits, 0, docs);
+        return EDN_OK;
+    }
 }
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */

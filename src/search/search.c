@@ -276,8 +276,29 @@ static edn_status count_take(void *ctx, size_t part, uint32_t doc, double score)
     return EDN_OK;
 }
 
+/* Where even the rarest word is in many documents, whole lists as bits are several times faster than going from one
+ * document to the next. */
+static edn_status count_bits(edn_index *x, plan *p, size_t part, uint64_t *sum)
+{
+    const index_part *at = &x->parts[part];
+    size_t bytes = ((size_t)at->s->docs + 7) / 8;
+    uint64_t *bits = calloc((size_t)at->s->docs / 64 + 1, sizeof *bits);
+    edn_status st = bits ? plan_bits(x, p, part, bits) : EDN_E_NOMEM;
+
+    for (size_t i = 0; st == EDN_OK && i <= at->s->docs / 64; i++) {
+        uint64_t dead = 0;
+        for (size_t k = 0; at->dead && k < 8 && 8 * i + k < bytes; k++)
+            dead |= (uint64_t)at->dead[8 * i + k] << 8 * k;
+        *sum += (uint64_t)__builtin_popcountll(bits[i] & ~dead);
+    }
+    free(bits);
+    return st;
+}
+
 static edn_status count_part(edn_index *x, plan *p, size_t part, void *ctx)
 {
+    if (p->exact && p->cost > x->parts[part].s->docs / 128)
+        return count_bits(x, p, part, ctx);
     return part_each(x, p, part, count_take, ctx);
 }
 

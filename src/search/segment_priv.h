@@ -216,7 +216,20 @@ typedef struct cursor {
 EDN_MUST_USE edn_status cursor_init(cursor *c, edn_segment *s, const term_ref *ref, bool counted);
 void cursor_dispose(cursor *c);
 /* To the first document that is not below `target`; c->doc says which. Never goes back. */
-EDN_MUST_USE edn_status cursor_seek(cursor *c, uint32_t target);
+EDN_MUST_USE edn_status cursor_seek_slow(cursor *c, uint32_t target);
+static inline edn_status cursor_seek(cursor *c, uint32_t target)
+{
+    if (c->doc == DOC_NONE || (c->loaded && c->doc >= target))
+        return EDN_OK;
+    /* The next few are looked at one by one: neighbours are what is mostly wanted. */
+    for (uint32_t i = c->i, end = EDN_MIN(c->n, c->i + 4); c->loaded && i < end; i++)
+        if (c->docs[i] >= target) {
+            c->i = i;
+            c->doc = c->docs[i];
+            return EDN_OK;
+        }
+    return cursor_seek_slow(c, target);
+}
 /* The greatest impact among documents [from, *until], where `from` is not below the current document, without decoding
  * anything; *until is at least `from`. */
 float cursor_impact(cursor *c, uint32_t from, uint32_t *until);

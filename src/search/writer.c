@@ -14,7 +14,10 @@ struct writer {
     bool positions;
     uint64_t length_sum;
     docs_layout layout;
-    float *norm; /* of each document, for impacts */
+    struct weighed {
+        uint32_t length;
+        float norm; /* 1 over impact_norm */
+    } * weighed;    /* of each document, close together: each posting asks for it */
     edn_segment_out_fn *out;
     void *ctx;
     edn_buf streams[STREAM_COUNT];
@@ -285,12 +288,12 @@ edn_status writer_new(const edn_segment_doc *docs, uint32_t n, bool positions, e
     w->tail = EDN_BUF_INIT(EDN_SEGMENT_SIZE_MAX);
     layout_choose(w);
     mean = mean_length(w->length_sum, n);
-    if (!(w->norm = malloc(((size_t)n + 1) * sizeof *w->norm)))
+    if (!(w->weighed = malloc(((size_t)n + 1) * sizeof *w->weighed)))
         st = EDN_E_NOMEM;
     else
         st = docs_put(w);
     for (uint32_t i = 0; st == EDN_OK && i < n; i++)
-        w->norm[i] = 1.0f / impact_norm(docs[i].length, mean);
+        w->weighed[i] = (struct weighed){docs[i].length, 1.0f / impact_norm(docs[i].length, mean)};
     if (st != EDN_OK)
         writer_free(w);
     else
@@ -311,7 +314,7 @@ void writer_free(writer *w)
     edn_buf_wipe(&w->table);
     edn_buf_wipe(&w->blocks);
     edn_buf_wipe(&w->bits);
-    free(w->norm);
+    free(w->weighed);
     free(w);
 }
 
@@ -339,7 +342,7 @@ static uint8_t block_impact(const writer *w, const postings *l, size_t from, siz
     float most = 0;
 
     for (size_t i = from; i < from + n; i++)
-        most = EDN_MAX(most, (float)l->counts[i] * w->norm[l->docs[i]]);
+        most = EDN_MAX(most, (float)l->counts[i] * w->weighed[l->docs[i]].norm);
     return impact_code(most);
 }
 
@@ -348,7 +351,7 @@ static size_t block_positions(writer *w, const postings *l, size_t from, size_t 
     edn_bits bits = {.out = &w->bits};
 
     for (size_t i = from; i < from + n; i++) {
-        edn_bits_positions(&bits, l->positions + at, l->counts[i], w->docs[l->docs[i]].length);
+        edn_bits_positions(&bits, l->positions + at, l->counts[i], w->weighed[l->docs[i]].length);
         at += l->counts[i];
     }
     edn_bits_end(&bits);
