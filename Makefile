@@ -38,7 +38,7 @@ oom: ## every allocation fails once, in each module
 crash: ## power cuts at every write of the device's and the server's store
 	@scripts/test store/crash server/crash
 
-bench: all ## a benchmark and its peers, as ratios; B=spine or B=crdt; PEERS= leaves the peers out
+bench: all ## a benchmark and its peers, as ratios; B=spine, crdt or search; PEERS= leaves the peers out
 	@scripts/bench $(B)
 
 fuzz: ## fuzz a decoder under ASan; F=name (without: each), T=seconds each

@@ -28,7 +28,7 @@
 #include "wire/wire.h"
 
 #define BOX_SIZE (EDN_PAGE_SIZE + EDN_SEAL_OVERHEAD)
-#define BUILDER_MEMORY ((size_t)28 << 20) /* what a builder may hold before it begins another segment */
+#define BUILDER_MEMORY ((size_t)24 << 20) /* what a builder may hold before it begins another segment */
 #define CACHE_SIZE ((size_t)20 << 20)
 #define SEGMENTS_MAX 64
 #define ROUNDS 3
