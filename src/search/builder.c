@@ -419,6 +419,9 @@ void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
     while (edn_words_next(&w, &word)) {
         last = word.position;
         words += !(word.flags & EDN_WORD_ALSO);
+        /* A letter that begins a pair is found as the pair's beginning (plan.c). */
+        if (word.flags & EDN_WORD_LETTER && w.pair)
+            continue;
         coming_add(b, &c, 0, word.term, b->position + word.position);
         if (title)
             coming_add(b, &c, EDN_TERM_TITLE, word.term, word.position);

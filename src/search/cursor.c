@@ -24,17 +24,17 @@ static void cursor_clear(cursor *c, edn_segment *s, const term_ref *ref, bool co
     c->spare = EDN_BUF_INIT(EDN_SEGMENT_SIZE_MAX);
     c->positions_bytes = EDN_BUF_INIT(EDN_SEGMENT_SIZE_MAX);
     c->positions_block = DOC_NONE;
-    c->positions = NULL;
+    c->positions = c->positions_own = NULL;
     c->positions_cap = 0;
 }
 
 void cursor_dispose(cursor *c)
 {
     free(c->table);
-    free(c->positions);
+    free(c->positions_own);
     edn_buf_wipe(&c->spare);
     edn_buf_wipe(&c->positions_bytes);
-    c->table = c->positions = NULL;
+    c->table = c->positions_own = NULL;
 }
 
 /* A list of one block has no table: all there is is known from the dictionary. */
@@ -129,9 +129,15 @@ edn_status cursor_load(cursor *c, uint32_t b)
 {
     size_t size = c->at[b + 1] - c->at[b];
     const uint8_t *p, *end;
-    edn_status st = stream_view(c->s, STREAM_LISTS, c->at[b], size, &c->spare, &p);
+    edn_status st;
 
-    if (st != EDN_OK)
+    if (c->ref.single) {
+        c->docs[0] = c->ref.doc;
+        c->counts[0] = c->n = 1;
+        c->loaded = true;
+        return EDN_OK;
+    }
+    if ((st = stream_view(c->s, STREAM_LISTS, c->at[b], size, &c->spare, &p)) != EDN_OK)
         return st;
     end = p + size;
     c->block = b;
@@ -230,6 +236,10 @@ edn_status cursor_positions(cursor *c)
     edn_status st;
 
     EDN_ASSERT(c->counted && !c->ref.mark && c->s->positions && c->loaded);
+    if (c->ref.single) {
+        c->positions = &c->ref.position;
+        return EDN_OK;
+    }
     if (c->positions_block == c->block && c->positions_i == c->i + 1)
         return EDN_OK; /* they are there already */
     if ((st = segment_lengths(c->s)) != EDN_OK)
@@ -242,14 +252,15 @@ edn_status cursor_positions(cursor *c)
     if (count > c->bits.end - c->bits.at)
         return EDN_E_FORMAT; /* a position takes a bit at least: no room is made for a lie */
     if (count > c->positions_cap) {
-        uint32_t *more = realloc(c->positions, ((size_t)count + 64) * sizeof *more);
+        uint32_t *more = realloc(c->positions_own, ((size_t)count + 64) * sizeof *more);
         if (!more)
             return EDN_E_NOMEM;
-        c->positions = more;
+        c->positions_own = more;
         c->positions_cap = count + 64;
     }
-    if (!edn_bits_get(&c->bits, c->positions, count, c->s->lengths[c->doc]))
+    if (!edn_bits_get(&c->bits, c->positions_own, count, c->s->lengths[c->doc]))
         return EDN_E_FORMAT;
+    c->positions = c->positions_own;
     c->positions_i = c->i + 1;
     return EDN_OK;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "search/unicode.h"
+
 /* ---- prefixes ---------------------------------------------------------------------------------------------------- */
 
 static edn_status prefix_list(prefix_docs *u, cursor *c, bool counted)
@@ -143,12 +145,25 @@ static edn_status prefixes_make(edn_index *x, edn_arena *a, plan *p, bool positi
     return st;
 }
 
+/* One letter of a script without spaces. Where it stands before another, only the two together are in the index. */
+static bool is_letter(edn_bytes term)
+{
+    size_t at = term.p[0] == EDN_TERM_TITLE;
+
+    term = edn_bytes_of(term.p + at, term.n - at);
+    at = 0;
+    return term.n && edn_utf8_check(term, NULL) == term.n &&
+           edn_scalar_props(edn_utf8_next(term, &at)) & EDN_SCALAR_UNIT && at == term.n;
+}
+
 static edn_status leaf_make(edn_index *x, edn_arena *a, plan *p, bool positions)
 {
     edn_status st;
 
     if (p->term.n == 0 || p->term.n > EDN_KEY_SIZE_MAX)
         return EDN_E_INVALID;
+    if (p->kind == EDN_QUERY_TERM && !key_is_mark(p->term) && is_letter(p->term))
+        p->kind = EDN_QUERY_PREFIX;
     p->exact = true;
     p->scored = p->scored && !key_is_mark(p->term);
     p->counted = p->counted || p->scored;

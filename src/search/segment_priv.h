@@ -161,6 +161,8 @@ EDN_MUST_USE edn_status segment_dates_range(edn_segment *s, uint32_t from, uint3
 typedef struct term_ref {
     uint32_t df;
     bool mark;
+    bool single; /* in one document, once: `doc` and `position`, and no list */
+    uint32_t doc, position;
     uint32_t list_at, list_n, positions_at, positions_n;
 } term_ref;
 
@@ -209,7 +211,8 @@ typedef struct cursor {
     edn_buf positions_bytes;
     uint32_t positions_block, positions_i;
     edn_bits_in bits;
-    uint32_t *positions; /* of the current document; positions_n of them after cursor_positions */
+    const uint32_t *positions; /* of the current document, after cursor_positions: as many as its count */
+    uint32_t *positions_own;
     uint32_t positions_cap;
 } cursor;
 

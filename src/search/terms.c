@@ -74,20 +74,38 @@ static bool key_get(terms_walk *w)
     return true;
 }
 
+/* Most terms are in one document, once: that stands here and not in a list. */
+static bool single_get(terms_walk *w)
+{
+    term_ref *r = &w->ref;
+
+    r->df = 1;
+    r->position = 0;
+    r->list_at = w->list_next;
+    r->positions_at = w->positions_next;
+    if (!(w->p = edn_pack_get_u32(w->p, w->end, &r->doc)) ||
+        (w->s->positions && !r->mark && !(w->p = edn_pack_get_u32(w->p, w->end, &r->position))))
+        return false;
+    return r->doc < w->s->docs;
+}
+
 static bool ref_get(terms_walk *w)
 {
     const leaf_top *end = &w->s->tops[w->leaf + 1];
     term_ref *r = &w->ref;
 
     r->mark = key_is_mark(edn_bytes_of(w->key, w->key_n));
-    r->positions_n = 0;
-    if (!(w->p = edn_pack_get_u32(w->p, w->end, &r->df)) || !(w->p = edn_pack_get_u32(w->p, w->end, &r->list_n)) ||
+    r->list_n = r->positions_n = 0;
+    if (!(w->p = edn_pack_get_u32(w->p, w->end, &r->df)))
+        return false;
+    if ((r->single = r->df == 0))
+        return single_get(w);
+    if (!(w->p = edn_pack_get_u32(w->p, w->end, &r->list_n)) ||
         (w->s->positions && !r->mark && !(w->p = edn_pack_get_u32(w->p, w->end, &r->positions_n))))
         return false;
     r->list_at = w->list_next;
     r->positions_at = w->positions_next;
-    if (r->df == 0 || r->df > w->s->docs || r->list_n > end->at[1] - r->list_at ||
-        r->positions_n > end->at[2] - r->positions_at)
+    if (r->df > w->s->docs || r->list_n > end->at[1] - r->list_at || r->positions_n > end->at[2] - r->positions_at)
         return false;
     w->list_next += r->list_n;
     w->positions_next += r->positions_n;

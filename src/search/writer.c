@@ -436,22 +436,35 @@ static void key_put(writer *w, edn_bytes key)
     w->last_n = key.n;
 }
 
+/* What a term of one document and one place needs is said in the dictionary itself. */
+static void single_put(writer *w, const postings *l, bool positions)
+{
+    edn_put_varint(&w->leaf, 0);
+    edn_put_varint(&w->leaf, l->docs[0]);
+    if (positions)
+        edn_put_varint(&w->leaf, l->positions[0]);
+}
+
 edn_status writer_term(writer *w, edn_bytes key, const postings *l)
 {
-    uint32_t list_n, positions_n;
-    bool mark = key_is_mark(key);
+    uint32_t list_n = 0, positions_n = 0;
+    bool mark = key_is_mark(key), single = l->n == 1 && l->counts[0] == 1;
     edn_status st;
 
     EDN_ASSERT(l->n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX);
     if (w->leaf_n == LEAF_TERMS && (st = leaf_end(w)) != EDN_OK)
         return st;
-    if ((st = list_put(w, l, mark, &list_n, &positions_n)) != EDN_OK)
+    if (!single && (st = list_put(w, l, mark, &list_n, &positions_n)) != EDN_OK)
         return st;
     key_put(w, key);
-    edn_put_varint(&w->leaf, l->n);
-    edn_put_varint(&w->leaf, list_n);
-    if (w->positions && !mark)
-        edn_put_varint(&w->leaf, positions_n);
+    if (single) {
+        single_put(w, l, w->positions && !mark);
+    } else {
+        edn_put_varint(&w->leaf, l->n);
+        edn_put_varint(&w->leaf, list_n);
+        if (w->positions && !mark)
+            edn_put_varint(&w->leaf, positions_n);
+    }
     w->leaf_lists += list_n;
     w->leaf_positions += positions_n;
     w->leaf_n++;

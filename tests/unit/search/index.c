@@ -674,6 +674,50 @@ static void similar_is_the_entry_that_shares_rare_words(void **state)
     made_dispose(&m);
 }
 
+/* Every string of one to three letters out of a text without spaces is found where it stands, and nowhere else. */
+static void letters_without_spaces_are_found_alone_and_together(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"今日雨，往大學講。晚雨。", "雨 今", "大雨往，學大講晚往大學",
+                                        "晚往，雨大學。今日往", "日"};
+    static const char *const letters[] = {"今", "日", "雨", "往", "大", "學", "講", "晚"};
+    made m = {.n = 0};
+    edn_builder *b;
+    edn_segment_doc doc = {.date = 20240101};
+    unsigned hits = 0;
+
+    CHECK_OK(edn_pages_new(0, &m.pages));
+    CHECK_OK(edn_builder_new(0, &b));
+    for (size_t i = 0; i < EDN_COUNT(texts); i++) {
+        doc.entry.b[0] = (uint8_t)i;
+        edn_builder_doc(b, &doc);
+        edn_builder_text(b, edn_bytes_str(texts[i]), false);
+    }
+    made_segment(&m, b);
+    CHECK_OK(edn_index_new(m.parts, 1, NULL, NULL, &m.x));
+    for (size_t i = 0; i < 8 + 64 + 512; i++) {
+        edn_arena a = edn_arena_init(1 << 16);
+        char needle[16], query[24];
+        uint64_t n, want = 0;
+        edn_query_error e;
+        edn_query *q;
+        snprintf(needle, sizeof needle, "%s%s%s", letters[i % 8], i < 8 ? "" : letters[(i - 8) / 8 % 8],
+                 i < 72 ? "" : letters[(i - 72) / 64]);
+        snprintf(query, sizeof query, "\"%s\"", needle);
+        CHECK_OK(edn_query_parse(&a, edn_bytes_str(query), 0, &q, &e));
+        CHECK_OK(edn_index_count(m.x, q, &n));
+        for (size_t k = 0; k < EDN_COUNT(texts); k++)
+            want += strstr(texts[k], needle) != NULL;
+        if (n != want)
+            print_error("%s\n", needle);
+        CHECK_INT(n, want);
+        hits += (unsigned)n;
+        edn_arena_dispose(&a);
+    }
+    CHECK(hits > 30);
+    made_dispose(&m);
+}
+
 /* ---- without positions ------------------------------------------------------------------------------------------- */
 
 static edn_status ask_text(void *ctx, const edn_entry_id *id, const edn_query *phrase, uint32_t *times)
@@ -736,6 +780,7 @@ int main(void)
         cmocka_unit_test(terms_of_all_segments_are_told_once_with_live_counts),
         cmocka_unit_test(guesses_are_all_the_terms_that_are_near),
         cmocka_unit_test(similar_is_the_entry_that_shares_rare_words),
+        cmocka_unit_test(letters_without_spaces_are_found_alone_and_together),
         cmocka_unit_test(phrases_without_positions_ask_for_the_text),
         cmocka_unit_test(refuses_what_is_no_query_for_it),
     };
