@@ -6,8 +6,8 @@
  *
  * Cases: build, fts-build, fts-size, query, fts-query, cold, fts-cold, add, fts-add, wire, typo, chinese. A figure is a
  * line "name<TAB>value<TAB>unit"; bench/peers/search/ratios.py sets ours over the peers' of the same run. Times of
- * queries are CPU of this thread, each query's least of three rounds; nothing keeps answers, and the cases "cold" run in
- * fresh processes after the files were dropped from the system's cache. */
+ * queries are CPU of this thread, each query's least of three rounds; nothing keeps answers, and the cases "cold"
+ * run in fresh processes after the files were dropped from the system's cache. */
 #define _GNU_SOURCE /* getline, asprintf */
 #include <ctype.h>
 #include <fcntl.h>

@@ -355,8 +355,8 @@ void edn_builder_doc(edn_builder *b, const edn_segment_doc *doc)
     b->position = 0;
 }
 
-/* Words on their way in. The table, the terms and their strings are larger than the processor's cache, so that each word
- * would wait for memory three times; a dozen of them wait together. */
+/* Words on their way in. The table, the terms and their strings are larger than the processor's cache, so that each
+ * word would wait for memory three times; a dozen of them wait together. */
 typedef struct coming {
     struct {
         uint8_t key[EDN_KEY_SIZE_MAX];

@@ -1,4 +1,4 @@
-/* index: queries over any number of segments, as if they were one (docs/search.md, "Ranking").
+/* index: queries over any number of segments, as if they were one (docs/spec/segments.md, "Ranking").
  *
  * Statistics (documents, their lengths, how many hold a term) are summed over the live documents of all parts, so that
  * neither the number of segments nor merging changes a rank. The score is BM25 with k1 = 1.2, b = 0.75:

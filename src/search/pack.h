@@ -1,4 +1,4 @@
-/* pack: small integers in few bits, for src/search alone (docs/search.md, "Blocks" and "Positions"). */
+/* pack: small integers in few bits, for src/search alone (docs/spec/segments.md, "Lists" and "Positions"). */
 #ifndef EDN_SEARCH_PACK_H
 #define EDN_SEARCH_PACK_H
 

@@ -1,4 +1,4 @@
-/* segment: an immutable piece of the full-text index, and what makes one (docs/search.md, "Segments").
+/* segment: an immutable piece of the full-text index, and what makes one (docs/spec/segments.md).
  *
  * A segment is one run of bytes in pages of EDN_PAGE_SIZE, of which only the last is shorter. Whoever keeps it seals
  * each page; this module asks for a page when a query needs it and never for all of them. Inside: documents in order
