@@ -81,7 +81,8 @@ bool plan_empty(const plan *p, size_t part);
 EDN_MUST_USE edn_status plan_open(edn_index *x, plan *p, size_t part);
 EDN_MUST_USE edn_status plan_advance(edn_index *x, plan *p, size_t part, uint32_t target);
 EDN_MUST_USE edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches);
-/* Of a plan that is exact: all that match, a bit each; `bits` is empty before, with a bit for each document and more. */
+/* Of a plan that is exact: all that match, a bit each; `bits` is empty before, with a bit for each document and
+ * more. */
 EDN_MUST_USE edn_status plan_bits(edn_index *x, plan *p, size_t part, uint64_t *bits);
 /* No document in [from, *until] scores more. */
 double plan_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until);
