@@ -69,7 +69,7 @@ static bool parse(int argc, char **argv, args *a)
 
 static void command(const sim_options *o, char *out, size_t size)
 {
-    snprintf(out, size, "edn-sim --seed %llu --days %u%s", (unsigned long long)o->seed, o->days, "");
+    snprintf(out, size, "build/edn-sim --seed %llu --days %u", (unsigned long long)o->seed, o->days);
     if (o->devices)
         snprintf(out + strlen(out), size - strlen(out), " --devices %u", o->devices);
     if (o->mask != UINT64_MAX)

@@ -11,12 +11,12 @@ seeds = sys.argv[1]
 build = sys.argv[2] if len(sys.argv) > 2 else 'build-plants'
 if not os.path.isdir(build):
     subprocess.run(['meson', 'setup', build, '-Dplants=true'], check=True, stdout=subprocess.DEVNULL)
-subprocess.run(['ninja', '-C', build, 'sim/edn-sim'], check=True, stdout=subprocess.DEVNULL)
+subprocess.run(['ninja', '-C', build, 'edn-sim'], check=True, stdout=subprocess.DEVNULL)
 
 
 def hunt(plant):
     name, text = plant
-    run = subprocess.run([build + '/sim/edn-sim', '--seeds', seeds, '--days', '4', '--twice', '0', '--until-broken'],
+    run = subprocess.run([build + '/edn-sim', '--seeds', seeds, '--days', '4', '--twice', '0', '--until-broken'],
                          env={**os.environ, 'EDN_PLANT': name}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                          text=True)
     found = re.search(r'^seed (\d+): (.*?)( \(\d+ violations\))?$', run.stdout, re.M)

@@ -40,7 +40,7 @@ static edn_status slot_swap(edn_client *c)
     edn_buf slot = EDN_BUF_INIT(4096);
     edn_status st = edn_store_get(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), &slot);
 
-    if (st == EDN_OK && !EDN_PLANT(keeps_old_passphrase))
+    if (st == EDN_OK)
         st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&slot));
     edn_buf_dispose(&slot);
     return st == EDN_OK ? pending_drop(c) : st;
@@ -238,7 +238,7 @@ static edn_status changing_finish(changing *x)
     if (!x->account_done)
         st = log_take_link(c, edn_buf_view(&x->link));
     /* Not the waiting one: a sync of another process may have settled that. */
-    if (st == EDN_OK)
+    if (st == EDN_OK && !EDN_PLANT(keeps_old_passphrase))
         st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&x->slot));
     if (st == EDN_OK)
         st = pending_drop(c);
