@@ -40,6 +40,12 @@ static void sign(sim *s, edn_msg_pulled *m)
     m->receipt = signed_over(s, m->log_count, &m->log_head, m->heads, m->heads_n);
 }
 
+static void list_copy(edn_bytes *to, const edn_bytes *from, size_t n)
+{
+    if (n)
+        memcpy(to, from, n * sizeof *to);
+}
+
 /* ---- what is hidden, and what crosses ---------------------------------------------------------------------------- */
 
 static bool is_hidden(sim *s, edn_bytes batch)
@@ -85,7 +91,7 @@ static bool leak(sim *s, edn_msg_pulled *m, edn_arena *a)
             head = &m->heads[i];
     if (!list || !head)
         return false;
-    memcpy(list, m->batches, m->batches_n * sizeof *list);
+    list_copy(list, m->batches, m->batches_n);
     m->batches = list;
     for (dseq = head->dseq + 1; m->batches_n < before + 255; dseq++) {
         edn_hash c_hash;
@@ -131,7 +137,7 @@ static bool stranger_add(sim *s, edn_msg_pulled *m, edn_arena *a, bool our_space
     if (list && edn_body_encode(&body, NULL, 0, NULL, 0) == EDN_OK &&
         edn_batch_seal(&bytes, &h, EDN_PADDING_P1, &key, &sk, edn_buf_view(&body), &random) == EDN_OK &&
         edn_arena_copy(a, edn_buf_view(&bytes), &list[m->batches_n])) {
-        memcpy(list, m->batches, m->batches_n * sizeof *list);
+        list_copy(list, m->batches, m->batches_n);
         m->batches = list;
         m->batches_n++;
         done = true;
@@ -151,7 +157,7 @@ static bool noise_add(sim *s, edn_msg_pulled *m, edn_arena *a)
     sim_fill(&s->evil_rng, noise, 2048);
     if (m->batches_n && sim_chance(&s->evil_rng, 1, 2))
         memcpy(noise, m->batches[0].p, EDN_BATCH_HEADER_SIZE);
-    memcpy(list, m->batches, m->batches_n * sizeof *list);
+    list_copy(list, m->batches, m->batches_n);
     list[m->batches_n++] = edn_bytes_of(noise, 2048);
     m->batches = list;
     return true;
@@ -165,8 +171,7 @@ static bool link_add(sim *s, edn_msg_pulled *m, edn_arena *a)
     if (!list || !noise)
         return false;
     sim_fill(&s->evil_rng, noise, 240);
-    if (m->links_n)
-        memcpy(list, m->links, m->links_n * sizeof *list);
+    list_copy(list, m->links, m->links_n);
     list[m->links_n++] = edn_bytes_of(noise, 240);
     m->links = list;
     m->log_count++;

@@ -175,6 +175,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         edn_httpd_conn_unlist(h, c);
         edn_tls_end(c);
         h->conns_n--;
+        h->closed = true;
         free(c);
         *context = NULL;
     }
@@ -609,7 +610,7 @@ static void sweep(edn_httpd *h)
 /* Until something is due; NULL: nothing is. */
 static const struct timespec *wait_for(edn_httpd *h, struct timespec *t)
 {
-    uint64_t ns = h->resumed ? 0 : h->conns_n > 0 ? 1000000000u : UINT64_MAX, now;
+    uint64_t ns = h->resumed || h->closed ? 0 : h->conns_n > 0 ? 1000000000u : UINT64_MAX, now;
     MHD_UNSIGNED_LONG_LONG ms;
 
     if (MHD_get_timeout(h->daemon, &ms) == MHD_YES && ms < 1000)
@@ -645,7 +646,7 @@ static edn_status turn(edn_httpd *h, int stop_fd, bool *stop, edn_err *err)
 
     if (ppoll(fds, EDN_COUNT(fds), wait_for(h, &t), NULL) < 0 && errno != EINTR)
         return edn_fail(err, EDN_E_IO, "poll: %s", strerror(errno));
-    h->resumed = false;
+    h->resumed = h->closed = false;
     if (fds[1].revents)
         edn_httpd_stream_hangups(h);
     if (fds[2].revents)

@@ -77,6 +77,9 @@ struct edn_httpd {
     stream *wheel[WHEEL_SLOTS];
     struct MHD_Response *empty[2]; /* of 200 and 204, which probes get by the thousand */
     bool resumed;                  /* something waits for the daemon that no socket will tell of */
+    /* A connection has ended in this turn. At its limit (of connections, or of descriptors) the library stops
+     * listening, and begins again only at its next look, which without this might never come. */
+    bool closed;
     uint64_t swept_s, timed_out, stream_events;
     bool stopping;
 };
