@@ -219,11 +219,62 @@ EDN_MUST_USE edn_status edn_client_list(edn_client *c, const edn_filter *filter,
  * EDN_E_MISSING; EDN_E_AMBIGUOUS: several, named in `err`; EDN_E_INVALID: none of these forms. */
 EDN_MUST_USE edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, edn_err *err);
 
-/* Every entry in which all the words occur (case folded), newest first. A scan over all entries that the filter
- * leaves. */
-typedef edn_status edn_hit_fn(void *ctx, const edn_entry *entry, edn_bytes snippet);
-EDN_MUST_USE edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *filter, edn_hit_fn *fn,
-                                          void *ctx, edn_err *err);
+/* ---- search ------------------------------------------------------------------------------------------------------ */
+
+typedef struct edn_finding edn_finding;
+typedef void edn_finding_fn(void *ctx, const edn_finding *finding);
+
+/* Where in a snippet a word of the query stands, in bytes. */
+typedef struct edn_hit_mark {
+    uint32_t at, size;
+} edn_hit_mark;
+typedef struct edn_hit {
+    const edn_entry *entry;
+    double score;      /* BM25; 0 in order of date */
+    edn_bytes snippet; /* the part of its text that shows best why it was found */
+    const edn_hit_mark *marks;
+    size_t marks_n;
+} edn_hit;
+typedef edn_status edn_hit_fn(void *ctx, const edn_hit *hit);
+
+typedef struct edn_search_options {
+    const edn_filter *filter; /* NULL: all. `newest_first`: by date, else the best first. Deleted entries never */
+    bool typing;              /* the query is not finished: its last word is a beginning, and nothing is malformed */
+    const edn_progress *progress; /* of making the index */
+    edn_finding_fn *on_finding;   /* told when a damaged part of the index was made anew; NULL allowed */
+    void *ctx;
+} edn_search_options;
+
+typedef struct edn_search_result {
+    uint64_t found;    /* how many there are, whatever the limit */
+    char instead[256]; /* "word for wrod": nothing had a word as it was given, and these were looked for; else empty */
+} edn_search_result;
+
+/* The entries that a query fits (docs/search.md has its language), by an index that is kept sealed beside them. What of
+ * the diary is not in the index yet is put there first: on a new device that takes a while once, and goes on where it
+ * was when stopped. A damaged index is made anew from the entries. `fn` NULL: only counts. `options` and `out` may be
+ * NULL. EDN_E_INVALID, EDN_E_UTF8, EDN_E_LIMIT: the query, with the character in `err`. EDN_E_MISSING: a journal that
+ * it names. */
+EDN_MUST_USE edn_status edn_client_search(edn_client *c, edn_bytes query, const edn_search_options *options,
+                                          edn_hit_fn *fn, void *ctx, edn_search_result *out, edn_err *err);
+/* The entries that share the words which tell most about one, best first. Snippets have no marks. */
+EDN_MUST_USE edn_status edn_client_similar(edn_client *c, const edn_entry_id *id, size_t limit,
+                                           const edn_search_options *options, edn_hit_fn *fn, void *ctx, edn_err *err);
+
+/* What stands in a month: entries, and their words (those of titles and tags too). "0000-00": without a date. */
+typedef struct edn_month_count {
+    char month[8];
+    uint64_t entries, words;
+} edn_month_count;
+typedef edn_status edn_month_count_fn(void *ctx, const edn_month_count *count);
+/* Tags are as search folds them. */
+typedef edn_status edn_tag_count_fn(void *ctx, edn_bytes tag, uint64_t entries);
+/* Counts of all entries, or of those that a query fits (`words` is 0 then), by month; then of each tag, by its name.
+ * Either function may be NULL; `query` too. */
+EDN_MUST_USE edn_status edn_client_stats(edn_client *c, const edn_bytes *query, const edn_search_options *options,
+                                         edn_month_count_fn *month, edn_tag_count_fn *tag, void *ctx, edn_err *err);
+/* Makes the index anew: nothing of what was ever deleted is left in it. */
+EDN_MUST_USE edn_status edn_client_reindex(edn_client *c, const edn_progress *progress, edn_err *err);
 
 /* ---- history ----------------------------------------------------------------------------------------------------- */
 
@@ -302,12 +353,11 @@ EDN_MUST_USE edn_status edn_client_export(edn_client *c, const edn_filter *filte
 /* ---- sync -------------------------------------------------------------------------------------------------------- */
 
 /* Something that the other side, or a peer, did wrong, or that needs a look. The diary is safe in all cases. */
-typedef struct edn_finding {
+struct edn_finding {
     edn_status status; /* E_FORK, E_ROLLBACK, E_WITHHELD, E_AUTH, … */
     uint64_t time_ms;
     char text[400]; /* what, with which thing, and what to do */
-} edn_finding;
-typedef void edn_finding_fn(void *ctx, const edn_finding *finding);
+};
 
 typedef struct edn_sync_result {
     uint32_t round_trips;
@@ -364,7 +414,7 @@ typedef struct edn_client_status {
 } edn_client_status;
 EDN_MUST_USE edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err *err);
 
-/* Checks every signature, chain, seal and document in the local store. */
+/* Checks every signature, chain, seal and document in the local store, and that the search index is theirs. */
 typedef struct edn_verify_result {
     uint64_t links, batches, records, entries, damaged;
 } edn_verify_result;

@@ -94,6 +94,9 @@ EDN_MUST_USE edn_status edn_cli_news(edn_cli *c);
 void edn_cli_put_finding(edn_cli *c, const edn_finding *f);
 void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t n);
 
+/* `edn search -i`, beginning with `query`: typing.c. */
+EDN_MUST_USE edn_status edn_cli_search_typing(edn_cli *c, edn_buf *query, const edn_search_options *options);
+
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_passwd, edn_cli_server, edn_cli_sheet;
@@ -102,8 +105,8 @@ edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
-edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_search, edn_cli_history, edn_cli_restore, edn_cli_diff,
-    edn_cli_blame;
+edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;
+edn_cli_run edn_cli_search, edn_cli_similar, edn_cli_onthisday, edn_cli_stats, edn_cli_reindex;
 edn_cli_run edn_cli_journal_list, edn_cli_journal_new, edn_cli_journal_rename;
 edn_cli_run edn_cli_import, edn_cli_export, edn_cli_sync, edn_cli_status, edn_cli_verify;
 

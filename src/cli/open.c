@@ -243,6 +243,8 @@ edn_status edn_cli_filter_of(edn_cli *c, edn_cli_filter *space)
     edn_status st;
 
     *space = (edn_cli_filter){0};
+    if (!limit)
+        limit = edn_cli_value(&c->args, EDN_OPT_LIMIT_HITS);
     if ((st = filter_date(c, EDN_OPT_FROM, EDN_DAY_FIRST, space->from, &f->from)) != EDN_OK ||
         (st = filter_date(c, EDN_OPT_TO, EDN_DAY_LAST, space->to, &f->to)) != EDN_OK)
         return st;

@@ -1,4 +1,4 @@
-/* Commands that only read: show, today, list, search, history; and those about journals. */
+/* Commands that only read: show, today, list, history; and those about journals. */
 #include "cli/cli_priv.h"
 
 #include <stdlib.h>
@@ -104,57 +104,6 @@ edn_status edn_cli_list(edn_cli *c)
             st = edn_cli_rows_print(rows, c, f.filter.newest_first && !newest_first);
     }
     edn_cli_rows_free(rows);
-    return st;
-}
-
-typedef struct searching {
-    edn_cli *c;
-    uint64_t found, limit;
-} searching;
-
-static edn_status put_hit(void *ctx, const edn_entry *e, edn_bytes snippet)
-{
-    searching *s = ctx;
-    edn_cli *c = s->c;
-
-    s->found++;
-    if (c->json) {
-        edn_json_open(&c->buf, NULL, '{');
-        edn_json_hex(&c->buf, "id", e->id.b, sizeof e->id.b);
-        edn_json_string(&c->buf, "date", e->date);
-        edn_json_string(&c->buf, "title", e->title);
-        edn_json_open(&c->buf, "tags", '[');
-        for (size_t i = 0; i < e->tags_n; i++)
-            edn_json_string(&c->buf, NULL, e->tags[i]);
-        edn_json_close(&c->buf, ']');
-        edn_json_string(&c->buf, "journal", e->journal_name);
-        edn_json_string(&c->buf, "snippet", snippet);
-        edn_json_close(&c->buf, '}');
-        edn_put_u8(&c->buf, '\n');
-    } else {
-        edn_entry row = *e;
-        row.text = snippet;
-        edn_cli_put_row(c, &row, 8);
-    }
-    return edn_cli_out(c);
-}
-
-edn_status edn_cli_search(edn_cli *c)
-{
-    edn_buf words = EDN_BUF_INIT(65536);
-    edn_cli_filter f;
-    searching s = {.c = c};
-    edn_status st;
-
-    for (size_t i = 0; i < c->args.words_n; i++)
-        edn_cli_putf(&words, "%s%s", i ? " " : "", c->args.words[i]);
-    if ((st = edn_buf_status(&words)) != EDN_OK)
-        edn_fail(&c->err, st, "these words are too long to search for");
-    if (st == EDN_OK && (st = edn_cli_need(c)) == EDN_OK && (st = edn_cli_filter_of(c, &f)) == EDN_OK)
-        st = edn_client_search(c->client, edn_buf_view(&words), &f.filter, put_hit, &s, &c->err);
-    if (st == EDN_OK && s.found == 0)
-        st = edn_fail(&c->err, EDN_E_MISSING, "nothing was found");
-    edn_buf_dispose(&words);
     return st;
 }
 

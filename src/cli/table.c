@@ -256,6 +256,29 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .value = "N",
             .help = "Only the newest N.",
         },
+    [EDN_OPT_LIMIT_HITS] =
+        {
+            .name = "limit",
+            .letter = 'n',
+            .value = "N",
+            .help = "Only the first N.",
+        },
+    [EDN_OPT_BY_DATE] =
+        {
+            .name = "by-date",
+            .help = "The newest first instead of the best.",
+        },
+    [EDN_OPT_COUNT_ONLY] =
+        {
+            .name = "count",
+            .help = "Print only how many there are.",
+        },
+    [EDN_OPT_INTERACTIVE] =
+        {
+            .name = "interactive",
+            .letter = 'i',
+            .help = "Search while typing. Arrow keys choose, Enter shows the entry, Esc ends.",
+        },
     [EDN_OPT_NEWEST_FIRST] =
         {
             .name = "newest-first",
@@ -616,13 +639,55 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "search",
             .group = "Read",
-            .words = "WORDS...",
-            .words_min = 1,
+            .words = "[QUERY...]",
             .words_max = MANY,
-            .options = {FILTERS, EDN_OPT_LIMIT, EDN_OPT_JSON},
+            .options = {FILTERS, EDN_OPT_LIMIT_HITS, EDN_OPT_BY_DATE, EDN_OPT_COUNT_ONLY, EDN_OPT_INTERACTIVE,
+                        EDN_OPT_JSON},
             .json = EDN_JSON_HIT,
-            .summary = "Find the entries that hold all the words, newest first",
-            .text = "Case does not matter. Nothing found: exit code 3.",
+            .summary = "Find entries by their words, the best first",
+            .text =
+                "Words are all wanted, in any case and with any accents; \"a phrase\", begin*, this OR that, NOT other "
+                "(or -other, after --), (groups), title:word, tag:travel, journal:work, has:attachment, from:2019 "
+                "to:2020-03, on:2020-03-05. Mind the shell's quotes: edn search '\"old king\" sea'.\n\n"
+                "When nothing has a word as it is given, words that differ by a letter or two are looked for instead, "
+                "and named. On a terminal the first 20 are shown, with the words marked. Nothing found: exit code "
+                "3.\n\nThe index is kept sealed beside the entries and made at the first search.",
+        },
+    [EDN_CMD_SIMILAR] =
+        {
+            .name = "similar",
+            .group = "Read",
+            .words = "ENTRY",
+            .words_min = 1,
+            .words_max = 1,
+            .kind = EDN_KIND_ENTRY,
+            .options = {EDN_OPT_LIMIT_HITS, EDN_OPT_JSON},
+            .json = EDN_JSON_HIT,
+            .summary = "Find the entries that are most like one",
+            .text = "By the words that tell most about it. Ten, unless --limit says otherwise.",
+        },
+    [EDN_CMD_ONTHISDAY] =
+        {
+            .name = "onthisday",
+            .group = "Read",
+            .words = "[DATE]",
+            .words_max = 1,
+            .options = {EDN_OPT_IN_JOURNAL, EDN_OPT_JSON},
+            .json = EDN_JSON_ENTRY,
+            .summary = "List what was written on this day of every year, the newest first",
+        },
+    [EDN_CMD_STATS] =
+        {
+            .name = "stats",
+            .group = "Read",
+            .words = "[QUERY...]",
+            .words_max = MANY,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_COUNTED,
+            .summary = "Count entries and words by month, and the entries of each tag",
+            .text =
+                "With a query, as of 'edn search': its entries by month. Tags are shown in small letters and without "
+                "accents, as search takes them.",
         },
     [EDN_CMD_MV] =
         {
@@ -801,6 +866,13 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "Check every signature, chain and seal on this machine",
             .text = "Damage found: exit code 6.",
         },
+    [EDN_CMD_REINDEX] =
+        {
+            .name = "reindex",
+            .group = "Sync",
+            .summary = "Make the search index anew",
+            .text = "Nothing of what was ever deleted is left in it then. A damaged index is made anew by itself.",
+        },
     [EDN_CMD_HELP] =
         {
             .name = "help",
@@ -855,6 +927,15 @@ static const edn_cli_member hit_members[] = {
     {"tags", "array of strings", ""},
     {"journal", "string", "the journal's name"},
     {"snippet", "string", "the text around the words"},
+    {"marks", "array of arrays", "where words of the query stand in the snippet: offset and length in bytes"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member counted_members[] = {
+    {"month", "string", "YYYY-MM; 0000-00: without a date"},
+    {"entries", "number", ""},
+    {"words", "number", "of its entries (without a query)"},
+    {"tag", "string", "in place of the month, in the lines that come last (without a query)"},
     {NULL, NULL, NULL},
 };
 
@@ -987,6 +1068,7 @@ static const edn_cli_member verify_members[] = {
 const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_ENTRY] = {"entry", entry_members},
     [EDN_JSON_HIT] = {"hit", hit_members},
+    [EDN_JSON_COUNTED] = {"count", counted_members},
     [EDN_JSON_CHANGE] = {"change", change_members},
     [EDN_JSON_RUN] = {"run", run_members},
     [EDN_JSON_VERSION] = {"version", version_members},

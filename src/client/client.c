@@ -34,6 +34,7 @@ void edn_client_close(edn_client *c)
     catalog_free(c->catalog);
     keys_free(c->keys);
     codec_free(c->codec);
+    index_free(c);
     free(c->home);
     free(c->vfs);
     free(c->ca_file);
@@ -63,7 +64,7 @@ edn_status client_new(const edn_client_options *o, edn_client **out, edn_err *er
     c->status_arena = edn_arena_init((size_t)16 << 20);
     if (!copy_string(o->home, &c->home) || !copy_string(o->vfs, &c->vfs) || !copy_string(o->ca_file, &c->ca_file) ||
         !copy_string(o->proxy, &c->proxy) || keys_new(&c->keys) != EDN_OK || catalog_new(&c->catalog) != EDN_OK ||
-        objects_new(&c->objects) != EDN_OK || codec_new(&c->codec) != EDN_OK) {
+        objects_new(&c->objects) != EDN_OK || codec_new(&c->codec) != EDN_OK || index_new(&c->index) != EDN_OK) {
         edn_client_close(c);
         return edn_fail(err, EDN_E_NOMEM, "out of memory");
     }
@@ -134,6 +135,7 @@ void edn_client_lock(edn_client *c)
     catalog_forget(c->catalog);
     keys_forget(c->keys);
     codec_lock(c->codec);
+    index_forget(c);
     free(c->status_heads);
     free(c->status_findings);
     c->status_heads = NULL;
@@ -283,6 +285,7 @@ edn_status client_refresh(edn_client *c)
     if (version != c->store_version || edn_devlog_count(c->log) == 0) {
         keys_forget(c->keys);
         codec_forget(c->codec);
+        index_forget(c);
         st = identity_load(c);
         if (st == EDN_OK)
             st = log_load(c);
@@ -332,6 +335,7 @@ edn_status client_end_write(edn_client *c, edn_status st, edn_err *err)
         /* Keys and links may have been cached that were never kept. */
         keys_forget(c->keys);
         codec_forget(c->codec);
+        index_forget(c);
         c->store_version = 0;
         edn_devlog_free(c->log);
         c->log = NULL; /* the next transaction reads it again, and makes it if there is no memory now */

@@ -64,6 +64,7 @@ typedef struct key_cache key_cache;
 typedef struct catalog catalog;
 typedef struct object_cache object_cache;
 typedef struct codec codec;
+typedef struct index_cache index_cache;
 
 /* What lives while the home is unlocked, in guarded memory: one allocation, wiped as a whole. */
 typedef struct unlocked_secrets {
@@ -93,6 +94,7 @@ struct edn_client {
     catalog *catalog;
     object_cache *objects;
     codec *codec;
+    index_cache *index;
 
     /* borrowed by the last edn_client_status_get */
     edn_head_status *status_heads;
@@ -317,6 +319,14 @@ void month_of(edn_bytes date, char out[MONTH_SIZE + 1]);
 bool date_valid(edn_bytes date);
 int bytes_compare(edn_bytes a, edn_bytes b); /* as memcmp, a prefix first */
 void date_of_ms(uint64_t ms, char out[DATE_SIZE + 1]);
+
+/* ---- the search index (index.h) ---------------------------------------------------------------------------------- */
+
+EDN_MUST_USE edn_status index_new(index_cache **out);
+void index_free(edn_client *c);
+void index_forget(edn_client *c); /* wipes what is held of it */
+/* Inside a transaction that writes: the entry changes, which stood at `place`. */
+EDN_MUST_USE edn_status index_note(edn_client *c, const edn_entry_id *id, const catalog_place *place);
 
 /* ---- journals and names ------------------------------------------------------------------------------------------ */
 

@@ -256,6 +256,8 @@ static edn_status describe(edn_client *c, object *o)
         return names_update(c, o);
     st = catalog_describe(c, o, &a, &item);
     if (st == EDN_OK)
+        st = index_note(c, &o->id, &o->place);
+    if (st == EDN_OK)
         st = catalog_put(c, &o->place, &item);
     edn_arena_dispose(&a);
     return st;

@@ -1,190 +1,526 @@
-/* Search by reading: every entry that the filter leaves is opened, folded (NFKD and case folding, Unicode through
- * utf8proc) and looked through for each word. */
-#include "client_priv.h"
+/* Search: a query becomes a tree, the tree is narrowed by the filter, the index names the entries, and each of those is
+ * opened for the part of its text that shows why. */
+#include "client/index.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <utf8proc.h>
 
-#define WORDS_MAX 32u
-#define SNIPPET_BEFORE 40u
-#define SNIPPET_AFTER 90u
+#include "search/snippet.h"
 
-/* Text folded for comparing. `from` gives, for each folded byte, where its character began in the original. */
-typedef struct folded {
-    edn_buf text;
-    uint32_t *from;
-    size_t cap;
-} folded;
-
-static void folded_dispose(folded *f)
-{
-    edn_buf_wipe(&f->text);
-    free(f->from);
-}
-
-static edn_status fold_note(folded *f, size_t before, size_t origin)
-{
-    if (f->text.n > f->cap) {
-        size_t cap = EDN_MAX(f->text.n, 2 * f->cap + 256);
-        uint32_t *p = realloc(f->from, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        f->from = p;
-        f->cap = cap;
-    }
-    for (size_t i = before; i < f->text.n; i++)
-        f->from[i] = (uint32_t)origin;
-    return EDN_OK;
-}
-
-static edn_status fold(edn_bytes s, folded *f)
-{
-    edn_status st = EDN_OK;
-
-    edn_buf_reset(&f->text);
-    for (size_t at = 0; st == EDN_OK && at < s.n;) {
-        size_t origin = at, before = f->text.n;
-        uint32_t ch = edn_utf8_next(s, &at);
-        if (ch < 0x80) {
-            edn_put_u8(&f->text, (uint8_t)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch));
-        } else {
-            utf8proc_int32_t parts[32];
-            int bound = UTF8PROC_BOUNDCLASS_START;
-            utf8proc_ssize_t n = utf8proc_decompose_char(
-                (utf8proc_int32_t)ch, parts, 32,
-                UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD, &bound);
-            for (utf8proc_ssize_t i = 0; i < n && i < 32; i++) {
-                uint8_t utf8[4];
-                edn_put_bytes(&f->text, utf8, edn_utf8_put(utf8, (uint32_t)parts[i]));
-            }
-        }
-        st = edn_buf_status(&f->text);
-        if (st == EDN_OK)
-            st = fold_note(f, before, origin);
-    }
-    return st;
-}
+#define SNIPPET_SIZE 160u
+#define QUERY_ARENA_SIZE_MAX ((size_t)4 << 20)
+#define GUESSES_MAX 3u   /* for one word */
+#define MENDINGS_MAX 16u /* damaged shards that one search puts up with */
 
 typedef struct searching {
     edn_client *c;
-    const edn_filter *filter;
-    edn_bytes words[WORDS_MAX];
-    size_t words_n;
-    folded text;
+    const edn_search_options *options;
+    edn_arena a;
+    edn_query *query;
+    edn_index *index;
+    edn_index_hit *hits;
+    size_t hits_n;
     edn_hit_fn *fn;
     void *ctx;
-    size_t hits;
+    const edn_index_hit *hit; /* the one that is being shown */
+    edn_search_result *out;
+    edn_err *err;
 } searching;
 
-static const uint8_t *find_in(edn_bytes hay, edn_bytes needle)
+/* ---- the tree ---------------------------------------------------------------------------------------------------- */
+
+static edn_query *make(searching *s, edn_query_kind kind)
 {
-    return hay.n ? memmem(hay.p, hay.n, needle.p, needle.n) : NULL;
+    edn_query *q = edn_arena_calloc(&s->a, 1, sizeof *q);
+
+    if (q)
+        q->kind = kind;
+    return q;
 }
 
-/* Whether a word stands in a short text: a title, a tag. */
-static edn_status stands_in(edn_bytes text, edn_bytes word, bool *out)
+static edn_query *make_term(searching *s, uint8_t kind, edn_bytes term)
 {
-    folded f = {.text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX)};
-    edn_status st = fold(text, &f);
+    edn_query *q = make(s, EDN_QUERY_TERM);
+    uint8_t *p = edn_arena_alloc(&s->a, term.n + 1);
 
-    *out = st == EDN_OK && find_in(edn_buf_view(&f.text), word);
-    folded_dispose(&f);
+    if (!q || !p)
+        return NULL;
+    p[0] = kind;
+    if (term.n)
+        memcpy(p + 1, term.p, term.n);
+    q->term = edn_bytes_of(kind ? p : p + 1, kind ? term.n + 1 : term.n);
+    return q;
+}
+
+/* `q`, and this too. */
+static edn_status narrow(searching *s, edn_query *by)
+{
+    edn_query *and = by ? make(s, EDN_QUERY_AND) : NULL;
+
+    if (!and)
+        return EDN_E_NOMEM;
+    by->next = s->query;
+    and->child = by;
+    s->query = and;
+    return EDN_OK;
+}
+
+static edn_status narrow_by_filter(searching *s, const edn_filter *f)
+{
+    uint8_t tag[EDN_TERM_SIZE_MAX];
+    edn_status st = EDN_OK;
+
+    if (!f)
+        return EDN_OK;
+    if (f->from.n || f->to.n) {
+        edn_query *q = make(s, EDN_QUERY_DATE);
+        if (q) {
+            q->from = f->from.n ? index_date(f->from) : 0;
+            q->to = f->to.n ? index_date(f->to) : 0;
+        }
+        st = narrow(s, q);
+    }
+    if (st == EDN_OK && f->tag.n)
+        st = narrow(s, make_term(s, EDN_TERM_TAG, edn_bytes_of(tag, edn_term_fold(f->tag, tag, sizeof tag))));
+    if (st == EDN_OK && f->journal)
+        st = narrow(s, make_term(s, EDN_TERM_JOURNAL, EDN_F(*f->journal)));
     return st;
 }
 
-static edn_bytes snippet_at(edn_bytes text, size_t at)
+static edn_status parse(searching *s, edn_bytes text)
 {
-    size_t from = at > SNIPPET_BEFORE ? at - SNIPPET_BEFORE : 0, to = EDN_MIN(text.n, at + SNIPPET_AFTER);
+    const edn_filter *f = s->options ? s->options->filter : NULL;
+    edn_query_error e;
+    edn_status st = filter_check(f, s->err);
 
-    while (from > 0 && (text.p[from] & 0xc0) == 0x80)
-        from--;
-    while (to < text.n && (text.p[to] & 0xc0) == 0x80)
-        to++;
-    return edn_bytes_of(text.p + from, to - from);
-}
-
-static edn_status look_at(void *ctx, const edn_entry *e)
-{
-    searching *s = ctx;
-    size_t first = SIZE_MAX;
-    edn_status st = fold(e->text, &s->text);
-
-    for (size_t i = 0; st == EDN_OK && i < s->words_n; i++) {
-        const uint8_t *p = find_in(edn_buf_view(&s->text.text), s->words[i]);
-        bool there = p != NULL;
-        if (p)
-            first = EDN_MIN(first, (size_t)s->text.from[p - s->text.text.p]);
-        else
-            st = stands_in(e->title, s->words[i], &there);
-        for (size_t t = 0; st == EDN_OK && !there && t < e->tags_n; t++)
-            st = stands_in(e->tags[t], s->words[i], &there);
-        if (st != EDN_OK || !there)
-            return st;
-    }
     if (st != EDN_OK)
         return st;
-    s->hits++;
-    return s->fn(s->ctx, e, snippet_at(e->text, first == SIZE_MAX ? 0 : first));
+    st = edn_query_parse(&s->a, text, s->options && s->options->typing ? EDN_QUERY_TYPING : 0, &s->query, &e);
+    if (st == EDN_E_NOMEM)
+        return edn_fail(s->err, st, "out of memory");
+    if (st != EDN_OK)
+        return edn_fail(s->err, st, "the query is not good at character %zu: %s",
+                        edn_utf8_count(edn_bytes_of(text.p, EDN_MIN(e.at, edn_utf8_check(text, NULL)))) + 1, e.text);
+    st = narrow_by_filter(s, f);
+    return st == EDN_OK ? EDN_OK : edn_fail(s->err, st, "out of memory");
 }
 
-static edn_status search_item(void *ctx, const catalog_item *it)
-{
-    searching *s = ctx;
-    bool fits;
-    edn_status st = filter_fits(s->c, s->filter, it, &fits);
+/* ---- journals by name -------------------------------------------------------------------------------------------- */
 
-    if (st != EDN_OK || !fits)
+typedef struct naming {
+    searching *s;
+    edn_bytes wanted;
+    edn_query *first; /* what was found, as a list */
+    bool exact;
+} naming;
+
+static edn_status try_journal(void *ctx, const edn_journal_id *id, edn_bytes name)
+{
+    naming *n = ctx;
+    uint8_t folded[EDN_TERM_SIZE_MAX];
+    edn_bytes f = {folded, edn_term_fold(name, folded, sizeof folded)};
+    edn_query *q;
+
+    if (n->exact ? !edn_bytes_equal(f, n->wanted) : f.n < n->wanted.n || memcmp(f.p, n->wanted.p, n->wanted.n) != 0)
+        return EDN_OK;
+    if (!(q = make_term(n->s, EDN_TERM_JOURNAL, EDN_F(*id))))
+        return EDN_E_NOMEM;
+    q->next = n->first;
+    n->first = q;
+    return EDN_OK;
+}
+
+static edn_status name_journal(searching *s, edn_query *q)
+{
+    bool typing = s->options && s->options->typing;
+    naming n = {.s = s, .wanted = q->term, .exact = !typing};
+    edn_query *next = q->next;
+    edn_status st = journals_each(s->c, try_journal, &n);
+
+    if (st != EDN_OK)
         return st;
-    st = entry_show(s->c, &it->id, look_at, s);
-    if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
-        return EDN_OK; /* `verify` names it; the others are still to be found */
-    if (st == EDN_OK && s->filter && s->filter->limit && s->hits >= s->filter->limit)
-        return EDN_E_CANCELLED;
+    if (!n.first && !typing)
+        return edn_fail(s->err, EDN_E_MISSING, "there is no journal \"%.*s\"; 'edn journal list' names them",
+                        (int)q->term.n, (const char *)q->term.p);
+    if (!n.first)
+        n.first = make_term(s, EDN_TERM_JOURNAL, EDN_BYTES_EMPTY); /* in none */
+    if (!n.first)
+        return EDN_E_NOMEM;
+    if (n.first->next) {
+        q->kind = EDN_QUERY_OR;
+        q->child = n.first;
+    } else {
+        *q = *n.first;
+    }
+    q->next = next;
+    return EDN_OK;
+}
+
+static edn_status name_journals(searching *s, edn_query *q)
+{
+    edn_status st = q->kind == EDN_QUERY_JOURNAL ? name_journal(s, q) : EDN_OK;
+
+    for (edn_query *c = q->child; st == EDN_OK && c; c = c->next)
+        st = name_journals(s, c);
     return st;
 }
 
-static void split_words(searching *s, edn_bytes words)
-{
-    size_t i = 0;
+/* ---- words that nobody wrote ------------------------------------------------------------------------------------- */
 
-    while (i < words.n && s->words_n < WORDS_MAX) {
-        size_t begin;
-        while (i < words.n && words.p[i] <= ' ')
-            i++;
-        begin = i;
-        while (i < words.n && words.p[i] > ' ')
-            i++;
-        if (i > begin)
-            s->words[s->words_n++] = edn_bytes_of(words.p + begin, i - begin);
+static void note_guess(searching *s, const edn_query *q, const edn_index_guess *g)
+{
+    char *p = s->out->instead;
+    size_t n = strlen(p), room = sizeof s->out->instead - n;
+
+    if (room > q->term.n + g->size + 8u)
+        snprintf(p + n, room, "%s%.*s for %.*s", n ? ", " : "", (int)g->size, (const char *)g->term, (int)q->term.n,
+                 (const char *)q->term.p);
+}
+
+/* A word that is in no entry becomes those that it may have been meant for. */
+static edn_status guess_words(searching *s, edn_query *q, bool *guessed)
+{
+    edn_index_guess g[GUESSES_MAX];
+    size_t n = 0;
+    uint64_t found = 0;
+    edn_status st = EDN_OK;
+
+    for (edn_query *c = q->child; st == EDN_OK && c; c = c->next)
+        if (q->kind != EDN_QUERY_NOT)
+            st = guess_words(s, c, guessed);
+    if (st != EDN_OK || q->kind != EDN_QUERY_TERM || q->term.p[0] < 0x20 || edn_index_edits(q->term) == 0)
+        return st;
+    st = edn_index_count(s->index, q, &found);
+    if (st == EDN_OK && found == 0)
+        st = edn_index_guess_terms(s->index, q->term, edn_index_edits(q->term), GUESSES_MAX, g, &n);
+    if (st != EDN_OK || n == 0)
+        return st;
+    note_guess(s, q, &g[0]);
+    *guessed = true;
+    edn_query *first = NULL;
+    for (size_t i = n; i--;) {
+        edn_query *t = make_term(s, 0, edn_bytes_of(g[i].term, g[i].size));
+        if (!t)
+            return EDN_E_NOMEM;
+        t->next = first;
+        first = t;
+    }
+    if (n == 1) {
+        q->term = first->term;
+    } else {
+        q->kind = EDN_QUERY_OR;
+        q->child = first;
+    }
+    return EDN_OK;
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------------- */
+
+static edn_status open_index(edn_client *c, edn_index **out)
+{
+    index_cache *x = c->index;
+    edn_segment_part *parts;
+    size_t n = 0;
+    edn_status st;
+
+    *out = NULL;
+    if ((st = index_load(c)) != EDN_OK || (st = index_open_all(c)) != EDN_OK)
+        return st;
+    parts = calloc(x->shards_n + 1, sizeof *parts);
+    if (!parts)
+        return EDN_E_NOMEM;
+    for (size_t i = 0; i < x->shards_n; i++)
+        parts[n++] = (edn_segment_part){x->shards[i].segment, x->shards[i].dead};
+    if (x->fresh.segment)
+        parts[n++] = (edn_segment_part){x->fresh.segment, NULL};
+    st = edn_index_new(parts, n, NULL, NULL, out);
+    free(parts);
+    return st;
+}
+
+static edn_status gather(searching *s)
+{
+    const edn_filter *f = s->options ? s->options->filter : NULL;
+    edn_index_order order = f && f->newest_first ? EDN_INDEX_BY_DATE : EDN_INDEX_BY_RANK;
+    size_t max;
+    edn_status st = edn_index_count(s->index, s->query, &s->out->found);
+
+    if (st != EDN_OK || !s->fn || s->out->found == 0)
+        return st;
+    max = (size_t)EDN_MIN(s->out->found, (uint64_t)EDN_INDEX_HITS_MAX);
+    if (f && f->limit)
+        max = EDN_MIN(max, f->limit);
+    free(s->hits);
+    s->hits = calloc(max, sizeof *s->hits);
+    if (!s->hits)
+        return EDN_E_NOMEM;
+    return edn_index_search(s->index, s->query, order, max, s->hits, &s->hits_n);
+}
+
+static edn_status show_hit(void *ctx, const edn_entry *e)
+{
+    searching *s = ctx;
+    edn_snippet snippet;
+    edn_hit_mark marks[EDN_SNIPPET_HITS_MAX];
+    edn_hit hit = {.entry = e, .score = s->hit->score, .marks = marks};
+
+    edn_snippet_find(e->text, s->query, SNIPPET_SIZE, &snippet);
+    hit.snippet = e->text.n ? edn_bytes_of(e->text.p + snippet.from, snippet.to - snippet.from) : EDN_BYTES_EMPTY;
+    for (; hit.marks_n < snippet.hits_n; hit.marks_n++)
+        marks[hit.marks_n] = (edn_hit_mark){snippet.hits[hit.marks_n].at - snippet.from,
+                                            snippet.hits[hit.marks_n].size};
+    return s->fn(s->ctx, &hit);
+}
+
+static edn_status show_hits(searching *s)
+{
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < s->hits_n; i++) {
+        s->hit = &s->hits[i];
+        st = entry_show(s->c, &s->hit->entry, show_hit, s);
+        if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
+            st = EDN_OK; /* `verify` names it; the others are still to be found */
+    }
+    return st;
+}
+
+static bool is_damage(edn_status st) { return st == EDN_E_DAMAGED || st == EDN_E_FORMAT; }
+
+static edn_status mend(edn_client *c, edn_status st, const edn_search_options *o, unsigned *mended, edn_err *err)
+{
+    edn_finding f = {.status = EDN_E_DAMAGED, .time_ms = client_now(c)};
+    char text[160];
+
+    if (!is_damage(st) || ++*mended > MENDINGS_MAX)
+        return st == EDN_OK ? EDN_E_DAMAGED : st;
+    if ((st = index_mend(c, text, err)) != EDN_OK)
+        return st;
+    snprintf(f.text, sizeof f.text, "%s; no entry is concerned", text);
+    if (o && o->on_finding)
+        o->on_finding(o->ctx, &f);
+    return EDN_OK;
+}
+
+/* Brings the index up to date and runs `fn` over it in a transaction, again after what is damaged was made anew. What
+ * `fn` gives out it gives in `show`, which is not run again. */
+static edn_status with_index(searching *s, edn_status (*fn)(searching *), edn_status (*show)(searching *))
+{
+    const edn_progress *progress = s->options ? s->options->progress : NULL;
+    unsigned mended = 0;
+    edn_status st;
+
+    for (;;) {
+        bool found = false;
+        st = index_prepare(s->c, progress, s->err);
+        if (st == EDN_OK && (st = client_begin_read(s->c, s->err)) == EDN_OK) {
+            s->out->found = 0;
+            s->out->instead[0] = 0;
+            s->hits_n = 0;
+            if ((st = open_index(s->c, &s->index)) == EDN_OK)
+                st = fn(s);
+            edn_index_free(s->index);
+            s->index = NULL;
+            found = st == EDN_OK;
+            if (found)
+                st = show(s);
+            st = client_end_read(s->c, st, is_damage(st) && !found ? NULL : s->err);
+        }
+        if (found || !is_damage(st) || (st = mend(s->c, st, s->options, &mended, s->err)) != EDN_OK)
+            return st;
     }
 }
 
-edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *filter, edn_hit_fn *fn, void *ctx,
-                             edn_err *err)
+static edn_status find_hits(searching *s)
 {
-    searching s = {
-        .c = c, .filter = filter, .fn = fn, .ctx = ctx, .text = {.text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX)}};
-    folded query = {.text = EDN_BUF_INIT(65536)};
+    bool guessed = false;
+    edn_status st = name_journals(s, s->query);
+
+    if (st == EDN_OK)
+        st = gather(s);
+    if (st == EDN_OK && s->out->found == 0)
+        st = guess_words(s, s->query, &guessed);
+    return st == EDN_OK && guessed ? gather(s) : st;
+}
+
+edn_status edn_client_search(edn_client *c, edn_bytes query, const edn_search_options *options, edn_hit_fn *fn,
+                             void *ctx, edn_search_result *out, edn_err *err)
+{
+    edn_search_result none;
+    searching s = {.c = c,
+                   .options = options,
+                   .a = edn_arena_init(QUERY_ARENA_SIZE_MAX),
+                   .fn = fn,
+                   .ctx = ctx,
+                   .out = out ? out : &none,
+                   .err = err};
     edn_status st;
 
-    if ((st = filter_check(filter, err)) != EDN_OK)
-        return st;
-    if (edn_utf8_check(words, NULL) != words.n)
-        return edn_fail(err, EDN_E_UTF8, "the words to search for are not UTF-8");
-    if ((st = fold(words, &query)) == EDN_OK)
-        split_words(&s, edn_buf_view(&query.text));
-    if (st != EDN_OK || s.words_n == 0) {
-        folded_dispose(&query);
-        return edn_fail(err, st == EDN_OK ? EDN_E_INVALID : st, "give at least one word to search for");
+    memset(s.out, 0, sizeof *s.out);
+    if (err)
+        *err = (edn_err){EDN_OK, ""};
+    st = parse(&s, query);
+    if (st == EDN_OK)
+        st = with_index(&s, find_hits, show_hits);
+    free(s.hits);
+    edn_arena_dispose(&s.a);
+    return st;
+}
+
+/* ---- entries like one -------------------------------------------------------------------------------------------- */
+
+typedef struct alike {
+    searching s;
+    edn_entry_id id;
+    size_t limit;
+} alike;
+
+static edn_status find_alike_to(void *ctx, const edn_entry *e)
+{
+    alike *a = ctx;
+    return edn_index_similar(a->s.index, e->text, &a->id, a->limit, a->s.hits, &a->s.hits_n);
+}
+
+static edn_status find_alike(searching *s)
+{
+    alike *a = (alike *)s; /* its first member */
+    edn_status st = entry_show(s->c, &a->id, find_alike_to, a);
+
+    return st == EDN_E_MISSING ? edn_fail(s->err, st, "there is no such entry") : st;
+}
+
+edn_status edn_client_similar(edn_client *c, const edn_entry_id *id, size_t limit, const edn_search_options *options,
+                              edn_hit_fn *fn, void *ctx, edn_err *err)
+{
+    edn_search_result out;
+    edn_query all = {.kind = EDN_QUERY_ALL};
+    alike a = {.s = {.c = c, .options = options, .query = &all, .fn = fn, .ctx = ctx, .out = &out, .err = err},
+               .id = *id,
+               .limit = EDN_MIN(limit ? limit : 10u, (size_t)EDN_INDEX_HITS_MAX)};
+    edn_status st;
+
+    a.s.hits = calloc(a.limit, sizeof *a.s.hits);
+    if (!a.s.hits)
+        return edn_fail(err, EDN_E_NOMEM, "out of memory");
+    st = with_index(&a.s, find_alike, show_hits);
+    free(a.s.hits);
+    return st;
+}
+
+/* ---- counts ------------------------------------------------------------------------------------------------------ */
+
+#define MONTHS (INDEX_YEARS * 13u) /* by year, then month; month 0: the year alone, or none */
+
+typedef struct counting {
+    searching s;
+    bool all; /* no query */
+    struct {
+        uint64_t entries, words;
+    } * months;
+    edn_month_count_fn *month;
+    edn_tag_count_fn *tag;
+    edn_buf tags; /* n × LP(tag) ‖ u64 entries */
+} counting;
+
+static edn_status count_tag(void *ctx, edn_bytes term, uint32_t docs)
+{
+    counting *k = ctx;
+
+    edn_put_lp(&k->tags, edn_bytes_of(term.p + 1, term.n - 1));
+    edn_put_u64(&k->tags, docs);
+    return edn_buf_status(&k->tags);
+}
+
+static size_t month_at(uint32_t year, uint32_t month) { return EDN_MIN(year * 13 + month, MONTHS - 1); }
+
+static edn_status count_docs(counting *k, edn_segment *segment, const uint8_t *dead, uint32_t docs)
+{
+    edn_segment_doc d;
+    edn_status st = EDN_OK;
+
+    for (uint32_t i = 0; st == EDN_OK && i < docs; i++) {
+        if (dead && (dead[i / 8] >> i % 8 & 1))
+            continue;
+        if ((st = edn_segment_doc_at(segment, i, &d)) == EDN_OK) {
+            size_t at = month_at(d.date / 10000, d.date / 100 % 100);
+            k->months[at].entries++;
+            k->months[at].words += d.length;
+        }
     }
-    if ((st = client_begin_read(c, err)) == EDN_OK) {
-        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, true,
-                          search_item, &s);
-        if (st == EDN_E_CANCELLED && filter && filter->limit && s.hits >= filter->limit)
-            st = EDN_OK;
-        st = client_end_read(c, st, err);
+    return st;
+}
+
+static edn_status count_hits(void *ctx, uint32_t month, uint32_t hits)
+{
+    counting *k = ctx;
+    k->months[month_at(month / 100, month % 100)].entries += hits;
+    return EDN_OK;
+}
+
+static edn_status count_all(searching *s)
+{
+    counting *k = (counting *)s; /* its first member */
+    const index_cache *x = s->c->index;
+    edn_status st = EDN_OK;
+
+    memset(k->months, 0, MONTHS * sizeof *k->months);
+    edn_buf_reset(&k->tags);
+    if (!k->all) {
+        st = name_journals(s, s->query);
+        if (st == EDN_OK)
+            st = edn_index_months(s->index, s->query, count_hits, k);
     }
-    folded_dispose(&query);
-    folded_dispose(&s.text);
+    for (size_t i = 0; st == EDN_OK && k->all && i < x->shards_n; i++)
+        st = count_docs(k, x->shards[i].segment, x->shards[i].dead, x->shards[i].docs);
+    if (st == EDN_OK && k->all && x->fresh.segment)
+        st = count_docs(k, x->fresh.segment, NULL, edn_segment_docs(x->fresh.segment));
+    if (st == EDN_OK && k->tag)
+        st = edn_index_terms(s->index, edn_bytes_of((const uint8_t[]){EDN_TERM_TAG}, 1), count_tag, k);
+    return st;
+}
+
+static edn_status show_counts(searching *s)
+{
+    counting *k = (counting *)s;
+    edn_reader r = edn_reader_init(edn_buf_view(&k->tags));
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && k->month && i < MONTHS; i++) {
+        edn_month_count m = {.entries = k->months[i].entries, .words = k->months[i].words};
+        if (m.entries == 0)
+            continue;
+        snprintf(m.month, sizeof m.month, "%04u-%02u", (unsigned)(i / 13 % INDEX_YEARS), (unsigned)(i % 13));
+        st = k->month(s->ctx, &m);
+    }
+    while (st == EDN_OK && edn_reader_left(&r) > 0) {
+        edn_bytes tag = edn_read_lp(&r, EDN_TERM_SIZE_MAX, "tag");
+        st = k->tag(s->ctx, tag, edn_read_u64(&r, "entries"));
+    }
+    return st;
+}
+
+edn_status edn_client_stats(edn_client *c, const edn_bytes *query, const edn_search_options *options,
+                            edn_month_count_fn *month, edn_tag_count_fn *tag, void *ctx, edn_err *err)
+{
+    edn_search_result out;
+    counting k = {.s = {.c = c,
+                        .options = options,
+                        .a = edn_arena_init(QUERY_ARENA_SIZE_MAX),
+                        .ctx = ctx,
+                        .out = &out,
+                        .err = err},
+                  .all = !query,
+                  .month = month,
+                  .tag = tag,
+                  .tags = EDN_BUF_INIT((size_t)64 << 20)};
+    edn_status st = query ? parse(&k.s, *query) : EDN_OK;
+
+    if (st == EDN_OK && !(k.months = calloc(MONTHS, sizeof *k.months)))
+        st = edn_fail(err, EDN_E_NOMEM, "out of memory");
+    if (st == EDN_OK)
+        st = with_index(&k.s, count_all, show_counts);
+    free(k.months);
+    edn_buf_wipe(&k.tags);
+    edn_arena_dispose(&k.s.a);
     return st;
 }

@@ -1,5 +1,5 @@
 /* `verify`: nothing in the local store is believed; every signature, chain, seal and document is checked again. */
-#include "client_priv.h"
+#include "client/index.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,6 +229,32 @@ static edn_status count_listed(void *ctx, const catalog_item *it)
     return EDN_OK;
 }
 
+static edn_status audit_listed(void *ctx, const catalog_item *it) { return index_audit_entry(ctx, &it->id); }
+
+/* A damaged index costs no entry: the next search makes it anew. */
+static edn_status check_index(verifying *v)
+{
+    index_audit audit;
+    uint64_t wrong;
+    char text[160];
+    edn_status st = index_audit_begin(v->c, &audit);
+
+    if (st == EDN_OK)
+        st = catalog_list(v->c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, audit_listed, &audit);
+    wrong = index_audit_end(&audit);
+    index_forget(v->c);
+    if (st == EDN_E_DAMAGED || st == EDN_E_FORMAT) {
+        report(v, EDN_E_DAMAGED, "the search index is damaged; the next search makes it anew, from the entries");
+        return EDN_OK;
+    }
+    if (st == EDN_OK && wrong) {
+        snprintf(text, sizeof text, "the search index does not fit %llu entries; 'edn reindex' makes it anew",
+                 (unsigned long long)wrong);
+        report(v, EDN_E_DAMAGED, text);
+    }
+    return st;
+}
+
 static edn_status check_objects(verifying *v)
 {
     edn_buf ids = EDN_BUF_INIT((size_t)1 << 30);
@@ -278,6 +304,8 @@ edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const
         st = check_heads(&v);
     if (st == EDN_OK)
         st = check_objects(&v);
+    if (st == EDN_OK && v.out->damaged == 0)
+        st = check_index(&v);
     edn_devlog_free(v.log);
     if (st == EDN_E_CANCELLED)
         edn_fail(err, st, "stopped");

@@ -9,6 +9,7 @@
     X(DEVNAME, "EDNv1/devname")                                                                                        \
     X(HASH_LINK, "EDNv1/hash/link")                                                                                    \
     X(HASH_BATCH, "EDNv1/hash/batch")                                                                                  \
+    X(HASH_INDEXED, "EDNv1/hash/indexed")                                                                              \
     X(HEADS, "EDNv1/heads")                                                                                            \
     X(PINS, "EDNv1/pins")                                                                                              \
     X(SIG_LINK, "EDNv1/sig/link")                                                                                      \

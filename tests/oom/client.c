@@ -118,10 +118,9 @@ static edn_status see(void *ctx, const edn_entry *e)
     return EDN_OK;
 }
 
-static edn_status see_hit(void *ctx, const edn_entry *e, edn_bytes snippet)
+static edn_status see_hit(void *ctx, const edn_hit *hit)
 {
-    (void)e;
-    ((scene *)ctx)->seen += snippet.n;
+    ((scene *)ctx)->seen += hit->snippet.n;
     return EDN_OK;
 }
 
@@ -145,7 +144,7 @@ static edn_status act_version(scene *s, edn_err *err) { return edn_client_show_v
 static edn_status act_journals(scene *s, edn_err *err) { return edn_client_journals(s->c, see_journal, s, err); }
 static edn_status act_search(scene *s, edn_err *err)
 {
-    return edn_client_search(s->c, edn_bytes_str("vanly"), NULL, see_hit, s, err);
+    return edn_client_search(s->c, edn_bytes_str("vanly"), NULL, see_hit, s, NULL, err);
 }
 static edn_status act_find(scene *s, edn_err *err)
 {

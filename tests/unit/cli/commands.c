@@ -91,6 +91,12 @@ static const char *const good[] = {
     "show last",
     "today",
     "search word",
+    "search word --count",
+    "similar last",
+    "onthisday 2023-05-01",
+    "stats",
+    "stats word",
+    "reindex",
     "history last",
     "journal list",
     "journal new X",
@@ -195,6 +201,10 @@ static void nothing_found_is_exit_code_3(void **state)
     (void)state;
     CHECK_INT(run("show 9999" PASS), EDN_EXIT_NOT_FOUND);
     CHECK_INT(run("search nothing such" PASS), EDN_EXIT_NOT_FOUND);
+    CHECK_INT(run("search nothing such --count" PASS), 0);
+    CHECK_INT(run("similar last --limit 7" PASS), EDN_EXIT_NOT_FOUND);
+    CHECK_INT(run("onthisday 2023-05-02" PASS), EDN_EXIT_NOT_FOUND);
+    CHECK_INT(run("stats nothing" PASS), EDN_EXIT_NOT_FOUND);
     CHECK_INT(run("add x --journal Work" PASS), EDN_EXIT_NOT_FOUND);
     CHECK_INT(run("import /nonexistent/file" PASS), EDN_EXIT_NOT_FOUND);
     fake.there = false;
@@ -240,7 +250,8 @@ static void check_members(edn_cli_json object, const char *const *may_lack, size
 
 static void json_is_as_the_table_says(void **state)
 {
-    static const char *const whole_lacks[] = {"preview"}, *const row_lacks[] = {"text", "fields"};
+    static const char *const whole_lacks[] = {"preview"}, *const row_lacks[] = {"text", "fields"},
+                             *const query_lacks[] = {"words", "tag"};
     (void)state;
 
     CHECK_INT(run("show last --json" PASS), 0);
@@ -249,6 +260,12 @@ static void json_is_as_the_table_says(void **state)
     check_members(EDN_JSON_ENTRY, row_lacks, 2);
     CHECK_INT(run("search word --json" PASS), 0);
     check_members(EDN_JSON_HIT, NULL, 0);
+    CHECK_INT(run("similar last --json" PASS), 0);
+    check_members(EDN_JSON_HIT, NULL, 0);
+    CHECK_INT(run("onthisday 2023-05-01 --json" PASS), 0);
+    check_members(EDN_JSON_ENTRY, row_lacks, 2);
+    CHECK_INT(run("stats word --json" PASS), 0);
+    check_members(EDN_JSON_COUNTED, query_lacks, 2);
     CHECK_INT(run("history last --json" PASS), 0);
     check_members(EDN_JSON_VERSION, NULL, 0);
     CHECK_INT(run("journal list --json" PASS), 0);

@@ -318,14 +318,48 @@ edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, e
     return st != EDN_OK ? st : edn_fail(err, EDN_E_MISSING, "there is no entry \"%s\"", what);
 }
 
-edn_status edn_client_search(edn_client *c, edn_bytes words, const edn_filter *f, edn_hit_fn *fn, void *ctx,
-                             edn_err *err)
+edn_status edn_client_search(edn_client *c, edn_bytes query, const edn_search_options *o, edn_hit_fn *fn, void *ctx,
+                             edn_search_result *out, edn_err *err)
 {
     edn_entry e = {.date = edn_bytes_str("2024-05-01"), .title = edn_bytes_str("Hit")};
+    edn_hit_mark mark = {0, 4};
+    edn_hit hit = {.entry = &e, .snippet = query, .marks = &mark, .marks_n = 1};
     edn_status st = step(err);
     (void)c;
-    (void)f;
-    return st != EDN_OK || edn_bytes_equal(words, edn_bytes_str("nothing such")) ? st : fn(ctx, &e, words);
+    (void)o;
+    *out = (edn_search_result){.found = !edn_bytes_equal(query, edn_bytes_str("nothing such"))};
+    return st != EDN_OK || !out->found || !fn ? st : fn(ctx, &hit);
+}
+
+edn_status edn_client_similar(edn_client *c, const edn_entry_id *id, size_t limit, const edn_search_options *o,
+                              edn_hit_fn *fn, void *ctx, edn_err *err)
+{
+    edn_entry e = {.date = edn_bytes_str("2024-05-02"), .title = edn_bytes_str("Like it")};
+    edn_hit hit = {.entry = &e};
+    edn_status st = step(err);
+    (void)c;
+    (void)id;
+    (void)o;
+    return st != EDN_OK || limit == 7 ? st : fn(ctx, &hit);
+}
+
+edn_status edn_client_stats(edn_client *c, const edn_bytes *query, const edn_search_options *o,
+                            edn_month_count_fn *month, edn_tag_count_fn *tag, void *ctx, edn_err *err)
+{
+    edn_month_count m = {.month = "2024-05", .entries = 3, .words = query ? 0 : 1234};
+    edn_status st = step(err);
+    (void)c;
+    (void)o;
+    if (st == EDN_OK && !(query && edn_bytes_equal(*query, edn_bytes_str("nothing"))))
+        st = month(ctx, &m);
+    return st == EDN_OK && tag ? tag(ctx, edn_bytes_str("sea"), 2) : st;
+}
+
+edn_status edn_client_reindex(edn_client *c, const edn_progress *progress, edn_err *err)
+{
+    (void)c;
+    (void)progress;
+    return step(err);
 }
 
 edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history_fn *fn, void *ctx, edn_err *err)

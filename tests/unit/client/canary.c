@@ -102,10 +102,9 @@ static edn_status look(void *ctx, const edn_entry *e)
     return EDN_OK;
 }
 
-static edn_status look_hit(void *ctx, const edn_entry *e, edn_bytes snippet)
+static edn_status look_hit(void *ctx, const edn_hit *hit)
 {
-    (void)e;
-    *(size_t *)ctx += snippet.n;
+    *(size_t *)ctx += hit->snippet.n;
     return EDN_OK;
 }
 
@@ -153,8 +152,8 @@ static void live(scene *s)
     CHECK_OK(edn_client_edit(s->c, &s->id, EDN_BYTES_EMPTY, edn_bytes_str(words[EDITED]), NULL));
     CHECK_OK(edn_client_restore(s->c, &s->id, 1, NULL));
     CHECK_OK(edn_client_import(s->c, next_item, &given, NULL, &imported, NULL));
-    CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[SEARCH]), NULL, look_hit, &seen, NULL));
-    CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[TITLE]), NULL, look_hit, &seen, NULL));
+    CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[SEARCH]), NULL, look_hit, &seen, NULL, NULL));
+    CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[TITLE]), NULL, look_hit, &seen, NULL, NULL));
     CHECK_OK(edn_client_list(s->c, NULL, look, &seen, NULL));
     CHECK_OK(edn_client_show(s->c, &s->id, look, &seen, NULL));
     CHECK_OK(edn_client_export(s->c, NULL, look, &seen, NULL, NULL));

@@ -163,10 +163,9 @@ static void journals_are_made_named_and_moved_to(void **state)
     two_close(&t);
 }
 
-static edn_status count_hit(void *ctx, const edn_entry *e, edn_bytes snippet)
+static edn_status count_hit(void *ctx, const edn_hit *hit)
 {
-    (void)e;
-    (void)snippet;
+    (void)hit;
     ++*(unsigned *)ctx;
     return EDN_OK;
 }
@@ -178,12 +177,12 @@ static void search_finds_all_words_in_any_case(void **state)
     unsigned hits = 0;
     diary_add(t.a, "1660-01-04", "Of the Fleet", "The D\xc3\xbcke spoke.");
     diary_add(t.a, "1660-01-05", "", "Nothing here");
-    CHECK_OK(edn_client_search(t.a, edn_bytes_str("D\xc3\x9cKE fleet"), NULL, count_hit, &hits, NULL));
+    CHECK_OK(edn_client_search(t.a, edn_bytes_str("D\xc3\x9cKE fleet"), NULL, count_hit, &hits, NULL, NULL));
     CHECK_INT(hits, 1);
     hits = 0;
-    CHECK_OK(edn_client_search(t.a, edn_bytes_str("duke absent"), NULL, count_hit, &hits, NULL));
+    CHECK_OK(edn_client_search(t.a, edn_bytes_str("duke absent"), NULL, count_hit, &hits, NULL, NULL));
     CHECK_INT(hits, 0);
-    CHECK_STATUS(edn_client_search(t.a, edn_bytes_str("  "), NULL, count_hit, &hits, NULL), EDN_E_INVALID);
+    CHECK_STATUS(edn_client_search(t.a, edn_bytes_str("  "), NULL, count_hit, &hits, NULL, NULL), EDN_E_INVALID);
     two_close(&t);
 }
 

@@ -249,11 +249,12 @@ static void a_filter_with_no_date_in_it_is_refused(void **state)
     world *w = world_of_two();
     edn_client *a = world_open(w, "a");
     edn_filter f = {.to = edn_bytes_str("2024")};
+    edn_search_options search = {.filter = &f};
     size_t n = 0;
 
     CHECK_STATUS(edn_client_list(a, &f, count, &n, NULL), EDN_E_INVALID);
     CHECK_STATUS(edn_client_export(a, &f, count, &n, NULL, NULL), EDN_E_INVALID);
-    CHECK_STATUS(edn_client_search(a, edn_bytes_str("x"), &f, NULL, NULL, NULL), EDN_E_INVALID);
+    CHECK_STATUS(edn_client_search(a, edn_bytes_str("x"), &search, NULL, NULL, NULL, NULL), EDN_E_INVALID);
     f = (edn_filter){.from = edn_bytes_str("2023-02-29")};
     CHECK_STATUS(edn_client_list(a, &f, count, &n, NULL), EDN_E_INVALID);
     edn_client_close(a);
