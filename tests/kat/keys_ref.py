@@ -76,6 +76,12 @@ def xaead_seal(key, nonce24, aad, pt):
     return aead_seal(hchacha(key, nonce24[:16]), bytes(4) + nonce24[16:], aad, pt)
 
 
+def xaead_open(key, nonce24, aad, box):
+    """The plaintext, or None: what opens is what sealing again gives."""
+    pt = chacha_xor(hchacha(key, nonce24[:16]), 1, bytes(4) + nonce24[16:], box[:-16])
+    return pt if xaead_seal(key, nonce24, aad, pt) == box else None
+
+
 # ---- X25519 -------------------------------------------------------------------------------------------------------
 
 P = 2**255 - 19
@@ -350,4 +356,5 @@ def main():
         sys.stdout.write(text)
 
 
-main()
+if __name__ == "__main__":
+    main()
