@@ -165,7 +165,8 @@ EDN_MUST_USE edn_status edn_doc_encode_since(const edn_doc *doc, edn_version ver
 EDN_MUST_USE edn_status edn_doc_message_events(edn_bytes message, edn_event_id *first, uint64_t *count);
 
 /* Takes in a message. Events that are here already are skipped. `patch` may be NULL.
- * EDN_E_PARENTS: it builds on events that are not here; EDN_E_FORMAT: hostile or damaged; EDN_E_LIMIT; EDN_E_NOMEM.
+ * EDN_E_PARENTS: it builds on events that are not here; EDN_E_FORMAT: hostile or damaged; EDN_E_LIMIT: also a bundle of
+ * several authors' that is too dear (docs/crdt.md, "Worst case"): their own messages are not; EDN_E_NOMEM.
  * A refused message changes nothing. */
 EDN_MUST_USE edn_status edn_doc_merge(edn_doc *doc, edn_bytes message, edn_doc_patch_fn *patch, void *ctx);
 /* Takes in what edn_doc_encode_bare made of `agent`'s events. */

@@ -166,7 +166,7 @@ edn_status edn_doc_encode_since(const edn_doc *doc, edn_version version, edn_buf
         out->n = before;
 out:
     free(lvs);
-    free(heap.v);
+    edn_graph_heap_dispose(&heap);
     free(ranges.v);
     return st;
 }

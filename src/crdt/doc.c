@@ -26,7 +26,7 @@ void edn_doc_dispose(edn_doc *doc)
     free(doc->fields);
     free(doc->tags);
     free(doc->revivals);
-    free(doc->heap.v);
+    edn_graph_heap_dispose(&doc->heap);
     free(doc->file);
     free(doc->lent);
     edn_block_dispose(&doc->scratch.block);

@@ -6,6 +6,11 @@
  * from an event to its parents; a walk ends when nothing of a single colour is left. It moves run by run, so it costs
  * the runs that lie between the versions and what they have in common. */
 
+/* A walk that has gone down so many runs for nothing gives up, where there are few agents: what each had seen of each
+ * (seen.c) is then the better question. */
+#define WALK_MAX 256u
+#define SEEN_AGENTS_MAX 64u
+
 #define COLOUR_A 1u
 #define COLOUR_B 2u
 #define COLOUR_BOTH 3u
@@ -82,6 +87,7 @@ edn_status edn_log_diff(const edn_log *log, edn_graph_heap *heap, const edn_lv *
                         uint32_t n_b, edn_lv_ranges *only_a, edn_lv_ranges *only_b)
 {
     uint32_t single = 0; /* entries of one colour */
+    uint32_t idle = 0, begin_a = only_a ? only_a->n : 0, begin_b = only_b ? only_b->n : 0;
 
     heap->n = 0;
     for (uint32_t i = 0; i < n_a; i++, single++)
@@ -97,6 +103,14 @@ edn_status edn_log_diff(const edn_log *log, edn_graph_heap *heap, const edn_lv *
         const edn_graph_run *g = &log->graph[edn_log_run_of(log, at)];
         const edn_lv *par;
         uint32_t n_par;
+        idle += colour == COLOUR_BOTH;
+        if (idle > WALK_MAX && log->n_agents <= SEEN_AGENTS_MAX) {
+            if (only_a)
+                only_a->n = begin_a;
+            if (only_b)
+                only_b->n = begin_b;
+            return edn_log_seen_diff(log, heap, a, n_a, b, n_b, only_a, only_b);
+        }
         single -= colour != COLOUR_BOTH;
         /* Whatever else reaches this run adds its colour from there downwards. */
         while (heap->n && node_lv(heap->v[0]) >= g->lv) {
@@ -119,8 +133,9 @@ edn_status edn_log_diff(const edn_log *log, edn_graph_heap *heap, const edn_lv *
     return EDN_OK;
 }
 
-edn_status edn_log_reaches(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n, edn_lv lv,
-                           bool *out)
+/* `*steps`: runs that may be visited; 0 afterwards: there was no answer in so many. */
+static edn_status reaches_walk(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n, edn_lv lv,
+                               uint32_t *steps, bool *out)
 {
     *out = false;
     heap->n = 0;
@@ -136,6 +151,8 @@ edn_status edn_log_reaches(const edn_log *log, edn_graph_heap *heap, const edn_l
             *out = true; /* at >= lv, in one run */
             return EDN_OK;
         }
+        if (--*steps == 0)
+            return EDN_OK;
         while (heap->n && node_lv(heap->v[0]) >= g->lv)
             (void)heap_pop(heap); /* the same run again */
         par = edn_log_parents(g, log, &n_par);
@@ -146,9 +163,56 @@ edn_status edn_log_reaches(const edn_log *log, edn_graph_heap *heap, const edn_l
     return EDN_OK;
 }
 
+edn_status edn_log_reaches(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n, edn_lv lv,
+                           bool *out)
+{
+    uint32_t steps = UINT32_MAX; /* more than there are runs */
+
+    return reaches_walk(log, heap, version, n, lv, &steps, out);
+}
+
+static edn_status seen_reaches(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n, edn_lv lv,
+                               bool *out)
+{
+    const edn_graph_run *g = &log->graph[edn_log_run_of(log, lv)];
+    uint32_t next;
+    edn_status st = EDN_OK;
+
+    *out = false;
+    for (uint32_t i = 0; st == EDN_OK && !*out && i < n; i++) {
+        st = edn_log_seen(log, heap, version[i], g->agent, &next);
+        *out = st == EDN_OK && next > g->seq + (lv - g->lv);
+    }
+    return st;
+}
+
+edn_status edn_log_heard(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n, edn_lv lv,
+                         bool *out)
+{
+    uint32_t steps = WALK_MAX;
+    edn_status st = reaches_walk(log, heap, version, n, lv, &steps, out);
+
+    return st == EDN_OK && steps == 0 ? seen_reaches(log, heap, version, n, lv, out) : st;
+}
+
+static edn_status seen_minimal(const edn_log *log, edn_graph_heap *heap, const edn_lv *v, uint32_t n, bool *out)
+{
+    edn_status st = EDN_OK;
+
+    for (uint32_t i = 0; st == EDN_OK && *out && i + 1 < n; i++) {
+        bool reached = v[i] == v[i + 1];
+        if (!reached)
+            st = seen_reaches(log, heap, v + i + 1, n - i - 1, v[i], &reached);
+        *out = !reached;
+    }
+    return st;
+}
+
 /* One walk from all of them at once: colour A is "one of them", B is "reached from one above". */
 edn_status edn_log_minimal(const edn_log *log, edn_graph_heap *heap, const edn_lv *v, uint32_t n, bool *out)
 {
+    uint32_t steps = 0;
+
     *out = true;
     if (n < 2)
         return EDN_OK;
@@ -161,6 +225,8 @@ edn_status edn_log_minimal(const edn_log *log, edn_graph_heap *heap, const edn_l
         const edn_graph_run *g = &log->graph[edn_log_run_of(log, at)];
         const edn_lv *par;
         uint32_t n_par;
+        if (++steps > WALK_MAX && n <= SEEN_AGENTS_MAX)
+            return seen_minimal(log, heap, v, n, out);
         while (heap->n && node_lv(heap->v[0]) >= g->lv) {
             if (heap_pop(heap) & COLOUR_A) {
                 *out = false; /* lower in the same run, or the same event twice */

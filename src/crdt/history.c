@@ -167,7 +167,7 @@ edn_status edn_doc_at(const edn_doc *doc, edn_version version, edn_doc **out)
     if (st == EDN_OK)
         st = past.n == 1 && past.v[0].from == 0 ? doc_prefix(doc, past.v[0].to, out) : doc_of(doc, past.v, past.n, out);
     free(lvs);
-    free(heap.v);
+    edn_graph_heap_dispose(&heap);
     free(past.v);
     return st;
 }

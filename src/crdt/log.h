@@ -11,7 +11,7 @@ typedef uint32_t edn_lv;
 
 #define EDN_LV_NONE UINT32_MAX
 #define EDN_LOG_EVENTS_MAX ((uint32_t)1 << 30) /* the walker needs the bits above */
-#define EDN_LOG_AGENTS_MAX 65535u
+#define EDN_LOG_AGENTS_MAX 65533u              /* the walker counts in 16 bits who deleted a character */
 /* Longer runs are cut: a place inside one is then found in at most this many steps. */
 #define EDN_OP_LEN_MAX 65536u
 
@@ -200,10 +200,30 @@ typedef struct edn_lv_ranges {
 void edn_lv_ranges_turn(edn_lv_ranges *r);
 
 /* Working memory of the walks below; keeps its size between them. */
+typedef struct edn_graph_seen_slot {
+    uint64_t key; /* 0: free */
+    uint32_t next;
+} edn_graph_seen_slot;
+typedef struct edn_graph_seen {
+    edn_graph_seen_slot *slots;
+    struct seen_ask *stack;
+    uint32_t n, cap, cap_stack;
+} edn_graph_seen;
 typedef struct edn_graph_heap {
     uint64_t *v;
     uint32_t n, cap;
+    edn_graph_seen seen; /* true as long as the log only grows */
 } edn_graph_heap;
+void edn_graph_heap_dispose(edn_graph_heap *heap);
+/* After a rollback. */
+void edn_graph_heap_forget(edn_graph_heap *heap);
+
+/* How many events of an agent are `lv` or in its past. */
+EDN_MUST_USE edn_status edn_log_seen(const edn_log *log, edn_graph_heap *heap, edn_lv lv, uint32_t agent,
+                                     uint32_t *next);
+/* What edn_log_diff gives, for few agents: costs that many questions, and what it gives. */
+EDN_MUST_USE edn_status edn_log_seen_diff(const edn_log *log, edn_graph_heap *heap, const edn_lv *a, uint32_t n_a,
+                                          const edn_lv *b, uint32_t n_b, edn_lv_ranges *only_a, edn_lv_ranges *only_b);
 
 /* What is in the past of `a` (events included) and not of `b`, and the other way round; both in falling order.
  * Either may be NULL. */
@@ -212,9 +232,15 @@ EDN_MUST_USE edn_status edn_log_diff(const edn_log *log, edn_graph_heap *heap, c
 /* Whether `lv` is one of `version` or in their past. */
 EDN_MUST_USE edn_status edn_log_reaches(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n,
                                         edn_lv lv, bool *out);
+/* The same, and no dearer on graphs that are made to be dear; but it may need memory whatever was set aside. */
+EDN_MUST_USE edn_status edn_log_heard(const edn_log *log, edn_graph_heap *heap, const edn_lv *version, uint32_t n,
+                                      edn_lv lv, bool *out);
 /* Whether none of `v` (ascending) is in another's past. */
 EDN_MUST_USE edn_status edn_log_minimal(const edn_log *log, edn_graph_heap *heap, const edn_lv *v, uint32_t n,
                                         bool *out);
+
+/* The events [from, to) in an order in which replay moves little: see plan.c. */
+EDN_MUST_USE edn_status edn_log_plan(const edn_log *log, edn_lv from, edn_lv to, edn_lv_ranges *out);
 
 /* The events in canonical order, as ranges of LVs: the same sequence of events on every replica (see canon.c). */
 EDN_MUST_USE edn_status edn_log_canonical(const edn_log *log, edn_lv_ranges *out);

@@ -15,6 +15,8 @@ typedef struct merge {
     uint32_t n_front;
     uint32_t length; /* scalars in the text after `edits` */
     size_t text_n;   /* bytes that the new events insert */
+    uint64_t moves;  /* of records, that are left */
+    bool by_plan;    /* they were not enough: all at once, when all are here */
 } merge;
 
 static edn_status agents_map(merge *m)
@@ -74,7 +76,7 @@ static edn_status parents_check(merge *m, uint32_t agent, uint32_t seq, bool own
         return st != EDN_OK ? st : EDN_E_FORMAT;
     if (seq == 0 || own)
         return EDN_OK;
-    st = edn_log_reaches(log, &m->doc->heap, m->s->par, n, edn_log_lv(log, agent, seq - 1u), &good);
+    st = edn_log_heard(log, &m->doc->heap, m->s->par, n, edn_log_lv(log, agent, seq - 1u), &good);
     return st != EDN_OK ? st : good ? EDN_OK : EDN_E_FORMAT;
 }
 
@@ -225,13 +227,18 @@ static edn_status run_direct(merge *m, edn_lv from, edn_lv to)
     return EDN_OK;
 }
 
-static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent)
+/* A walker that knows all events before `from`. `*moved`: what it has moved already. */
+static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent, uint64_t *moved)
 {
     edn_doc *doc = m->doc;
     edn_lv base = doc->walker ? edn_walker_from(doc->walker) : 0;
 
-    if (doc->walker && (base == 0 || (newest_parent != EDN_LV_NONE && newest_parent + 1 >= base)))
+    *moved = 0;
+    if (doc->walker && (base == 0 || (newest_parent != EDN_LV_NONE && newest_parent + 1 >= base))) {
+        *moved = edn_walker_moves(doc->walker);
+        edn_walker_limit(doc->walker, m->moves);
         return edn_walker_step(doc->walker, from, NULL);
+    }
     edn_walker_free(doc->walker);
     doc->walker = NULL;
     base = edn_walker_base(&doc->log, from, newest_parent);
@@ -239,16 +246,78 @@ static edn_status walker_ready(merge *m, edn_lv from, edn_lv newest_parent)
                           &doc->walker);
 }
 
+/* A walker that is made anew has to be paid for, too. */
 static edn_status run_concurrent(merge *m, edn_lv from, edn_lv to, uint32_t n_par)
 {
-    edn_status st = walker_ready(m, from, n_par ? m->s->par[n_par - 1] : EDN_LV_NONE);
+    uint64_t before, moved;
+    edn_status st = walker_ready(m, from, n_par ? m->s->par[n_par - 1] : EDN_LV_NONE, &before);
+    edn_walker *w = m->doc->walker;
 
+    if (st != EDN_OK)
+        return st;
+    moved = edn_walker_moves(w) - before;
+    if (moved > m->moves)
+        return EDN_E_LIMIT;
+    edn_walker_limit(w, m->moves - moved);
+    st = edn_walker_step(w, to, &m->s->edits);
+    if (m->moves != UINT64_MAX)
+        m->moves -= EDN_MIN(m->moves, edn_walker_moves(w) - before);
+    edn_walker_limit(w, UINT64_MAX);
     if (st == EDN_OK)
-        st = edn_walker_step(m->doc->walker, to, &m->s->edits);
-    if (st == EDN_OK)
-        m->length = edn_walker_length(m->doc->walker);
+        m->length = edn_walker_length(w);
     return st;
 }
+
+/* ---- graphs that are dear ---------------------------------------------------------------------------------------- */
+
+/* What replaying several authors' events may move in the order that they have, which somebody else chose. One author's
+ * events only ever move forwards, so a message has no limit: whether it is taken in must not depend on who asks. */
+#define MOVES_FREE ((uint64_t)1 << 20)
+#define MOVES_PER_OP 64u
+
+static uint64_t moves_allowed(const edn_doc *doc, size_t ops)
+{
+    return MOVES_FREE + MOVES_PER_OP * ((uint64_t)doc->log.n_ops + ops);
+}
+
+/* A run of characters that all events leave there: to be put at the end of the text. */
+static edn_status whole_run(void *ctx, const edn_walk_seen *run)
+{
+    merge *m = ctx;
+    const edn_log *log = &m->doc->log;
+    uint32_t len = run->now ? run->len : 0;
+    edn_lv lv = run->lv;
+
+    for (uint32_t i = edn_log_op_of(log, lv); len; i++) {
+        const edn_op *op = &log->ops[i];
+        uint32_t skip = lv - op->lv, k = EDN_MIN(len, op->len - skip);
+        edn_bytes text = edn_log_text(log, op, skip, k);
+        edn_edit edit = {m->length, 0, k, (uint32_t)(text.p - log->text), (uint32_t)text.n};
+        if (!edn_edits_add(&m->s->edits, edit))
+            return EDN_E_NOMEM;
+        m->length += k;
+        lv += k;
+        len -= k;
+    }
+    return EDN_OK;
+}
+
+/* All events of the log in an order that is cheap, and the text read off at the end: for a document that was empty. */
+static edn_status whole_by_plan(merge *m)
+{
+    edn_doc *doc = m->doc;
+    edn_status st;
+
+    edn_walker_free(doc->walker);
+    doc->walker = NULL;
+    m->s->edits.n = 0;
+    m->length = 0;
+    if ((st = edn_walker_new_planned(&doc->log, doc->log.n, &doc->walker)) != EDN_OK)
+        return st;
+    return edn_walker_each(doc->walker, whole_run, m);
+}
+
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 static edn_status run_take(merge *m, const edn_block_run *run)
 {
@@ -272,8 +341,12 @@ static edn_status run_take(merge *m, const edn_block_run *run)
     if (!edn_doc_front_room(doc, doc->n_front + 1))
         return EDN_E_NOMEM;
     run_push(m, run, agent, seq, n_par, full);
-    if (m->replay)
+    if (m->replay && !m->by_plan)
         st = full ? run_direct(m, from, doc->log.n) : run_concurrent(m, from, doc->log.n, n_par);
+    if (st == EDN_E_LIMIT && from > 0 && m->n_front == 0) { /* all that is here came with this block */
+        m->by_plan = true;
+        st = EDN_OK;
+    }
     edn_doc_front_add(doc, m->s->par, n_par, doc->log.n - 1);
     return st;
 }
@@ -320,6 +393,7 @@ static void merge_undo(merge *m, const edn_log_mark *mark)
     edn_doc *doc = m->doc;
 
     edn_log_rollback(&doc->log, mark);
+    edn_graph_heap_forget(&doc->heap);
     if (m->n_front)
         memcpy(doc->front, m->s->front, m->n_front * sizeof *m->s->front);
     doc->n_front = m->n_front;
@@ -352,11 +426,22 @@ static edn_status merge_try(merge *m, const edn_log_mark *mark)
     for (uint32_t i = 0; i < m->b->n_runs; i++)
         if ((st = run_take(m, &m->b->runs[i])) != EDN_OK)
             return st;
+    if (m->by_plan && (st = whole_by_plan(m)) != EDN_OK)
+        return st;
     if (m->replay && m->text_n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes)
         return EDN_E_LIMIT;
     if ((st = edn_doc_metas_reserve(doc, mark->n)) != EDN_OK)
         return st;
     return m->replay ? edn_rope_reserve(&doc->rope, m->s->edits.n, m->text_n) : EDN_OK;
+}
+
+static uint32_t authors(const edn_block *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < b->n_agents; i++)
+        n += b->by_agent[i].n_runs > 0;
+    return n;
 }
 
 edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_patch_fn *patch, void *ctx)
@@ -366,7 +451,8 @@ edn_status edn_doc_take(edn_doc *doc, const edn_block *b, bool replay, edn_doc_p
                .replay = replay,
                .s = &doc->scratch,
                .length = doc->rope.sum.scalars,
-               .n_front = doc->n_front};
+               .n_front = doc->n_front,
+               .moves = authors(b) > 1 ? moves_allowed(doc, b->n_ops) : UINT64_MAX};
     edn_log_mark mark = edn_log_mark_now(&doc->log);
     edn_status st = merge_begin(&m);
 
@@ -405,7 +491,7 @@ static edn_status plain_try(merge *m, uint32_t agent, const edn_plain_op *op, ed
 edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *op, edn_bytes text,
                               edn_doc_patch_fn *patch, void *ctx)
 {
-    merge m = {.doc = doc, .replay = true, .s = &doc->scratch, .length = doc->rope.sum.scalars};
+    merge m = {.doc = doc, .replay = true, .s = &doc->scratch, .length = doc->rope.sum.scalars, .moves = UINT64_MAX};
     edn_log_need need = {op->len, 1, op->n_par, 3, text.n, 0, 0};
     edn_log_mark mark;
     edn_status st;
@@ -424,6 +510,7 @@ edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *
     st = plain_try(&m, agent, op, text, edn_doc_front_equal(doc, op->par, op->n_par));
     if (st != EDN_OK) {
         edn_log_rollback(&doc->log, &mark);
+        edn_graph_heap_forget(&doc->heap);
         edn_walker_free(doc->walker); /* it may have seen what is gone again */
         doc->walker = NULL;
         return st;
@@ -442,25 +529,32 @@ static edn_status run_replay(merge *m, uint32_t run)
     edn_lv to = edn_log_run_end(&doc->log, run);
     uint32_t n_par;
     const edn_lv *par = edn_log_parents(g, &doc->log, &n_par);
-    edn_status st;
+    edn_status st = EDN_OK;
 
     if (!EDN_VEC_ROOM(m->s->par, m->s->cap_par, n_par + 1u) || !edn_doc_front_room(doc, doc->n_front + 1))
         return EDN_E_NOMEM;
     if (n_par)
         memcpy(m->s->par, par, n_par * sizeof *par);
-    st = g->full ? run_direct(m, g->lv, to) : run_concurrent(m, g->lv, to, n_par);
+    if (!m->by_plan)
+        st = g->full ? run_direct(m, g->lv, to) : run_concurrent(m, g->lv, to, n_par);
+    if (st == EDN_E_LIMIT) {
+        m->by_plan = true;
+        st = EDN_OK;
+    }
     edn_doc_front_add(doc, par, n_par, to - 1);
     return st;
 }
 
 edn_status edn_doc_replay(edn_doc *doc)
 {
-    merge m = {.doc = doc, .replay = true, .s = &doc->scratch};
+    merge m = {.doc = doc, .replay = true, .s = &doc->scratch, .moves = moves_allowed(doc, 0)};
     edn_status st = EDN_OK;
 
     m.s->edits.n = 0;
     for (uint32_t i = 0; st == EDN_OK && i < doc->log.n_graph; i++)
         st = run_replay(&m, i);
+    if (st == EDN_OK && m.by_plan)
+        st = whole_by_plan(&m);
     if (st == EDN_OK)
         st = edn_doc_metas_reserve(doc, 0);
     if (st == EDN_OK)

@@ -103,7 +103,8 @@ struct edn_walker {
     /* The leaf where the last event was applied, and what is counted before it: the next is mostly there too. What is
      * applied changes nothing before its leaf; moving prepare forgets it. */
     uint32_t finger, finger_cur, finger_end;
-    bool hold; /* prepare stays where it is as long as events can be entered by effect */
+    uint64_t moves, moves_max; /* records that moving prepare has changed, and may */
+    bool hold;                 /* prepare stays where it is as long as events can be entered by effect */
 };
 
 /* A place: in front of character `off` of record `i`; `off` may be the record's length. */
@@ -755,6 +756,8 @@ static edn_status state_add(edn_walker *w, uint32_t id, uint32_t len, int d)
         walk_rec *r;
         walk_sums before, after;
         uint32_t k;
+        if (++w->moves > w->moves_max)
+            return EDN_E_LIMIT;
         if (!tree_room(w))
             return EDN_E_NOMEM;
         at = find_id(w, id);
@@ -930,8 +933,11 @@ static edn_status run_enter(edn_walker *w, uint32_t run, edn_lv from, edn_lv to,
     w->n_effect = kept;
     if (!EDN_VEC_ROOM(w->effect, w->cap_effect, kept + 1u))
         return EDN_E_NOMEM;
-    w->effect[w->n_effect++] = last;
-    w->to = to;
+    for (; kept && w->effect[kept - 1] > last; kept--) /* only where events are entered in another order */
+        w->effect[kept] = w->effect[kept - 1];
+    w->effect[kept] = last;
+    w->n_effect++;
+    w->to = EDN_MAX(w->to, to);
     if (!by_effect && !version_set(&w->prepare, &w->n_prepare, &w->cap_prepare, &last, 1))
         return EDN_E_NOMEM;
     return EDN_OK;
@@ -1001,8 +1007,38 @@ static edn_status walker_trim(edn_walker *w, uint32_t length)
     return EDN_OK;
 }
 
-/* `length` ENDLESS: the beginning keeps its endless end. */
-static edn_status walker_make(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold, edn_walker **out)
+/* The events [w->from, to) in the order of a plan. */
+static edn_status plan_enter(edn_walker *w, edn_lv to)
+{
+    edn_lv_ranges plan = {0};
+    edn_status st = edn_log_plan(w->log, w->from, to, &plan);
+
+    for (uint32_t i = 0; st == EDN_OK && i < plan.n; i++) {
+        edn_lv at = plan.v[i].from, end;
+        for (uint32_t run = edn_log_run_of(w->log, at); st == EDN_OK && at < plan.v[i].to; run++, at = end) {
+            end = EDN_MIN(edn_log_run_end(w->log, run), plan.v[i].to);
+            st = run_enter(w, run, at, end, NULL);
+        }
+    }
+    free(plan.v);
+    return st;
+}
+
+/* Moves that a replay in the order of arrival may take: some for each op. Then it is begun again by plan. */
+static uint64_t moves_fair(const edn_log *log, edn_lv from, edn_lv to)
+{
+    return from == to ? 0 : 20000 + 32 * (uint64_t)(edn_log_op_of(log, to - 1) - edn_log_op_of(log, from));
+}
+
+/* How a walker is made. */
+typedef struct walk_make {
+    edn_lv from, to;
+    uint32_t length; /* ENDLESS: the beginning keeps its endless end */
+    bool hold, planned;
+    bool empty; /* the beginning is the empty text, and that is told it from the first event on */
+} walk_make;
+
+static edn_status walker_try(const edn_log *log, const walk_make *m, edn_walker **out)
 {
     edn_walker *w = calloc(1, sizeof *w);
     edn_status st;
@@ -1011,14 +1047,20 @@ static edn_status walker_make(const edn_log *log, edn_lv from, edn_lv to, uint32
     if (!w)
         return EDN_E_NOMEM;
     w->log = log;
-    w->from = w->to = from;
+    w->from = w->to = m->from;
     w->finger = NONE;
-    w->hold = hold;
-    st = walker_begin(w) ? edn_walker_step(w, to, NULL) : EDN_E_NOMEM;
-    if (st == EDN_OK && length != ENDLESS)
-        st = walker_trim(w, length);
+    w->hold = m->hold;
+    w->moves_max = m->planned ? UINT64_MAX : moves_fair(log, m->from, m->to);
+    st = walker_begin(w) ? EDN_OK : EDN_E_NOMEM;
+    if (st == EDN_OK && m->empty)
+        st = walker_trim(w, 0);
+    if (st == EDN_OK)
+        st = m->planned ? plan_enter(w, m->to) : edn_walker_step(w, m->to, NULL);
+    if (st == EDN_OK && m->length != ENDLESS && !m->empty)
+        st = walker_trim(w, m->length);
     w->hold = false;
     w->finger = NONE;
+    w->moves_max = UINT64_MAX;
     if (st != EDN_OK) {
         edn_walker_free(w);
         return st;
@@ -1027,15 +1069,37 @@ static edn_status walker_make(const edn_log *log, edn_lv from, edn_lv to, uint32
     return EDN_OK;
 }
 
+static edn_status walker_make(const edn_log *log, walk_make m, edn_walker **out)
+{
+    edn_status st = walker_try(log, &m, out);
+
+    if (st != EDN_E_LIMIT)
+        return st;
+    m.planned = true;
+    return walker_try(log, &m, out);
+}
+
 edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold, edn_walker **out)
 {
-    return length < ENDLESS ? walker_make(log, from, to, length, hold, out) : EDN_E_FORMAT;
+    return length < ENDLESS ? walker_make(log, (walk_make){from, to, length, hold, false, false}, out) : EDN_E_FORMAT;
 }
 
 edn_status edn_walker_new_endless(const edn_log *log, edn_lv from, edn_lv to, edn_walker **out)
 {
-    return walker_make(log, from, to, ENDLESS, false, out);
+    return walker_make(log, (walk_make){from, to, ENDLESS, false, false, false}, out);
 }
+
+edn_status edn_walker_new_planned(const edn_log *log, edn_lv to, edn_walker **out)
+{
+    return walker_try(log, &(walk_make){0, to, 0, false, true, true}, out);
+}
+
+void edn_walker_limit(edn_walker *w, uint64_t moves)
+{
+    w->moves_max = moves < UINT64_MAX - w->moves ? w->moves + moves : UINT64_MAX;
+}
+
+uint64_t edn_walker_moves(const edn_walker *w) { return w->moves; }
 
 void edn_walker_free(edn_walker *w)
 {
@@ -1048,7 +1112,7 @@ void edn_walker_free(edn_walker *w)
     free(w->dels);
     free(w->prepare);
     free(w->effect);
-    free(w->heap.v);
+    edn_graph_heap_dispose(&w->heap);
     free(w->retreat.v);
     free(w->advance.v);
     free(w);

@@ -23,7 +23,14 @@ typedef struct edn_walker edn_walker;
  * rather than for one on top of everything. EDN_E_FORMAT: the log contradicts itself. */
 EDN_MUST_USE edn_status edn_walker_new(const edn_log *log, edn_lv from, edn_lv to, uint32_t length, bool hold,
                                        edn_walker **out);
+/* One that knows the events [0, to), which it enters in the order of edn_log_plan. */
+EDN_MUST_USE edn_status edn_walker_new_planned(const edn_log *log, edn_lv to, edn_walker **out);
 void edn_walker_free(edn_walker *w);
+
+/* Moving prepare may change so many records more; a step that would change one more gives EDN_E_LIMIT. At first
+ * there is no limit. */
+void edn_walker_limit(edn_walker *w, uint64_t moves);
+uint64_t edn_walker_moves(const edn_walker *w); /* changed so far */
 
 /* Enters the events up to `to`, and appends what they do to `edits` (NULL: it is known already). After an error the
  * walker may only be freed. EDN_E_FORMAT: an event points outside its text. */
