@@ -83,6 +83,20 @@ static edn_status blob_has(void *ctx, const edn_hash *name, uint64_t *size)
     return b ? EDN_OK : EDN_E_MISSING;
 }
 
+/* Its blobs have no age: all are as young as can be. */
+static edn_status blob_each(void *ctx, uint8_t first, edn_blob_fn *fn, void *cb)
+{
+    serving *v = ctx;
+    edn_status st = EDN_OK;
+
+    for (blob_row *b = v->blobs, *next; b && st == EDN_OK; b = next) {
+        next = b->next;
+        if (b->name.b[0] == first)
+            st = fn(cb, &b->name, UINT64_MAX);
+    }
+    return st;
+}
+
 static void blob_close(void *ctx) { (void)ctx; }
 
 static void blobs_free(blob_row **list)
@@ -129,7 +143,7 @@ bool serve_try_start(sim *s)
         sim_note(s, "the server's database does not open: %s", err.text);
         return false;
     }
-    v->store = (edn_blobs){v, blob_put, blob_get, blob_has, blob_remove, blob_close};
+    v->store = (edn_blobs){v, blob_put, blob_get, blob_has, blob_remove, blob_each, blob_close};
     if (edn_server_new(&config, &v->meta, &v->store, &clock, &random, &v->server) == EDN_OK)
         return true;
     v->meta.close(v->meta.ctx);

@@ -11,9 +11,9 @@ static bool blob_name(const edn_server_request *rq, edn_hash *out)
 }
 
 /* Names are of one account: another's blob of the same name is another blob. */
-static edn_hash blob_place(const server_account *a, const edn_hash *name)
+edn_hash edn_server_blob_place(const edn_account_id *account, const edn_hash *name)
 {
-    return edn_h32_t(EDN_LABEL_SERVER_BLOB, EDN_F(a->row.id), EDN_F(*name));
+    return edn_h32_t(EDN_LABEL_SERVER_BLOB, EDN_F(*account), EDN_F(*name));
 }
 
 static void blob_finish(edn_server *s, server_job *job)
@@ -44,7 +44,7 @@ edn_status edn_server_blob_put(edn_server *s, server_job *job)
             edn_server_problem(job->out, 507, "quota", "the account's space on this server is used up");
             return EDN_OK;
         }
-        place = blob_place(a, &name);
+        place = edn_server_blob_place(&a->row.id, &name);
         if ((st = s->blobs.put(s->blobs.ctx, &place, job->rq->body)) != EDN_OK) {
             edn_server_failed(job->out, st);
             return EDN_OK;
@@ -75,7 +75,7 @@ void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server
     }
     st = s->meta.blob_find(s->meta.ctx, c->account->row.n, &name, &size, &content);
     if (st == EDN_OK && rq->method == EDN_SERVER_GET) {
-        place = blob_place(c->account, &name);
+        place = edn_server_blob_place(&c->account->row.id, &name);
         st = s->blobs.get(s->blobs.ctx, &place, &out->body);
         if (st == EDN_E_MISSING)
             st = EDN_E_DAMAGED;

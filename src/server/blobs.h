@@ -4,6 +4,8 @@
 
 #include "crypto/verify.h"
 
+typedef edn_status edn_blob_fn(void *cb, const edn_hash *name, uint64_t modified_ms);
+
 typedef struct edn_blobs {
     void *ctx;
     /* Durable when it returns EDN_OK; a crash leaves the whole or nothing. A name that is there gets the new bytes.
@@ -13,6 +15,9 @@ typedef struct edn_blobs {
     edn_status (*get)(void *ctx, const edn_hash *name, edn_buf *out);
     edn_status (*has)(void *ctx, const edn_hash *name, uint64_t *size); /* EDN_E_MISSING */
     edn_status (*remove)(void *ctx, const edn_hash *name);              /* EDN_E_MISSING */
+    /* Every blob whose name begins with this byte, and when it was last put. The callback may remove it. A status other
+     * than EDN_OK ends the walk. */
+    edn_status (*each)(void *ctx, uint8_t first, edn_blob_fn *fn, void *cb);
     void (*close)(void *ctx);
 } edn_blobs;
 

@@ -150,6 +150,34 @@ static edn_status blobs_remove(void *ctx, const edn_hash *name)
     return EDN_OK;
 }
 
+static edn_status blobs_each(void *ctx, uint8_t first, edn_blob_fn *fn, void *cb)
+{
+    blobs_folder *f = ctx;
+    char name[3];
+    edn_hash hash = {{first}};
+    edn_status st = EDN_OK;
+    struct dirent *e;
+    struct stat sb;
+    DIR *d;
+    int fd;
+
+    edn_hex_encode(name, &first, 1);
+    fd = openat(f->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? EDN_OK : blobs_errno(errno);
+    d = fdopendir(fd);
+    if (!d) {
+        (void)close(fd); /* a folder's handle */
+        return EDN_E_NOMEM;
+    }
+    while (st == EDN_OK && (e = readdir(d)))
+        if (strlen(e->d_name) == 62 && edn_hex_decode(hash.b + 1, 31, edn_bytes_str(e->d_name)) &&
+            fstatat(fd, e->d_name, &sb, AT_SYMLINK_NOFOLLOW) == 0)
+            st = fn(cb, &hash, (uint64_t)sb.st_mtim.tv_sec * 1000 + (uint64_t)sb.st_mtim.tv_nsec / 1000000);
+    closedir(d);
+    return st;
+}
+
 static void blobs_close(void *ctx)
 {
     blobs_folder *f = ctx;
@@ -197,7 +225,7 @@ edn_status edn_blobs_folder_open(const char *dir, edn_blobs *out, edn_err *err)
         edn_fail(err, st, "%s/tmp: %s", dir, strerror(errno));
         goto out;
     }
-    *out = (edn_blobs){f, blobs_put, blobs_get, blobs_has, blobs_remove, blobs_close};
+    *out = (edn_blobs){f, blobs_put, blobs_get, blobs_has, blobs_remove, blobs_each, blobs_close};
     f = NULL;
 out:
     blobs_close(f);

@@ -605,6 +605,7 @@ static void sweep(edn_httpd *h)
             conn_kick(h, c);
     }
     edn_tls_sweep(h);
+    edn_server_tick(h->core);
 }
 
 /* Until something is due; NULL: nothing is. */

@@ -46,6 +46,8 @@ typedef struct edn_meta_batch {
 typedef edn_status edn_meta_link_fn(void *cb, uint64_t seq, edn_bytes link);
 typedef edn_status edn_meta_head_fn(void *cb, const edn_head *head);
 typedef edn_status edn_meta_batch_fn(void *cb, const edn_meta_batch *batch);
+typedef edn_status edn_meta_blob_fn(void *cb, int64_t account, const edn_account_id *id, const edn_hash *name);
+typedef edn_status edn_meta_large_fn(void *cb, const edn_hash *batch);
 
 typedef struct edn_meta {
     void *ctx;
@@ -88,6 +90,12 @@ typedef struct edn_meta {
     /* An attachment's row: size and the hash of its bytes. */
     edn_status (*blob_put)(void *ctx, int64_t account, const edn_hash *name, uint64_t size, const edn_hash *content);
     edn_status (*blob_find)(void *ctx, int64_t account, const edn_hash *name, uint64_t *size, edn_hash *content);
+
+    /* What names blobs, in pieces of at most `limit` rows: attachments after (account, name) in that order, and
+     * hashes of batches whose bytes are in the blob store, after one. */
+    edn_status (*blobs_each)(void *ctx, int64_t account, const edn_hash *name, size_t limit, edn_meta_blob_fn *fn,
+                             void *cb);
+    edn_status (*large_each)(void *ctx, const edn_hash *after, size_t limit, edn_meta_large_fn *fn, void *cb);
 
     void (*close)(void *ctx);
 } edn_meta;

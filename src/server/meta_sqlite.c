@@ -13,7 +13,7 @@
  * holds. */
 
 #define META_APPLICATION_ID 0x45444e53 /* "EDNS" */
-#define META_VERSION 1
+#define META_VERSION 2
 #define META_CACHE_KIB 1024
 
 static const char meta_schema[] =
@@ -34,8 +34,13 @@ static const char meta_schema[] =
     "CREATE TABLE batch(n INTEGER PRIMARY KEY, space INTEGER NOT NULL, device BLOB NOT NULL, dseq INTEGER NOT NULL,"
     " hash BLOB NOT NULL, size INTEGER NOT NULL, body BLOB) STRICT;"
     "CREATE UNIQUE INDEX batch_place ON batch(space, device, dseq);"
+    "CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
     "CREATE TABLE blob(account INTEGER NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,"
     " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;";
+
+/* From version 1: what names blobs is found without reading batches. */
+static const char meta_upgrade[] = "BEGIN; CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
+                                   "PRAGMA user_version = 2; COMMIT";
 
 #define META_STATEMENTS(X)                                                                                             \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
@@ -65,7 +70,10 @@ static const char meta_schema[] =
     X(BATCH_FIND_N, "SELECT space, device, dseq, hash, size, body FROM batch WHERE n = ?1")                            \
     X(BATCHES_AFTER, "SELECT n FROM batch WHERE space = ?1 AND device = ?2 AND dseq > ?3 ORDER BY dseq LIMIT ?4")      \
     X(BLOB_PUT, "INSERT INTO blob(account, name, size, content) VALUES(?1, ?2, ?3, ?4)")                               \
-    X(BLOB_FIND, "SELECT size, content FROM blob WHERE account = ?1 AND name = ?2")
+    X(BLOB_FIND, "SELECT size, content FROM blob WHERE account = ?1 AND name = ?2")                                    \
+    X(BLOBS_EACH, "SELECT blob.account, account.id, blob.name FROM blob JOIN account ON account.n = blob.account"      \
+                  " WHERE (blob.account, blob.name) > (?1, ?2) ORDER BY blob.account, blob.name LIMIT ?3")             \
+    X(LARGE_EACH, "SELECT hash FROM batch WHERE body IS NULL AND hash > ?1 ORDER BY hash LIMIT ?2")
 
 #define META_STATEMENT_NAME(name, sql) META_##name,
 enum { META_STATEMENTS(META_STATEMENT_NAME) META_STATEMENT_COUNT };
@@ -646,6 +654,52 @@ static edn_status meta_blob_find(void *ctx, int64_t account, const edn_hash *nam
     return st;
 }
 
+static edn_status meta_blobs_each(void *ctx, int64_t account, const edn_hash *name, size_t limit, edn_meta_blob_fn *fn,
+                                  void *cb)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_BLOBS_EACH, &st);
+    int rc = SQLITE_DONE;
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    META_BIND(q, 2, *name);
+    meta_bind_u64(q, 3, limit);
+    while (st == EDN_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        edn_account_id id;
+        edn_hash at;
+        if ((st = meta_column_into(q, 1, id.b, sizeof id.b)) == EDN_OK &&
+            (st = meta_column_into(q, 2, at.b, sizeof at.b)) == EDN_OK)
+            st = fn(cb, sqlite3_column_int64(q, 0), &id, &at);
+    }
+    if (st == EDN_OK)
+        st = meta_status(rc);
+    meta_done(q);
+    return st;
+}
+
+static edn_status meta_large_each(void *ctx, const edn_hash *after, size_t limit, edn_meta_large_fn *fn, void *cb)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_LARGE_EACH, &st);
+    int rc = SQLITE_DONE;
+
+    if (!q)
+        return st;
+    META_BIND(q, 1, *after);
+    meta_bind_u64(q, 2, limit);
+    while (st == EDN_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        edn_hash hash;
+        if ((st = meta_column_into(q, 0, hash.b, sizeof hash.b)) == EDN_OK)
+            st = fn(cb, &hash);
+    }
+    if (st == EDN_OK)
+        st = meta_status(rc);
+    meta_done(q);
+    return st;
+}
+
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static void meta_close(void *ctx)
@@ -693,7 +747,9 @@ static edn_status meta_check(meta_sqlite *m, const char *path, edn_err *err)
     if (tables != 0) {
         if (id != META_APPLICATION_ID)
             return edn_fail(err, EDN_E_DAMAGED, "%s is not a database of ednd", path);
-        if (version != META_VERSION)
+        if (version == 1 && (st = meta_exec(m->db, meta_upgrade)) != EDN_OK)
+            return edn_fail(err, st, "%s: %s", path, sqlite3_errmsg(m->db));
+        if (version != 1 && version != META_VERSION)
             return edn_fail(err, EDN_E_DAMAGED, "%s has format %d and this ednd knows %d: use the ednd that wrote it",
                             path, (int)version, META_VERSION);
         return EDN_OK;
@@ -770,6 +826,8 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
         .batches_after = meta_batches_after,
         .blob_put = meta_blob_put,
         .blob_find = meta_blob_find,
+        .blobs_each = meta_blobs_each,
+        .large_each = meta_large_each,
         .close = meta_close,
     };
     m = NULL;

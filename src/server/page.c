@@ -32,6 +32,8 @@ static void metrics(edn_httpd *h, edn_buf *b)
     metric(b, "probes_new_total", "counter", "Of these, answered yes.", s.probes_new);
     metric(b, "cache_hits_total", "counter", "Accounts found in memory.", s.cache_hits);
     metric(b, "cache_misses_total", "counter", "Accounts read from the store.", s.cache_misses);
+    metric(b, "blobs_swept_total", "counter", "Blobs removed because nothing named them for seven days.",
+           s.blobs_swept);
     metric(b, "cache_accounts", "gauge", "Accounts in memory.", s.cached_accounts);
     metric(b, "cache_bytes", "gauge", "Memory that they take, about.", s.cached_bytes);
     metric(b, "connections", "gauge", "Open connections.", h->conns_n);

@@ -258,6 +258,7 @@ edn_status edn_server_new(const edn_server_config *config, const edn_meta *meta,
     if ((st = edn_limit_init(&s->limits, seed)) != EDN_OK || (st = edn_server_mailboxes_init(s)) != EDN_OK ||
         (st = edn_server_cache_init(s)) != EDN_OK)
         goto out;
+    edn_server_sweep_init(s);
     *out = s;
     s = NULL;
 out:
@@ -272,6 +273,7 @@ void edn_server_free(edn_server *s)
     edn_server_rollback(s);
     edn_server_cache_dispose(s);
     edn_limit_dispose(&s->limits);
+    edn_server_sweep_dispose(s);
     edn_server_mailboxes_dispose(s);
     edn_arena_dispose(&s->arena);
     free(s->tokens);

@@ -118,8 +118,13 @@ typedef struct edn_server_stats {
     uint64_t requests, denied, rejected, conflicts, limited, failures;
     uint64_t accounts_added, logins, batches, batch_bytes, commits, probes, probes_new;
     uint64_t cache_hits, cache_misses, cached_accounts, cached_bytes;
+    uint64_t blobs_swept;
 } edn_server_stats;
 edn_server_stats edn_server_stats_get(const edn_server *s);
+
+/* To be called about once a second: a step of what is done by the way. Blobs that nothing names go when they have been
+ * there for seven days. */
+void edn_server_tick(edn_server *s);
 
 /* Text for logs in place of an account or address: changes every day and cannot be turned back. `out` holds 13. */
 void edn_server_pseudonym(edn_server *s, edn_bytes what, char out[13]);

@@ -137,6 +137,24 @@ EDN_MUST_USE edn_status edn_server_mailboxes_init(edn_server *s);
 void edn_server_mailboxes_dispose(edn_server *s);
 void edn_server_mailbox(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 
+/* ---- blobs that nothing names (sweep.c) -------------------------------------------------------------------------- */
+
+typedef enum sweep_state { SWEEP_REST, SWEEP_NAMES, SWEEP_LARGE, SWEEP_FILES } sweep_state;
+
+typedef struct server_sweep {
+    sweep_state state;
+    uint64_t next_ms, began_ms;
+    int64_t account; /* where the walk over rows goes on: after (account, after), or after `after` */
+    edn_hash after;
+    size_t rows; /* of this step */
+    unsigned slice;
+    uint64_t *places; /* of what is named; sorted from SWEEP_FILES on */
+    size_t n, cap;
+} server_sweep;
+
+void edn_server_sweep_init(edn_server *s);
+void edn_server_sweep_dispose(edn_server *s);
+
 /* ---- the server (server.c) --------------------------------------------------------------------------------------- */
 
 #define SERVER_TOKEN_SLOTS 4096u
@@ -176,6 +194,7 @@ struct edn_server {
     edn_server_change *changes;
     size_t changes_n, changes_cap;
     edn_server_stats stats;
+    server_sweep sweep;
 };
 
 uint64_t edn_server_now_s(const edn_server *s);
@@ -232,6 +251,7 @@ void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server
 
 /* Where a large batch lies in the blob store. */
 edn_hash edn_server_batch_blob(const edn_hash *batch);
+edn_hash edn_server_blob_place(const edn_account_id *account, const edn_hash *name);
 /* Exactly n bytes in base64url. */
 EDN_MUST_USE bool edn_server_path_id(edn_bytes text, void *out, size_t n);
 /* Whether `more` bytes fit the account's quota. */

@@ -1,0 +1,129 @@
+#include "server_priv.h"
+
+#include <stdlib.h>
+
+/* Blobs that nothing names: what an upload left that was never committed, or a database that was set back. A round a
+ * day, in steps of a moment each, so that nobody waits:
+ *
+ *   REST ─▶ NAMES (attachments' rows) ─▶ LARGE (large batches' rows) ─▶ FILES (a 256th of the store at a time) ─▶ REST
+ *
+ * What is named is remembered by eight bytes of its place, sorted: two places that share them keep a blob that could
+ * go, never the other way. A blob is written before the row that names it is, within one call, and again when it is
+ * uploaded again; so what is younger than SWEEP_AGE_MS is left alone, and a round that takes long removes nothing
+ * that came meanwhile. */
+
+#define SWEEP_AGE_MS (7ull * 86400000u)
+#define SWEEP_EVERY_MS 86400000ull
+#define SWEEP_FIRST_MS 600000ull /* after a start; and after a failure */
+#define SWEEP_ROWS 2048u
+
+static void sweep_rest(edn_server *s, uint64_t ms)
+{
+    free(s->sweep.places);
+    s->sweep = (server_sweep){.next_ms = s->clock.now_ms(s->clock.ctx) + ms};
+}
+
+void edn_server_sweep_init(edn_server *s) { sweep_rest(s, SWEEP_FIRST_MS); }
+void edn_server_sweep_dispose(edn_server *s) { free(s->sweep.places); }
+
+static edn_status sweep_keep(server_sweep *w, const edn_hash *place)
+{
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? 2 * w->cap : 1024;
+        uint64_t *p = realloc(w->places, cap * sizeof *p);
+        if (!p)
+            return EDN_E_NOMEM;
+        w->places = p;
+        w->cap = cap;
+    }
+    w->places[w->n++] = edn_load_u64(place->b);
+    return EDN_OK;
+}
+
+static edn_status sweep_name(void *cb, int64_t account, const edn_account_id *id, const edn_hash *name)
+{
+    edn_server *s = cb;
+    edn_hash place = edn_server_blob_place(id, name);
+
+    s->sweep.account = account;
+    s->sweep.after = *name;
+    s->sweep.rows++;
+    return sweep_keep(&s->sweep, &place);
+}
+
+static edn_status sweep_large(void *cb, const edn_hash *batch)
+{
+    edn_server *s = cb;
+    edn_hash place = edn_server_batch_blob(batch);
+
+    s->sweep.after = *batch;
+    s->sweep.rows++;
+    return sweep_keep(&s->sweep, &place);
+}
+
+static int place_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static edn_status sweep_file(void *cb, const edn_hash *name, uint64_t modified_ms)
+{
+    edn_server *s = cb;
+    server_sweep *w = &s->sweep;
+    uint64_t key = edn_load_u64(name->b);
+    edn_status st;
+
+    if (modified_ms > w->began_ms || w->began_ms - modified_ms < SWEEP_AGE_MS ||
+        (w->n && bsearch(&key, w->places, w->n, sizeof key, place_compare)))
+        return EDN_OK;
+    st = s->blobs.remove(s->blobs.ctx, name);
+    s->stats.blobs_swept += st == EDN_OK;
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
+static edn_status sweep_step(edn_server *s)
+{
+    server_sweep *w = &s->sweep;
+    edn_status st = EDN_OK;
+
+    w->rows = 0;
+    switch (w->state) {
+    case SWEEP_REST:
+        w->began_ms = s->clock.now_ms(s->clock.ctx);
+        w->state = SWEEP_NAMES;
+        break;
+    case SWEEP_NAMES:
+        st = s->meta.blobs_each(s->meta.ctx, w->account, &w->after, SWEEP_ROWS, sweep_name, s);
+        if (st == EDN_OK && w->rows < SWEEP_ROWS) {
+            w->state = SWEEP_LARGE;
+            memset(&w->after, 0, sizeof w->after);
+        }
+        break;
+    case SWEEP_LARGE:
+        st = s->meta.large_each(s->meta.ctx, &w->after, SWEEP_ROWS, sweep_large, s);
+        if (st == EDN_OK && w->rows < SWEEP_ROWS) {
+            if (w->n)
+                qsort(w->places, w->n, sizeof *w->places, place_compare);
+            w->state = SWEEP_FILES;
+        }
+        break;
+    case SWEEP_FILES:
+        st = s->blobs.each(s->blobs.ctx, (uint8_t)w->slice, sweep_file, s);
+        if (st == EDN_OK && ++w->slice == 256)
+            sweep_rest(s, SWEEP_EVERY_MS);
+        break;
+    }
+    return st;
+}
+
+void edn_server_tick(edn_server *s)
+{
+    if (s->sweep.state == SWEEP_REST && s->clock.now_ms(s->clock.ctx) < s->sweep.next_ms)
+        return;
+    if (sweep_step(s) != EDN_OK) {
+        s->stats.failures++;
+        sweep_rest(s, SWEEP_FIRST_MS);
+    }
+}
