@@ -8,18 +8,15 @@
  * slow. One JSON object a line, as server-bench prints them. */
 #define _GNU_SOURCE /* clock_gettime */
 #include "client/client_priv.h"
+#include "figure.h"
 #include "links.h"
 #include "world.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define LINKS 1000
 #define LOGINS 200
 #define UNLOCKS 50
-
-static bool missed;
 
 static void must(edn_status st, const char *what, const edn_err *err)
 {
@@ -29,23 +26,7 @@ static void must(edn_status st, const char *what, const edn_err *err)
     exit(2);
 }
 
-static void figure(const char *name, double value, const char *unit, double goal)
-{
-    bool ok = goal <= 0 || value <= goal; /* 0: no goal, for comparison only */
-
-    missed |= !ok;
-    printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"goal\": %.6g, \"better\": \"lower\", \"ok\": %s}\n",
-           name, value, unit, goal, ok ? "true" : "false");
-    fflush(stdout);
-}
-
-static double cpu_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
+static double cpu_ms(void) { return own_cpu_s() * 1e3; }
 
 /* ---- a long log -------------------------------------------------------------------------------------------------- */
 

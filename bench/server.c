@@ -6,13 +6,13 @@
  * line: {"name", "value", "unit", "goal", "better", "ok"}. CPU is the server's own (schedstat), so that the load
  * generator on the same cores does not count. Exit code 1: a figure is missed. */
 #include "ednd.h"
+#include "figure.h"
 #include "person.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONNS = 64, STREAMS = 10000 };
@@ -20,32 +20,10 @@ enum { CONNS = 64, STREAMS = 10000 };
 static const char *const flags[] = {"--connections", "20000", "--connections-per-address", "0", "--api-per-s", "0",
                                     "--bytes-per-s", "0",     "--login-address-per-min",   "0", NULL};
 
-static bool missed;
-
-static double now_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void die(const char *what)
 {
     fprintf(stderr, "server-bench: %s: %s\n", what, strerror(errno));
     exit(2);
-}
-
-static void figure(const char *name, double value, const char *unit, double goal, bool higher)
-{
-    bool ok = goal <= 0 || (higher ? value >= goal : value <= goal);
-
-    missed |= !ok;
-    printf("{\"name\":\"%s\",\"value\":%.4g,\"unit\":\"%s\"", name, value, unit);
-    if (goal > 0)
-        printf(",\"goal\":%.4g,\"better\":\"%s\",\"ok\":%s", goal, higher ? "higher" : "lower", ok ? "true" : "false");
-    printf("}\n");
-    fflush(stdout);
 }
 
 /* ---- the server -------------------------------------------------------------------------------------------------- */
@@ -222,35 +200,35 @@ static void bench_requests(const ednd *s, bool quick)
     w.probes = calloc(CONNS, sizeof *w.probes);
     if (!conns || !w.people || !w.tokens || !w.pushes || !w.probes)
         die("memory");
-    figure("server_idle_memory", idle / 1024, "MiB", 6, false);
+    figure_put("server_idle_memory", idle / 1024, "MiB", 6, false);
     prepare(&w, s->port); /* before the connections: idle ones are ended */
     for (size_t c = 0; c < CONNS; c++)
         if (!wire_open(&conns[c], s->port))
             die("connect");
 
-    cpu = server_cpu_s(s), wall = now_s();
+    cpu = server_cpu_s(s), wall = wall_s();
     load(conns, CONNS, next_push, &w, 200);
-    cpu = server_cpu_s(s) - cpu, wall = now_s() - wall;
+    cpu = server_cpu_s(s) - cpu, wall = wall_s() - wall;
     for (size_t c = 0; c < CONNS; c++)
         bytes += conns[c].sent + conns[c].received;
     good = CONNS * w.each;
-    figure("server_push_per_cpu_s", (double)good / cpu, "1/s", 8000, true);
-    figure("server_push_wall", (double)good / wall, "1/s", 0, true);
-    figure("server_push_wire_bytes", (double)bytes / (double)good, "B", 2048, false);
-    figure("server_load_memory", server_private_kib(s) / 1024, "MiB", 16, false);
+    figure_put("server_push_per_cpu_s", (double)good / cpu, "1/s", 8000, true);
+    figure_put("server_push_wall", (double)good / wall, "1/s", 0, true);
+    figure_put("server_push_wire_bytes", (double)bytes / (double)good, "B", 2048, false);
+    figure_put("server_load_memory", server_private_kib(s) / 1024, "MiB", 16, false);
 
     prepare_probes(&w, conns);
     for (size_t c = 0; c < CONNS; c++)
         conns[c].sent = conns[c].received = 0;
-    cpu = server_cpu_s(s), wall = now_s();
+    cpu = server_cpu_s(s), wall = wall_s();
     load(conns, CONNS, next_probe, &w, 204);
-    cpu = server_cpu_s(s) - cpu, wall = now_s() - wall;
+    cpu = server_cpu_s(s) - cpu, wall = wall_s() - wall;
     bytes = 0, good = CONNS * w.probes_each;
     for (size_t c = 0; c < CONNS; c++)
         bytes += conns[c].sent + conns[c].received;
-    figure("server_probe_per_cpu_s", (double)good / cpu, "1/s", 40000, true);
-    figure("server_probe_wall", (double)good / wall, "1/s", 0, true);
-    figure("server_probe_wire_bytes", (double)bytes / (double)good, "B", 300, false);
+    figure_put("server_probe_per_cpu_s", (double)good / cpu, "1/s", 40000, true);
+    figure_put("server_probe_wall", (double)good / wall, "1/s", 0, true);
+    figure_put("server_probe_wire_bytes", (double)bytes / (double)good, "B", 300, false);
 
     for (size_t c = 0; c < CONNS; c++) {
         wire_close(&conns[c]);
@@ -294,22 +272,22 @@ static void bench_streams(const ednd *s, size_t n)
             die("stream");
         edn_buf_dispose(&streams[i].in);
     }
-    figure("server_stream_memory", (server_private_kib(s) - before) / (double)n, "KiB", 6, false);
+    figure_put("server_stream_memory", (server_private_kib(s) - before) / (double)n, "KiB", 6, false);
 
     person_batch(&p, 0, 1024, &batch);
     one = edn_buf_view(&batch);
     edn_buf_reset(&rq);
     person_push(NULL, &one, 1, &rq);
-    t = now_s();
+    t = wall_s();
     if (wire_ask(&control, "POST", "/v1/push", edn_buf_view(&token), edn_buf_view(&rq), NULL) != 200)
         die("push");
     for (size_t i = 0; i < n; i++) {
         if (!wire_expect(&streams[i], "data: ", 5000))
             die("event");
         if (i == 0)
-            figure("server_event_first", (now_s() - t) * 1e3, "ms", 0, false);
+            figure_put("server_event_first", (wall_s() - t) * 1e3, "ms", 0, false);
     }
-    figure("server_event_all", (now_s() - t) * 1e3, "ms", 0, false);
+    figure_put("server_event_all", (wall_s() - t) * 1e3, "ms", 0, false);
     for (size_t i = 0; i < n; i++)
         wire_close(&streams[i]);
     wire_close(&control);

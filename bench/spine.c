@@ -15,24 +15,21 @@
 #include <edn/client.h>
 
 #include "base/base.h"
+#include "figure.h"
 #include "tempdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PASSPHRASE "correct horse battery staple"
 #define EDITS 31
 #define SYNCS 200
-
-static bool missed;
 
 static void die(const char *what, const char *why)
 {
@@ -46,33 +43,7 @@ static void must(edn_status st, const char *what, const edn_err *err)
         die(what, err && err->text[0] ? err->text : edn_status_name(st));
 }
 
-static void figure(const char *name, double value, const char *unit, double goal)
-{
-    bool ok = goal <= 0 || value <= goal; /* 0: no goal, for comparison only */
-
-    missed |= !ok;
-    printf("{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"goal\": %.6g, \"better\": \"lower\", \"ok\": %s}\n",
-           name, value, unit, goal, ok ? "true" : "false");
-    fflush(stdout);
-}
-
 /* ---- clocks ------------------------------------------------------------------------------------------------------ */
-
-static double wall_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static double own_cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static double process_cpu_s(pid_t pid)
 {
