@@ -172,12 +172,14 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
+    for (unsigned i = 0; i < SIM_TRACES; i++)
+        (void)trace_get(i); /* now, so that memory's level does not change later */
     for (uint64_t i = 0; i < a.seeds && !(bad && a.until_broken); i++, a.o.seed++) {
-        uint64_t trace, used;
+        uint64_t digest, used;
         bool broken;
         sim_run(s, &a.o);
         broken = s->violations > 0;
-        trace = s->trace;
+        digest = s->trace;
         add(&all, &s->f);
         device_days += (uint64_t)s->devices_n * a.o.days;
         if (s->violations) {
@@ -189,7 +191,7 @@ int main(int argc, char **argv)
             report_shrunk(&a);
         if (a.twice && i % a.twice == 0) {
             sim_run(s, &a.o);
-            if (s->trace != trace) {
+            if (s->trace != digest) {
                 bad++;
                 printf("seed %llu: two runs differ\n", (unsigned long long)a.o.seed);
             }

@@ -54,14 +54,12 @@ static void plan_dispose(plan *p)
 
 /* ---- typing ------------------------------------------------------------------------------------------------------ */
 
-/* The text with one piece struck out and one burst typed in. */
-static void type_text(plan *p, bool strike)
+/* The text with `struck` characters from `from` on struck out, and then `burst` typed in at `at`. */
+static void type_at(plan *p, size_t from, size_t struck, size_t at, size_t burst)
 {
     sim *s = p->d->s;
-    sim_rng *r = &s->plan;
     shown *w = &p->want;
-    size_t n = w->n, from = sim_below(r, n + 1), at, burst = 1 + sim_below(r, BURST_MAX), out = 0;
-    size_t struck = strike ? sim_below(r, 8) : 0, to = EDN_MIN(n, from + struck);
+    size_t n = w->n, to = EDN_MIN(n, from + struck), out = 0;
     uint32_t *text = malloc((n + burst + 1) * sizeof *text);
 
     if (!text)
@@ -71,7 +69,7 @@ static void type_text(plan *p, bool strike)
     for (size_t i = 0; i < n; i++)
         if (i < from || i >= to)
             text[out++] = w->text[i];
-    at = sim_chance(r, 1, 3) ? out : sim_chance(r, 1, 3) ? 0 : sim_below(r, out + 1);
+    at = EDN_MIN(at, out);
     memmove(text + at + burst, text + at, (out - at) * sizeof *text);
     for (size_t i = 0; i < burst; i++) {
         uint32_t left = at + i ? text[at + i - 1] : 0;
@@ -84,6 +82,17 @@ static void type_text(plan *p, bool strike)
     edn_put_str(&p->text, SIM_CANARY);
     for (size_t i = 0; i < w->n; i++)
         text_put(&p->text, text[i]);
+}
+
+/* One piece struck out, or none, and one burst typed in: often at the end. */
+static void type_text(plan *p, bool strike)
+{
+    sim_rng *r = &p->d->s->plan;
+    size_t n = p->want.n, from = sim_below(r, n + 1), burst = 1 + sim_below(r, BURST_MAX);
+    size_t struck = strike ? sim_below(r, 8) : 0, left = n - (EDN_MIN(n, from + struck) - EDN_MIN(n, from));
+    size_t at = sim_chance(r, 1, 3) ? left : sim_chance(r, 1, 3) ? 0 : sim_below(r, left + 1);
+
+    type_at(p, from, struck, at, burst);
 }
 
 /* ---- carrying it out --------------------------------------------------------------------------------------------- */
@@ -209,21 +218,38 @@ void people_add(device *d)
     plan_dispose(&p);
 }
 
-void people_edit(device *d, uint16_t entry)
+/* Carries the plan for an entry's text out. */
+static void edit_do(device *d, uint16_t entry, plan *p)
 {
-    plan p;
     edn_err err = {EDN_OK, ""};
     edn_status st;
     bool crashed;
 
-    plan_init(&p, d, entry);
-    type_text(&p, sim_chance(&d->s->plan, 1, 2));
     d->inflight = entry;
     device_before(d);
-    st = edn_client_edit(d->c, &d->s->model.entries[entry], EDN_BYTES_EMPTY, edn_buf_view(&p.text), &err);
+    st = edn_client_edit(d->c, &d->s->model.entries[entry], EDN_BYTES_EMPTY, edn_buf_view(&p->text), &err);
     crashed = device_after(d, st);
-    settle(&p, st, crashed, "edit");
-    plan_dispose(&p);
+    settle(p, st, crashed, "edit");
+    plan_dispose(p);
+}
+
+void people_edit(device *d, uint16_t entry)
+{
+    plan p;
+
+    plan_init(&p, d, entry);
+    type_text(&p, sim_chance(&d->s->plan, 1, 2));
+    edit_do(d, entry, &p);
+}
+
+void people_type(device *d, uint16_t entry, size_t at, size_t deleted, size_t inserted)
+{
+    plan p;
+
+    plan_init(&p, d, entry);
+    at = EDN_MIN(at, p.want.n);
+    type_at(&p, at, EDN_MIN(deleted, EDN_COUNT(p.deleted)), at, EDN_MIN(inserted, EDN_COUNT(p.inserted)));
+    edit_do(d, entry, &p);
 }
 
 static void act_set(device *d, uint16_t entry)

@@ -201,6 +201,7 @@ typedef enum story {
     STORY_TWINS,    /* one disk, two machines */
     STORY_HONEST,   /* backups put back that lost nothing: no alarm */
     STORY_ROT,      /* bits flip on a device's and on the server's disk */
+    STORY_TRACE,    /* what people typed once, by several devices */
     STORY_DEVICES,  /* devices are lost, join and are revoked; passphrases change */
     STORY_KINDS
 } story;
@@ -339,6 +340,24 @@ void people_act(device *d);                  /* one change */
 void people_add(device *d);                  /* a new entry */
 int people_choose(device *d);                /* an entry that it shows; -1: none */
 void people_edit(device *d, uint16_t entry); /* which it shows */
+
+/* In an entry that it shows: strikes `deleted` characters out at `at` and types `inserted` there, each cut to what can
+ * be. */
+void people_type(device *d, uint16_t entry, size_t at, size_t deleted, size_t inserted);
+
+/* ---- recorded editing (trace.c) ---------------------------------------------------------------------------------- */
+
+typedef struct edit {
+    uint8_t agent;                  /* 0 or 1 */
+    uint32_t at, deleted, inserted; /* characters */
+    uint32_t seen;                  /* it was made after that many edits, of both, had been seen */
+} edit;
+typedef struct trace {
+    edit *edits;
+    size_t n;
+} trace;
+#define SIM_TRACES 3u
+const trace *trace_get(unsigned which); /* NULL: EDN_DATA names no folder; read once and kept */
 
 /* ---- stories (story.c) ------------------------------------------------------------------------------------------- */
 

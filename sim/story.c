@@ -234,7 +234,7 @@ static void tell_withhold(sim *s)
 
 /* ---- one disk in two machines ------------------------------------------------------------------------------------ */
 
-static void edit(device *d, int entry)
+static void edit_or_add(device *d, int entry)
 {
     if (entry >= 0 && d->c && d->views[entry].there && !d->views[entry].deleted && !d->views[entry].conflict)
         people_edit(d, (uint16_t)entry);
@@ -259,20 +259,20 @@ static void tell_twins(sim *s)
     y = x == d ? t : d;
     e = people_choose(d); /* all of them in one entry: events of the same numbers on both */
     for (uint64_t n = sim_below(&s->plan, 3); n > 0; n--) { /* writes, and makes batches that do not go out */
-        edit(y, e);
+        edit_or_add(y, e);
         y->away_until_ms = s->now_ms + SIM_DAY_MS;
         (void)device_sync(y);
     }
     y->away_until_ms = 0;
-    edit(x, e);
+    edit_or_add(x, e);
     (void)device_sync(x);
     for (uint64_t n = sim_below(&s->plan, 3); n > 0; n--) { /* others write on top of it */
         (void)device_sync(w);
-        edit(w, e);
+        edit_or_add(w, e);
         (void)device_sync(w);
     }
     if (sim_chance(&s->plan, 1, 2))
-        edit(y, e);
+        edit_or_add(y, e);
     (void)device_sync(y);
     if (!y->findings[EDN_E_CLONE])
         sim_violation(s, "device %u: its disk is at work twice, and nobody says so", y->index);
@@ -710,6 +710,44 @@ static void tell_devices(sim *s)
     }
 }
 
+/* ---- what people typed once -------------------------------------------------------------------------------------- */
+
+/* Each agent is a device; a device that has seen what the other did has synced with it. Of a history by one hand, the
+ * devices take turns. */
+static void tell_trace(sim *s)
+{
+    const trace *t = trace_get((unsigned)sim_below(&s->plan, SIM_TRACES));
+    size_t n = 60 + sim_below(&s->plan, 120), from = t ? sim_below(&s->plan, t->n > n ? t->n - n : 1) : 0;
+    bool together = false;
+    uint32_t base = UINT32_MAX, seen[2] = {0, 0};
+    uint16_t entry = (uint16_t)s->model.entries_n;
+    device *hands[2] = {&s->devices[0], &s->devices[1]};
+
+    if (!t || entry == SIM_ENTRIES_MAX)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        together |= t->edits[i].agent > 0;
+    sim_fault(s, FAULT_TRACE);
+    people_add(hands[0]);
+    all_meet(s);
+    for (size_t i = from; i < t->n && i < from + n; i++)
+        base = EDN_MIN(base, t->edits[i].at);
+    for (size_t i = from; i < t->n && i < from + n; i++) {
+        const edit *e = &t->edits[i];
+        unsigned hand = together ? e->agent : (unsigned)(i / 16 % 2);
+        device *d = hands[hand];
+        s->now_ms += 1000;
+        if (together ? e->seen > seen[hand] && e->seen > from : i % 16 == 0) {
+            (void)device_sync(hands[1 - hand]);
+            (void)device_sync(d);
+            seen[hand] = (uint32_t)i;
+        }
+        if (d->c && d->views[entry].there)
+            people_type(d, entry, e->at - base, e->deleted, e->inserted);
+    }
+    all_meet(s);
+}
+
 /* ---- which, and when --------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -718,7 +756,8 @@ static const struct {
 } stories[STORY_KINDS] = {
     [STORY_NONE] = {"none", 2},         [STORY_SIEGE] = {"siege", 3},       [STORY_FORK] = {"fork", 3},
     [STORY_LOG_FORK] = {"log fork", 3}, [STORY_WITHHOLD] = {"withhold", 3}, [STORY_TWINS] = {"twins", 2},
-    [STORY_HONEST] = {"honest", 2},     [STORY_ROT] = {"rot", 2},           [STORY_DEVICES] = {"devices", 3},
+    [STORY_HONEST] = {"honest", 2},     [STORY_ROT] = {"rot", 2},           [STORY_TRACE] = {"trace", 2},
+    [STORY_DEVICES] = {"devices", 3},
 };
 
 /* Two seeds of five tell a story. */
@@ -760,6 +799,9 @@ void story_day(sim *s)
         break;
     case STORY_ROT:
         tell_rot(s);
+        break;
+    case STORY_TRACE:
+        tell_trace(s);
         break;
     case STORY_DEVICES:
         tell_devices(s);
