@@ -28,7 +28,7 @@
 #include "wire/wire.h"
 
 #define BOX_SIZE (EDN_PAGE_SIZE + EDN_SEAL_OVERHEAD)
-#define BUILDER_MEMORY ((size_t)24 << 20) /* what a builder may hold before it begins another segment */
+#define BUILDER_MEMORY ((size_t)25 << 20) /* what a builder may hold before it begins another segment */
 #define CACHE_SIZE ((size_t)20 << 20)
 #define SEGMENTS_MAX 64
 #define ROUNDS 3
@@ -1030,7 +1030,7 @@ static void case_fts_cold(const char *dir, const char *name)
 
 /* ---- adding one entry -------------------------------------------------------------------------------------------- */
 
-#define ADDS 400
+#define ADDS 1024
 #define FAN 8 /* so many segments of a size become one */
 
 /* A row a page in a database, as a client keeps them. */
@@ -1111,6 +1111,23 @@ static void levels_merge(rows *r, edn_pages *pages, row_segment *v, uint8_t *lev
     }
 }
 
+/* All that was noted becomes a segment, in the transaction that is open. */
+static void notes_fold(rows *r, edn_pages *pages, row_segment *v, uint8_t *level, size_t *n, edn_builder **b)
+{
+    static uint32_t no;
+
+    v[*n] = (row_segment){.r = r, .no = ++no};
+    level[*n] = 0;
+    ok(edn_builder_finish(*b, row_out, &v[*n], &v[*n].size), "finish");
+    edn_builder_free(*b);
+    ok(edn_builder_new(0, b), "builder");
+    ++*n;
+    levels_merge(r, pages, v, level, n);
+    sql(r->db, "DELETE FROM note");
+}
+
+/* As the client does it: a commit notes which entry is not in a segment yet, and what is noted is read as it stands;
+ * 64 notes become a segment, eight segments one. All of it is counted. */
 static void case_add(const char *dir, const char *name)
 {
     FILE *f = open_or_die(path_of(dir, name, ".tsv"), "r");
@@ -1120,29 +1137,35 @@ static void case_add(const char *dir, const char *name)
     double wall[ADDS], cpu = 0;
     size_t n = 0;
     edn_pages *pages;
+    edn_builder *b;
+    sqlite3_stmt *note;
     line l = {0};
     rows r = {.buf = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
 
     unlink(path);
     r.db = fts_open(path);
-    sql(r.db, "CREATE TABLE page(id INTEGER PRIMARY KEY, bytes BLOB)");
+    sql(r.db, "CREATE TABLE page(id INTEGER PRIMARY KEY, bytes BLOB); CREATE TABLE note(id INTEGER PRIMARY KEY, box)");
     r.put = prepare(r.db, "INSERT INTO page VALUES (?, ?)");
     r.get = prepare(r.db, "SELECT bytes FROM page WHERE id = ?");
     r.drop = prepare(r.db, "DELETE FROM page WHERE id >= ? AND id < ?");
+    note = prepare(r.db, "INSERT INTO note VALUES (?, ?)");
     ok(edn_pages_new(1 << 20, &pages), "pages");
+    ok(edn_builder_new(0, &b), "builder");
     for (uint32_t i = 0; i < ADDS && line_read(f, &l); i++) {
         double begin = cpu_s();
-        edn_builder *b;
+        uint8_t rnd[32] = {(uint8_t)i, (uint8_t)(i >> 8)};
         wall[i] = clock_s(CLOCK_MONOTONIC);
         sql(r.db, "BEGIN IMMEDIATE");
-        ok(edn_builder_new(0, &b), "builder");
+        edn_buf_reset(&r.buf);
+        ok(edn_seal(&r.buf, key, EDN_SUITE_1, EDN_BYTES_EMPTY, edn_bytes_of(l.date, 8), rnd), "seal");
+        sqlite3_bind_int64(note, 1, i);
+        sqlite3_bind_blob(note, 2, r.buf.p, (int)r.buf.n, SQLITE_TRANSIENT);
+        if (sqlite3_step(note) != SQLITE_DONE)
+            die("note", sqlite3_errmsg(r.db));
+        sqlite3_reset(note);
         doc_add(b, &l, i);
-        v[n] = (row_segment){.r = &r, .no = i + 1};
-        level[n] = 0;
-        ok(edn_builder_finish(b, row_out, &v[n], &v[n].size), "finish");
-        edn_builder_free(b);
-        n++;
-        levels_merge(&r, pages, v, level, &n);
+        if (i % 64 == 63)
+            notes_fold(&r, pages, v, level, &n, &b);
         sql(r.db, "COMMIT");
         cpu += cpu_s() - begin;
         wall[i] = (clock_s(CLOCK_MONOTONIC) - wall[i]) * 1e3;

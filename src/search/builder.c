@@ -8,7 +8,8 @@
 #define BLOCK_BITS 17u
 #define BLOCK_SIZE (1u << BLOCK_BITS)
 #define POOL_BLOCKS_MAX (UINT32_MAX >> BLOCK_BITS)
-#define TITLE_GAP 8u /* positions between title, text and tags */
+#define KEY_SLACK 16u /* bytes that may be read behind a key */
+#define TITLE_GAP 8u  /* positions between title, text and tags */
 
 /* A byte string in slices of growing size; the last four bytes of a full slice say where the next begins. */
 typedef struct slices {
@@ -104,7 +105,7 @@ static bool block_add(edn_builder *b)
         b->blocks = more;
         b->blocks_cap = cap;
     }
-    if (!(block = malloc(BLOCK_SIZE))) {
+    if (!(block = malloc(BLOCK_SIZE + KEY_SLACK))) {
         b->st = EDN_E_NOMEM;
         return false;
     }
@@ -251,25 +252,34 @@ static term *term_add(edn_builder *b, edn_bytes key, uint32_t hash)
     return t;
 }
 
-/* Whole words at a time, the last one reaching back over the one before. Only for this table. */
-static uint32_t key_hash(edn_bytes key)
+/* The first eight bytes of a key, zeros behind its end. There are KEY_SLACK readable bytes behind every key. */
+static uint64_t key_head(const uint8_t *p, size_t n)
 {
-    uint64_t h = key.n * 0x9e3779b97f4a7c15u, v = 0;
-    const uint8_t *p = key.p, *last = key.p + key.n - 8;
+    return n >= 8 ? edn_pack_load(p) : edn_pack_load(p) & ((1ull << 8 * n) - 1);
+}
 
-    if (key.n < 8) {
-        for (size_t i = 0; i < key.n; i++)
-            v = v << 8 | p[i];
-    } else {
-        for (; p < last; p += 8)
-            h = (h ^ edn_pack_load(p)) * 0xff51afd7ed558ccdu, h ^= h >> 32;
-        v = edn_pack_load(last);
+/* Eight bytes at a time. Only for this table. */
+static uint32_t key_hash(const uint8_t *p, size_t n)
+{
+    uint64_t h = n * 0x9e3779b97f4a7c15u;
+
+    for (; n > 8; p += 8, n -= 8) {
+        h = (h ^ edn_pack_load(p)) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
     }
-    h = (h ^ v) * 0xff51afd7ed558ccdu;
+    h = (h ^ key_head(p, n)) * 0xff51afd7ed558ccdu;
     h = (h ^ h >> 32) * 0xc4ceb9fe1a85ec53u;
     return (uint32_t)(h >> 32);
 }
 
+static bool key_equal(edn_bytes a, edn_bytes b)
+{
+    if (a.n != b.n)
+        return false;
+    return a.n <= 8 ? key_head(a.p, a.n) == key_head(b.p, b.n) : memcmp(a.p, b.p, a.n) == 0;
+}
+
+/* `key` has KEY_SLACK bytes behind it. */
 static term *term_get(edn_builder *b, edn_bytes key, uint32_t hash)
 {
     uint32_t at = hash & (b->table_size - 1);
@@ -279,7 +289,7 @@ static term *term_get(edn_builder *b, edn_bytes key, uint32_t hash)
         if (b->table[at] >> 32 != hash)
             continue;
         t = &b->terms[(uint32_t)b->table[at] - 1];
-        if (edn_bytes_equal(term_key(b, t), key))
+        if (key_equal(term_key(b, t), key))
             return t;
     }
     return term_add(b, key, hash);
@@ -320,12 +330,14 @@ static void term_put(edn_builder *b, term *t, uint32_t position)
 
 void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
 {
+    uint8_t copy[EDN_KEY_SIZE_MAX + KEY_SLACK] = {0};
     term *t;
 
     if (b->st != EDN_OK)
         return;
     EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
-    if ((t = term_get(b, key, key_hash(key))))
+    memcpy(copy, key.p, key.n);
+    if ((t = term_get(b, edn_bytes_of(copy, key.n), key_hash(copy, key.n))))
         term_put(b, t, position);
 }
 
@@ -359,10 +371,10 @@ void edn_builder_doc(edn_builder *b, const edn_segment_doc *doc)
  * word would wait for memory three times; a dozen of them wait together. */
 typedef struct coming {
     struct {
-        uint8_t key[EDN_KEY_SIZE_MAX];
+        uint8_t key[EDN_KEY_SIZE_MAX + KEY_SLACK];
         uint8_t n;
         uint32_t hash, position;
-    } v[12];
+    } v[40];
     size_t n;
 } coming;
 
@@ -393,12 +405,16 @@ static void coming_take(edn_builder *b, coming *c)
 static void coming_add(edn_builder *b, coming *c, uint8_t kind, edn_bytes word, uint32_t position)
 {
     size_t n = kind != 0;
+    uint8_t *to = c->v[c->n].key;
 
-    c->v[c->n].key[0] = kind;
-    memcpy(c->v[c->n].key + n, word.p, word.n);
+    to[0] = kind;
+    if (word.n <= 16)
+        memcpy(to + n, word.p, 16); /* out of edn_words' own 64 bytes */
+    else
+        memcpy(to + n, word.p, word.n);
     n += word.n;
     c->v[c->n].n = (uint8_t)n;
-    c->v[c->n].hash = key_hash(edn_bytes_of(c->v[c->n].key, n));
+    c->v[c->n].hash = key_hash(to, n);
     c->v[c->n].position = position;
     __builtin_prefetch(&b->table[c->v[c->n].hash & (b->table_size - 1)]);
     if (++c->n == EDN_COUNT(c->v))
@@ -408,13 +424,14 @@ static void coming_add(edn_builder *b, coming *c, uint8_t kind, edn_bytes word, 
 void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
 {
     uint32_t words = 0, last = 0;
-    coming c = {.n = 0};
+    coming c;
     edn_words w;
     edn_word word;
 
     if (b->st != EDN_OK)
         return;
     EDN_ASSERT(b->docs_n);
+    c.n = 0; /* the rest is written before it is read, but for slack that is masked off */
     edn_words_init(&w, text);
     while (edn_words_next(&w, &word)) {
         last = word.position;

@@ -54,6 +54,7 @@ edn_status edn_index_new(const edn_segment_part *parts, size_t n, edn_index_phra
         return st;
     }
     x->mean = x->docs && x->length_sum ? (double)x->length_sum / (double)x->docs : 1;
+    x->slope = 0.9 / x->mean;
     for (size_t i = 0; i < n; i++) {
         double mean = (double)mean_length(x->parts[i].s->length_sum, x->parts[i].s->docs);
         /* A hair more, for what rounding to float took off. */

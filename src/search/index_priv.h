@@ -20,7 +20,7 @@ struct edn_index {
     edn_index_phrase_fn *phrase;
     void *phrase_ctx;
     uint64_t docs, length_sum; /* of what is alive */
-    double mean;
+    double mean, slope;        /* slope: 0.9 / mean */
     bool exact;
 };
 
@@ -88,6 +88,8 @@ EDN_MUST_USE edn_status plan_bits(edn_index *x, plan *p, size_t part, uint64_t *
 double plan_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until);
 /* The current document scores no more, told without reading positions. */
 double plan_upper(const edn_index *x, const plan *p, size_t part);
+/* The score at the current document of a plan that is a term, or an AND of nothing else (terms_only). */
+double plan_terms_score(const edn_index *x, const plan *p, size_t part);
 void plan_leave(plan *p);
 
 #endif

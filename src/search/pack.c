@@ -54,6 +54,8 @@ static unsigned width_best(const uint32_t *v, size_t n)
     }
     best = most;
     cost_best = bytes_of(n, most);
+    if (most < 2 || n < 4)
+        return most;
     for (unsigned w = most; w-- > 0;) {
         size_t cost;
         above += need[w + 1];
@@ -171,12 +173,14 @@ static unsigned rice_of(uint32_t length, uint32_t count)
     return mean > 1 ? EDN_MIN(63u - (unsigned)__builtin_clzll(mean), 30u) : 0;
 }
 
+/* At most 32 bits. Room was made before. */
 static void bits_put(edn_bits *b, uint64_t v, unsigned n)
 {
     b->held |= v << b->held_n;
     b->held_n += n;
     if (b->held_n >= 32) {
-        edn_put_u32(b->out, (uint32_t)b->held);
+        edn_store_u32(b->out->p + b->out->n, (uint32_t)b->held);
+        b->out->n += 4;
         b->held >>= 32;
         b->held_n -= 32;
     }
@@ -185,13 +189,18 @@ static void bits_put(edn_bits *b, uint64_t v, unsigned n)
 void edn_bits_positions(edn_bits *b, const uint32_t *positions, uint32_t count, uint32_t length)
 {
     unsigned k = rice_of(length, count);
-    uint32_t next = 0;
+    uint32_t next = 0, mask = (1u << k) - 1;
 
+    edn_buf_reserve(b->out, ((size_t)count + 1) * 8);
+    if (edn_buf_status(b->out) != EDN_OK)
+        return;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t gap = positions[i] - next, q = gap >> k;
-        if (q < ESCAPE) {
+        if (q + 1 + k <= 32 && q < ESCAPE) {
+            bits_put(b, ((1ull << q) - 1) | (uint64_t)(gap & mask) << (q + 1), q + 1 + k);
+        } else if (q < ESCAPE) {
             bits_put(b, (1ull << q) - 1, q + 1);
-            bits_put(b, gap & ((1ull << k) - 1), k);
+            bits_put(b, gap & mask, k);
         } else {
             bits_put(b, (1ull << ESCAPE) - 1, ESCAPE);
             bits_put(b, gap, 32);

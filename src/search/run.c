@@ -6,11 +6,28 @@
 
 /* ---- scores ------------------------------------------------------------------------------------------------------ */
 
+static double norm_of(const edn_index *x, size_t part, uint32_t doc)
+{
+    return 0.3 + x->slope * x->parts[part].s->lengths[doc];
+}
+
 static double score_of(const edn_index *x, size_t part, double weight, uint32_t times, uint32_t doc)
 {
-    double length = x->parts[part].s->lengths[doc];
+    return weight * times / (times + norm_of(x, part, doc));
+}
 
-    return weight * times / (times + (0.3 + 0.9 / x->mean * length));
+double plan_terms_score(const edn_index *x, const plan *p, size_t part)
+{
+    double norm = norm_of(x, part, p->doc), sum = 0;
+
+    if (p->kind == EDN_QUERY_TERM)
+        return p->weight * cursor_count(&p->c) / (cursor_count(&p->c) + norm);
+    for (size_t i = 0; i < p->kids_n; i++) {
+        const plan *kid = p->kids[i];
+        if (kid->scored)
+            sum += kid->weight * cursor_count(&kid->c) / (cursor_count(&kid->c) + norm);
+    }
+    return sum;
 }
 
 /* The same for an impact. */

@@ -142,6 +142,7 @@ static edn_status part_each(edn_index *x, plan *p, size_t part, hit_fn *fn, void
  * and only then positions. */
 static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
 {
+    bool terms = p->kind == EDN_QUERY_TERM || (p->kind == EDN_QUERY_AND && p->terms_only);
     uint32_t checked = 0; /* below here, bounds were looked at */
     edn_status st;
 
@@ -166,6 +167,13 @@ static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
             continue;
         }
         doc = p->doc;
+        if (terms) { /* the common case, and the tight loop of it */
+            double score = plan_terms_score(x, p, part);
+            if (!(full && score < worst) && !part_is_dead(&x->parts[part], doc) &&
+                (st = best_take(k, part, doc, score)) != EDN_OK)
+                return st;
+            continue;
+        }
         if (part_is_dead(&x->parts[part], doc) || (full && !p->exact && plan_upper(x, p, part) < worst))
             continue;
         if ((st = plan_settle(x, p, part, &matches)) != EDN_OK)

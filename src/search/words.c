@@ -4,6 +4,7 @@
  * gives the same words as the long way, which takes over at the first byte that is not. */
 #include "search/words.h"
 
+#include "search/pack.h"
 #include "search/unicode.h"
 
 enum { A_BLANK = 1, A_LETTER = 2, A_DIGIT = 4, A_MID_LETTER = 8, A_MID_NUM = 16 };
@@ -197,17 +198,33 @@ static size_t ascii_segment(edn_bytes s, size_t at, uint8_t *class, bool *parts)
     return i;
 }
 
+/* Eight bytes of ASCII at once, capitals made small. */
+static uint64_t ascii_lower(uint64_t x)
+{
+    uint64_t low = x & 0x7f7f7f7f7f7f7f7fu, from_a = low + 0x3f3f3f3f3f3f3f3fu, past_z = low + 0x2525252525252525u;
+
+    return x | ((from_a ^ past_z) & ~x & 0x8080808080808080u) >> 2;
+}
+
 static void say_ascii(edn_words *w, size_t from, size_t to, bool parts, edn_word *out)
 {
-    size_t n = EDN_MIN(to - from, sizeof w->term);
+    size_t n = EDN_MIN(to - from, sizeof w->term), i = 0;
+    const uint8_t *p = w->text.p + from;
     uint8_t flags = n < to - from ? EDN_WORD_FOLDED : 0;
+    uint64_t changed = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        uint8_t c = w->text.p[from + i], lower = c >= 'A' && c <= 'Z' ? c | 32 : c;
-        if (lower != c)
-            flags |= EDN_WORD_FOLDED;
-        w->term[i] = lower;
+    /* What is read behind the word is another word, and is not part of the term. */
+    for (; i < n && i + 8 <= w->text.n - from; i += 8) {
+        uint64_t was = edn_pack_load(p + i), lower = ascii_lower(was), differ = was ^ lower;
+        edn_store_u64(w->term + i, lower);
+        changed |= n - i < 8 ? differ & ((1ull << 8 * (n - i)) - 1) : differ;
     }
+    for (; i < n; i++) {
+        w->term[i] = (uint8_t)ascii_lower(p[i]);
+        changed |= w->term[i] ^ p[i];
+    }
+    if (changed)
+        flags |= EDN_WORD_FOLDED;
     *out = (edn_word){edn_bytes_of(w->term, n), (uint32_t)from, (uint32_t)(to - from), w->next++, flags};
     w->unit_before = w->unit_behind = false;
     if (parts) {
