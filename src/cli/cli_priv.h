@@ -48,6 +48,9 @@ EDN_MUST_USE edn_status edn_cli_timeout(edn_cli *c, uint32_t *out_s);
 EDN_MUST_USE edn_status edn_cli_keep_unlocked(edn_cli *c, uint32_t timeout_s);
 /* The passphrase of an account or device that exists. */
 EDN_MUST_USE edn_status edn_cli_passphrase(edn_cli *c, const char *prompt, edn_cli_secret *out);
+/* Opens and unlocks the diary by the passphrase, which is asked for even when it is unlocked: `out` is for a call that
+ * needs it. */
+EDN_MUST_USE edn_status edn_cli_open_with_passphrase(edn_cli *c, edn_cli_secret *out);
 /* A new one: from a descriptor, else asked for twice. */
 EDN_MUST_USE edn_status edn_cli_passphrase_new(edn_cli *c, edn_cli_opt fd, const char *prompt, edn_cli_secret *out);
 /* An option that is the number of a descriptor; -1: not given. */
@@ -90,6 +93,8 @@ void edn_cli_put_name(edn_buf *out, const edn_entry *e);
 
 /* After a sync: what other devices did to the account, on standard error, each told once. */
 EDN_MUST_USE edn_status edn_cli_news(edn_cli *c);
+/* Says so when the account's recovery shares do not open its present keys. */
+void edn_cli_warn_of_shares(edn_cli *c);
 
 void edn_cli_put_finding(edn_cli *c, const edn_finding *f);
 void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t n);
@@ -103,6 +108,7 @@ edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_p
 edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
+edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;

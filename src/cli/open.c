@@ -147,6 +147,18 @@ edn_status edn_cli_need(edn_cli *c)
     }
 }
 
+/* Read once, it unlocks too. */
+edn_status edn_cli_open_with_passphrase(edn_cli *c, edn_cli_secret *out)
+{
+    edn_status st = edn_cli_has(&c->args, EDN_OPT_PASSPHRASE_FD) ? edn_cli_open(c) : edn_cli_try(c);
+
+    if (st == EDN_OK && (st = edn_cli_passphrase(c, "Passphrase: ", out)) == EDN_OK && !edn_client_unlocked(c->client))
+        st = edn_client_unlock(c->client, edn_cli_secret_view(out), &c->err);
+    if (st != EDN_OK)
+        edn_cli_secret_dispose(out);
+    return st;
+}
+
 edn_status edn_cli_timeout(edn_cli *c, uint32_t *out_s)
 {
     const char *timeout = edn_cli_value(&c->args, EDN_OPT_TIMEOUT);

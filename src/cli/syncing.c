@@ -407,24 +407,22 @@ static void warn_of_guests(edn_cli *c)
     }
 }
 
-/* The passphrase is asked for even when the diary is unlocked: it locks the account again. Read once, it unlocks
- * too. */
+/* The passphrase locks the account again. */
 edn_status edn_cli_device_revoke(edn_cli *c)
 {
     edn_cli_secret passphrase = {NULL, 0};
-    edn_status st = edn_cli_has(&c->args, EDN_OPT_PASSPHRASE_FD) ? edn_cli_open(c) : edn_cli_try(c);
+    edn_status st = edn_cli_open_with_passphrase(c, &passphrase);
 
-    if (st == EDN_OK && (st = edn_cli_passphrase(c, "Passphrase: ", &passphrase)) == EDN_OK &&
-        !edn_client_unlocked(c->client))
-        st = edn_client_unlock(c->client, edn_cli_secret_view(&passphrase), &c->err);
     if (st == EDN_OK)
         st = edn_client_device_revoke(c->client, c->args.words[0], edn_cli_secret_view(&passphrase), &c->err);
     edn_cli_secret_dispose(&passphrase);
     if (st == EDN_OK)
         edn_cli_note(c, "%s is revoked. Let the other devices sync soon: what they write before is under the old keys.",
                      c->args.words[0]);
-    if (st == EDN_OK)
+    if (st == EDN_OK) {
         warn_of_guests(c);
+        edn_cli_warn_of_shares(c);
+    }
     return st;
 }
 

@@ -337,6 +337,25 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .value = "FILE",
             .help = "Write the QR code into this file, too.",
         },
+    [EDN_OPT_THRESHOLD] =
+        {
+            .name = "threshold",
+            .value = "T",
+            .help = "How many of the shares are needed together. Default: 3.",
+        },
+    [EDN_OPT_SHARES] =
+        {
+            .name = "shares",
+            .value = "N",
+            .help = "How many shares to make, 2 to 16. Default: 5.",
+        },
+    [EDN_OPT_PAGES] =
+        {
+            .name = "pages",
+            .value = "DIR",
+            .help = "Write a page for each share into this folder, as text and as HTML to print, instead of showing "
+                    "them. Best a folder in memory.",
+        },
 };
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
@@ -534,6 +553,34 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .text = "The oldest first. Every line was signed, and checked here; no server can add, change or hide one. "
                     "Times are those of the devices' own clocks. What other devices did is also told after the next "
                     "'edn sync'.",
+        },
+    [EDN_CMD_RECOVERY_SETUP] =
+        {
+            .name = "recovery setup",
+            .group = "Recovery",
+            .options = {EDN_OPT_THRESHOLD, EDN_OPT_SHARES, EDN_OPT_PAGES},
+            .summary = "Make shares on paper that bring the account back when all devices are lost",
+            .text =
+                "Asks for the passphrase, makes a new recovery key, and cuts it into N shares of 33 words (SLIP-39), "
+                "of which any T bring everything back and fewer tell nothing. Print each page, give the pages to "
+                "different people or places, and take the files away. Shares made before are worth nothing from then "
+                "on.\n\n"
+                "After a device was revoked make a new set: the old one does not open the new keys.",
+        },
+    [EDN_CMD_RECOVERY_DRILL] =
+        {
+            .name = "recovery drill",
+            .group = "Recovery",
+            .summary = "Prove that enough recovery shares are alive, without using them",
+            .text =
+                "Asks for shares, one a line, until they are enough, and opens with them what they are for. Names a "
+                "word that is wrong, and a share of another account or an older set. Nothing is changed or sent.",
+        },
+    [EDN_CMD_RECOVERY_STATUS] =
+        {
+            .name = "recovery status",
+            .group = "Recovery",
+            .summary = "Say which recovery shares there are, and whether they are current",
         },
     [EDN_CMD_WRITE] =
         {

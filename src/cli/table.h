@@ -80,6 +80,9 @@ typedef enum edn_cli_opt {
     EDN_OPT_FORCE,
     EDN_OPT_WATCH,
     EDN_OPT_PNG,
+    EDN_OPT_THRESHOLD,
+    EDN_OPT_SHARES,
+    EDN_OPT_PAGES,
     EDN_OPT_COUNT
 } edn_cli_opt;
 
@@ -114,6 +117,9 @@ typedef enum edn_cli_cmd {
     EDN_CMD_DEVICE_APPROVE,
     EDN_CMD_DEVICE_VERIFY,
     EDN_CMD_LOG,
+    EDN_CMD_RECOVERY_SETUP,
+    EDN_CMD_RECOVERY_DRILL,
+    EDN_CMD_RECOVERY_STATUS,
     EDN_CMD_WRITE,
     EDN_CMD_ADD,
     EDN_CMD_EDIT,

@@ -1,0 +1,57 @@
+/* edn/recovery: with every device and the passphrase lost, some of the shares on paper bring the account back. */
+#ifndef EDN_RECOVERY_H
+#define EDN_RECOVERY_H
+
+#include <edn/client.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EDN_RECOVERY_SHARES_MAX 16u
+#define EDN_RECOVERY_WORDS_MAX 320u /* 33 words of at most eight letters, blanks between, a zero behind */
+#define EDN_RECOVERY_SET_MAX 48u    /* a set's code: 30 digits in groups, a zero behind */
+
+/* What stands on one page. Borrowed while it is shown; `words` is a secret. */
+typedef struct edn_recovery_page {
+    unsigned number, n, needed; /* share `number` of n, of which `needed` are enough */
+    const char *words;
+    const char *set; /* which set of shares: for 'edn recover'; tells nothing */
+    const char *account, *server, *name;
+} edn_recovery_page;
+typedef edn_status edn_recovery_page_fn(void *ctx, const edn_recovery_page *page);
+
+/* Makes a new recovery key in n shares, `needed` of which recover the account; the shares before are worth nothing from
+ * then on. `fn` gets each page before the account knows of them, so that no set is good whose paper nobody has: what it
+ * wrote is for nothing when this fails afterwards. With a server it must be reachable. EDN_E_INVALID: the numbers (2 to
+ * 16 shares, 2 to all of them needed); EDN_E_PASSPHRASE: not the account's passphrase; what `fn` gives. */
+EDN_MUST_USE edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, unsigned needed, unsigned n,
+                                                  edn_recovery_page_fn *fn, void *ctx, edn_err *err);
+
+typedef struct edn_recovery_info {
+    bool there;
+    bool current; /* opens the present keys: false after a device was revoked, until a new set is made */
+    unsigned needed, n;
+    uint64_t time_ms;
+    char set[EDN_RECOVERY_SET_MAX];
+} edn_recovery_info;
+EDN_MUST_USE edn_status edn_client_recovery_info(edn_client *c, edn_recovery_info *out, edn_err *err);
+
+/* ---- taking shares one by one ------------------------------------------------------------------------------------ */
+
+typedef struct edn_recovery edn_recovery;
+void edn_recovery_free(edn_recovery *r); /* wipes */
+
+/* Proves that enough shares are alive: nothing is changed, and what they open is wiped. The client must outlive *out.
+ * EDN_E_MISSING: this account has no shares. */
+EDN_MUST_USE edn_status edn_recovery_drill(edn_client *c, edn_recovery **out, edn_err *err);
+/* Takes the words of one share. *have: how many different good ones there are; once they are enough, the box that they
+ * open was opened and checked as well. EDN_E_INVALID: a word is wrong (which); EDN_E_AUTH: a share of another account
+ * or set, or an altered one; EDN_E_EXISTS: this one was given already. After these the shares before still count. */
+EDN_MUST_USE edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, unsigned *needed,
+                                         edn_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,222 @@
+/* Commands about recovery shares: recovery setup, recovery drill, recovery status. */
+#include "cli/cli_priv.h"
+
+#include <edn/recovery.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/ask.h"
+#include "cli/recovery_page.h"
+#include "cli/text.h"
+
+/* ---- pages ------------------------------------------------------------------------------------------------------- */
+
+typedef struct pages {
+    edn_cli *c;
+    const char *dir; /* NULL: standard output */
+    char date[11];
+    unsigned made; /* files, in this order: share-1.txt, share-1.html, share-2.txt, … */
+} pages;
+
+static void page_path(const pages *p, unsigned number, const char *ending, char out[4096])
+{
+    snprintf(out, 4096, "%s/share-%u.%s", p->dir, number, ending);
+}
+
+static edn_status page_write(pages *p, unsigned number, const char *ending, const edn_buf *bytes)
+{
+    char path[4096];
+    edn_cli_term to = {.fd = -1};
+    edn_buf copy = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st = EDN_E_IO;
+
+    page_path(p, number, ending, path);
+    to.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (to.fd < 0)
+        return edn_fail(&p->c->err, EDN_E_IO, "could not make %s: %s", path, strerror(errno));
+    edn_buf_reserve(&copy, bytes->n);
+    edn_put_bytes(&copy, bytes->p, bytes->n);
+    if (edn_buf_status(&copy) == EDN_OK && edn_cli_flush(&to, &copy) == EDN_OK && fsync(to.fd) == 0)
+        st = EDN_OK;
+    if (close(to.fd) != 0)
+        st = EDN_E_IO;
+    p->made++; /* with whatever is in it */
+    edn_buf_wipe(&copy);
+    return st == EDN_OK ? st : edn_fail(&p->c->err, st, "could not write %s", path);
+}
+
+static edn_status page_files(pages *p, const edn_recovery_page *page)
+{
+    edn_buf bytes = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st;
+
+    edn_buf_reserve(&bytes, (size_t)1 << 20); /* so that no piece of it is left where it grew from */
+    edn_cli_page_text(&bytes, page, p->date);
+    st = edn_buf_status(&bytes);
+    if (st == EDN_OK)
+        st = page_write(p, page->number, "txt", &bytes);
+    edn_buf_reset(&bytes);
+    if (st == EDN_OK && (st = edn_cli_page_html(&bytes, page, p->date)) == EDN_OK)
+        st = page_write(p, page->number, "html", &bytes);
+    edn_buf_wipe(&bytes);
+    return st;
+}
+
+static edn_status page_one(void *ctx, const edn_recovery_page *page)
+{
+    pages *p = ctx;
+
+    if (p->dir)
+        return page_files(p, page);
+    edn_cli_page_text(&p->c->buf, page, p->date);
+    edn_put_str(&p->c->buf, page->number < page->n ? "\n\f\n" : "");
+    return edn_cli_flush(&p->c->out, &p->c->buf);
+}
+
+/* The account does not know of these shares: they would only mislead. */
+static void pages_remove(const pages *p)
+{
+    char path[4096];
+
+    for (unsigned i = 0; i < p->made; i++) {
+        page_path(p, i / 2 + 1, i % 2 ? "html" : "txt", path);
+        (void)unlink(path); /* if it cannot be removed, the failure that is told leads there */
+    }
+}
+
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
+
+static edn_status number_of(edn_cli *c, edn_cli_opt opt, unsigned preset, unsigned *out)
+{
+    const char *value = edn_cli_value(&c->args, opt);
+    uint64_t n;
+
+    *out = preset;
+    if (!value)
+        return EDN_OK;
+    if (!edn_cli_read_count(value, EDN_RECOVERY_SHARES_MAX, &n))
+        return edn_cli_usage(c, "'--%s %s' is not a number up to %u", edn_cli_options[opt].name, value,
+                             EDN_RECOVERY_SHARES_MAX);
+    *out = (unsigned)n;
+    return EDN_OK;
+}
+
+edn_status edn_cli_recovery_setup(edn_cli *c)
+{
+    pages p = {.c = c, .dir = edn_cli_value(&c->args, EDN_OPT_PAGES)};
+    edn_cli_secret passphrase = {NULL, 0};
+    unsigned needed, n;
+    edn_status st;
+
+    if ((st = number_of(c, EDN_OPT_THRESHOLD, 3, &needed)) != EDN_OK ||
+        (st = number_of(c, EDN_OPT_SHARES, 5, &n)) != EDN_OK ||
+        (st = edn_cli_open_with_passphrase(c, &passphrase)) != EDN_OK)
+        return st;
+    if (p.dir && mkdir(p.dir, 0700) != 0 && errno != EEXIST)
+        st = edn_fail(&c->err, EDN_E_IO, "could not make the folder %s: %s", p.dir, strerror(errno));
+    edn_cli_date_local(p.date, edn_cli_now_ms(), 0);
+    if (st == EDN_OK)
+        st = edn_client_recovery_setup(c->client, edn_cli_secret_view(&passphrase), needed, n, page_one, &p, &c->err);
+    edn_cli_secret_dispose(&passphrase);
+    if (st != EDN_OK) {
+        pages_remove(&p);
+        if (!p.dir)
+            edn_cli_warn(c, "the account was not changed: shares that were shown are worth nothing");
+        return st;
+    }
+    edn_cli_note(c,
+                 "The shares are good from now on, and all earlier ones are not. %s%s%sTry them: 'edn recovery drill'.",
+                 p.dir ? "Print the pages in " : "", p.dir ? p.dir : "", p.dir ? ", then take the files away. " : "");
+    return EDN_OK;
+}
+
+static edn_status ask_share(edn_cli *c, edn_recovery *r, unsigned *have, unsigned *needed)
+{
+    char prompt[80], line[1024];
+    edn_status st;
+
+    snprintf(prompt, sizeof prompt, "Share %u%s: ", *have + 1, *have ? "" : " (33 words, any order of shares)");
+    if ((st = edn_cli_ask_line(c, prompt, line, sizeof line)) == EDN_OK)
+        st = edn_recovery_add(r, edn_bytes_str(line), have, needed, &c->err);
+    edn_wipe(line, sizeof line);
+    return st;
+}
+
+/* What is wrong with one share is said, and another asked for. */
+static bool share_is_wrong(edn_status st) { return st == EDN_E_INVALID || st == EDN_E_AUTH || st == EDN_E_EXISTS; }
+
+static edn_status shares_take(edn_cli *c, edn_recovery *r)
+{
+    unsigned have = 0, needed = 0;
+    edn_status st = EDN_OK;
+
+    do {
+        unsigned before = have;
+        st = ask_share(c, r, &have, &needed);
+        if (share_is_wrong(st) && (have == before || have < needed)) {
+            edn_cli_warn(c, "%s", c->err.text);
+            st = EDN_OK;
+        } else if (st == EDN_OK) {
+            edn_cli_note(c, "Share %u of the %u that are needed is good.", have, needed);
+        }
+    } while (st == EDN_OK && (needed == 0 || have < needed));
+    return st;
+}
+
+edn_status edn_cli_recovery_drill(edn_cli *c)
+{
+    edn_recovery_info info;
+    edn_recovery *r = NULL;
+    edn_status st;
+
+    if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK ||
+        (st = edn_recovery_drill(c->client, &r, &c->err)) != EDN_OK)
+        return st;
+    st = shares_take(c, r);
+    edn_recovery_free(r);
+    if (st != EDN_OK)
+        return st;
+    if (!info.current)
+        return edn_fail(&c->err, EDN_E_EPOCH,
+                        "the shares are alive, but keys were made anew since: they no longer open what is written now. "
+                        "Make a new set: 'edn recovery setup'");
+    edn_put_str(&c->buf, "The shares are alive: together they open the account. Nothing was changed.\n");
+    return edn_cli_out(c);
+}
+
+void edn_cli_warn_of_shares(edn_cli *c)
+{
+    edn_recovery_info info;
+    edn_err ignored;
+
+    if (edn_client_recovery_info(c->client, &info, &ignored) == EDN_OK && info.there && !info.current)
+        edn_cli_warn(c,
+                     "the recovery shares no longer open what is written from now on: 'edn recovery setup' makes new "
+                     "ones");
+}
+
+edn_status edn_cli_recovery_status(edn_cli *c)
+{
+    edn_recovery_info info;
+    char when[EDN_CLI_TIME_MAX];
+    edn_status st;
+
+    if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK)
+        return st;
+    if (!info.there) {
+        edn_put_str(&c->buf, "There are no recovery shares; 'edn recovery setup' makes them.\n");
+        return edn_cli_out(c);
+    }
+    edn_cli_time_local(when, info.time_ms, 0);
+    edn_cli_putf(&c->buf, "Set %s, made %.10s: %u of %u shares recover the account.\n", info.set, when, info.needed,
+                 info.n);
+    edn_put_str(&c->buf, info.current
+                             ? "They open the present keys.\n"
+                             : "Keys were made anew since: they no longer open what is written now. Make a new "
+                               "set: 'edn recovery setup'.\n");
+    return edn_cli_out(c);
+}

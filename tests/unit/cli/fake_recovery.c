@@ -1,0 +1,62 @@
+/* Recovery, pretended: two shares of one word each. */
+#include "cli/fake_client.h"
+
+#include <edn/recovery.h>
+#include <stdio.h>
+
+#include "base/base.h"
+
+struct edn_recovery {
+    unsigned have;
+};
+static struct edn_recovery one;
+
+edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, unsigned needed, unsigned n,
+                                     edn_recovery_page_fn *fn, void *ctx, edn_err *err)
+{
+    edn_status st = EDN_OK;
+
+    (void)c;
+    (void)passphrase;
+    for (unsigned i = 1; st == EDN_OK && i <= n; i++) {
+        edn_recovery_page page = {.number = i,
+                                  .n = n,
+                                  .needed = needed,
+                                  .words = "academic acid",
+                                  .set = "G20R5",
+                                  .account = "00",
+                                  .server = "https://a.example/<b>",
+                                  .name = "sam"};
+        st = fn(ctx, &page);
+    }
+    return st == EDN_OK && fake.fail != EDN_OK ? edn_fail(err, fake.fail, "it failed as it was told") : st;
+}
+
+edn_status edn_client_recovery_info(edn_client *c, edn_recovery_info *out, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    *out = (edn_recovery_info){.there = true, .current = true, .needed = 2, .n = 3, .set = "G20R5"};
+    return EDN_OK;
+}
+
+edn_status edn_recovery_drill(edn_client *c, edn_recovery **out, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    one = (struct edn_recovery){0};
+    *out = &one;
+    return EDN_OK;
+}
+
+void edn_recovery_free(edn_recovery *r) { (void)r; }
+
+edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, unsigned *needed, edn_err *err)
+{
+    *needed = 2;
+    *have = r->have;
+    if (!edn_bytes_equal(words, edn_bytes_str("good")))
+        return edn_fail(err, EDN_E_INVALID, "word 1 is not in the list");
+    *have = ++r->have;
+    return EDN_OK;
+}

@@ -1,0 +1,238 @@
+/* Recovery shares are made, tried, and found out when they are wrong (A26, A27). */
+#include "diarist.h"
+
+#include <edn/recovery.h>
+
+#include "client/client_priv.h"
+
+/* The pages of a set. */
+typedef struct paper {
+    char words[EDN_RECOVERY_SHARES_MAX][EDN_RECOVERY_WORDS_MAX];
+    char set[EDN_RECOVERY_SET_MAX];
+    unsigned n;
+    edn_status give; /* of the second page */
+} paper;
+
+static edn_status keep(void *ctx, const edn_recovery_page *page)
+{
+    paper *p = ctx;
+
+    CHECK_INT(page->number, p->n + 1);
+    CHECK_STR(edn_bytes_str(page->name), WORLD_NAME);
+    strcpy(p->words[p->n++], page->words);
+    strcpy(p->set, page->set);
+    return p->n == 2 ? p->give : EDN_OK;
+}
+
+static paper made(edn_client *c, unsigned needed, unsigned n)
+{
+    paper p = {.n = 0};
+
+    CHECK_OK(edn_client_recovery_setup(c, edn_bytes_str(WORLD_PASSPHRASE), needed, n, keep, &p, NULL));
+    CHECK_INT(p.n, n);
+    return p;
+}
+
+static edn_status add(edn_recovery *r, const char *words, unsigned *have, edn_err *err)
+{
+    unsigned needed;
+
+    return edn_recovery_add(r, edn_bytes_str(words), have, &needed, err);
+}
+
+static edn_recovery *drill(edn_client *c)
+{
+    edn_recovery *r;
+
+    CHECK_OK(edn_recovery_drill(c, &r, NULL));
+    return r;
+}
+
+static edn_recovery_info info_of(edn_client *c)
+{
+    edn_recovery_info i;
+
+    CHECK_OK(edn_client_recovery_info(c, &i, NULL));
+    return i;
+}
+
+static void any_enough_shares_are_alive_and_fewer_are_not(void **state)
+{
+    two t = two_open();
+    paper p;
+    unsigned have;
+
+    (void)state;
+    diary_sync(t.b);
+    CHECK(!info_of(t.a).there);
+    p = made(t.a, 3, 5);
+    CHECK(info_of(t.a).there && info_of(t.a).current);
+    CHECK_INT(info_of(t.a).needed, 3);
+    CHECK_INT(info_of(t.a).n, 5);
+    CHECK_STR(edn_bytes_str(info_of(t.a).set), p.set);
+    diary_sync(t.b);
+    CHECK_STR(edn_bytes_str(info_of(t.b).set), p.set);
+    for (int from_b = 0; from_b < 2; from_b++) /* the other device takes the box from the server */
+        for (unsigned skip = 0; skip < 5; skip += 2) {
+            edn_recovery *r = drill(from_b ? t.b : t.a);
+            unsigned given = 0;
+            for (unsigned i = 5; i-- > 0 && given < 3;)
+                if (i != skip) {
+                    CHECK_OK(add(r, p.words[i], &have, NULL));
+                    CHECK_INT(have, ++given);
+                }
+            edn_recovery_free(r);
+        }
+    diary_check_verified(t.a);
+    two_close(&t);
+}
+
+static void each_wrong_share_is_named_at_once(void **state)
+{
+    two t = two_open();
+    world *w2 = world_new();
+    edn_client *stranger = world_init(w2, "stranger");
+    paper old, p, foreign;
+    char words[EDN_RECOVERY_WORDS_MAX + 20];
+    edn_recovery *r;
+    edn_err err;
+    unsigned have;
+
+    (void)state;
+    old = made(t.a, 2, 3);
+    p = made(t.a, 2, 3);
+    foreign = made(stranger, 2, 3);
+    r = drill(t.a);
+    strcpy(words, p.words[0]); /* a letter too much in the third word */
+    {
+        char *third = strchr(strchr(words, ' ') + 1, ' ') + 1;
+        memmove(third + 1, third, strlen(third) + 1);
+        *third = 'z';
+    }
+    CHECK_STATUS(add(r, words, &have, &err), EDN_E_INVALID);
+    CHECK(strstr(err.text, "word 3"));
+    CHECK_STATUS(add(r, "academic acid", &have, &err), EDN_E_INVALID);
+    CHECK_STATUS(add(r, "", &have, &err), EDN_E_INVALID);
+    CHECK_STATUS(add(r, foreign.words[1], &have, &err), EDN_E_AUTH);
+    CHECK(strstr(err.text, "another account"));
+    CHECK_STATUS(add(r, old.words[1], &have, &err), EDN_E_AUTH);
+    CHECK(strstr(err.text, "older set"));
+    CHECK_INT(have, 0);
+    CHECK_OK(add(r, p.words[1], &have, &err));
+    CHECK_STATUS(add(r, p.words[1], &have, &err), EDN_E_EXISTS);
+    CHECK(strstr(err.text, "share 2 was given already"));
+    CHECK_STATUS(add(r, old.words[0], &have, &err), EDN_E_AUTH);
+    CHECK_INT(have, 1); /* what was good still is */
+    CHECK_OK(add(r, p.words[2], &have, &err));
+    CHECK_INT(have, 2);
+    edn_recovery_free(r);
+    edn_client_close(stranger);
+    world_free(w2);
+    two_close(&t);
+}
+
+static void a_set_that_cannot_be_is_refused(void **state)
+{
+    two t = two_open();
+    static const unsigned bad[][2] = {{0, 0}, {1, 1}, {1, 3}, {4, 3}, {2, 17}, {2, 1}};
+    paper p = {.n = 0};
+    edn_recovery *r;
+    edn_err err;
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(bad); i++)
+        CHECK_STATUS(
+            edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), bad[i][0], bad[i][1], keep, &p, &err),
+            EDN_E_INVALID);
+    CHECK_STATUS(edn_client_recovery_setup(t.a, edn_bytes_str("another passphrase"), 2, 3, keep, &p, &err),
+                 EDN_E_PASSPHRASE);
+    CHECK_INT(p.n, 0); /* no page was shown */
+    CHECK_STATUS(edn_recovery_drill(t.a, &r, &err), EDN_E_MISSING);
+    CHECK(!r);
+    p = made(t.a, 16, 16);
+    p = made(t.a, 2, 2);
+    two_close(&t);
+}
+
+static void no_set_is_good_whose_pages_were_not_kept(void **state)
+{
+    two t = two_open();
+    paper p = {.give = EDN_E_IO}, before;
+
+    (void)state;
+    before = made(t.a, 2, 3);
+    CHECK_STATUS(edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), 2, 3, keep, &p, NULL), EDN_E_IO);
+    CHECK_STR(edn_bytes_str(info_of(t.a).set), before.set);
+    t.w->down = true;
+    p = (paper){.n = 0};
+    CHECK_STATUS(edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), 2, 3, keep, &p, NULL), EDN_E_NETWORK);
+    t.w->down = false;
+    diary_sync(t.a);
+    CHECK_STR(edn_bytes_str(info_of(t.a).set), before.set);
+    two_close(&t);
+}
+
+static void no_lost_answer_leaves_it_half_done(void **state)
+{
+    (void)state;
+    for (uint64_t lost = 1; lost < 12; lost++) {
+        two t = two_open();
+        paper p = {.n = 0};
+        edn_status st;
+        unsigned have;
+        edn_recovery *r;
+        t.w->lose_answer = t.w->exchanges + lost;
+        st = edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), 2, 2, keep, &p, NULL);
+        CHECK(st == EDN_OK || st == EDN_E_NETWORK);
+        t.w->lose_answer = 0;
+        diary_sync(t.a);
+        if (st == EDN_OK) {
+            r = drill(t.a);
+            CHECK_OK(add(r, p.words[0], &have, NULL));
+            CHECK_OK(add(r, p.words[1], &have, NULL));
+            edn_recovery_free(r);
+        } else {
+            CHECK(!info_of(t.a).there);
+        }
+        two_close(&t);
+    }
+}
+
+static void after_a_revoke_a_new_set_is_asked_for(void **state)
+{
+    two t = two_open();
+    paper p;
+    edn_recovery *r;
+    unsigned have;
+
+    (void)state;
+    diary_sync(t.b);
+    diary_sync(t.a);
+    p = made(t.a, 2, 3);
+    CHECK_OK(edn_client_device_revoke(t.a, "b", edn_bytes_str(WORLD_PASSPHRASE), NULL));
+    CHECK(!info_of(t.a).current);
+    r = drill(t.a); /* alive all the same */
+    CHECK_OK(add(r, p.words[0], &have, NULL));
+    CHECK_OK(add(r, p.words[2], &have, NULL));
+    edn_recovery_free(r);
+    p = made(t.a, 2, 3);
+    CHECK(info_of(t.a).current);
+    r = drill(t.a);
+    CHECK_OK(add(r, p.words[2], &have, NULL));
+    CHECK_OK(add(r, p.words[1], &have, NULL));
+    edn_recovery_free(r);
+    two_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_enough_shares_are_alive_and_fewer_are_not),
+        cmocka_unit_test(each_wrong_share_is_named_at_once),
+        cmocka_unit_test(a_set_that_cannot_be_is_refused),
+        cmocka_unit_test(no_set_is_good_whose_pages_were_not_kept),
+        cmocka_unit_test(no_lost_answer_leaves_it_half_done),
+        cmocka_unit_test(after_a_revoke_a_new_set_is_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
