@@ -21,10 +21,11 @@ static void patch_apply(void *ctx, const edn_doc_patch *p)
 
     FUZZ_HOLDS(p->pos <= n && p->deleted <= n - p->pos);
     from = edn_utf8_offset(edn_buf_view(b), p->pos);
-    to = from + edn_utf8_offset(edn_bytes_of(b->p + from, b->n - from), p->deleted);
+    to = b->n ? from + edn_utf8_offset(edn_bytes_of(b->p + from, b->n - from), p->deleted) : 0;
     edn_put_bytes(&fresh, b->p, from);
     edn_put_bytes(&fresh, p->inserted.p, p->inserted.n);
-    edn_put_bytes(&fresh, b->p + to, b->n - to);
+    if (b->n)
+        edn_put_bytes(&fresh, b->p + to, b->n - to);
     edn_buf_dispose(b);
     *b = fresh;
 }

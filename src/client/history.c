@@ -274,6 +274,8 @@ static void tell_old(comparing *x, edn_piece_kind kind, size_t count)
 {
     size_t n = edn_utf8_offset(x->old, count);
 
+    if (n == 0)
+        return;
     tell_piece(x, kind, edn_bytes_of(x->old.p, n));
     x->old = edn_bytes_of(x->old.p + n, x->old.n - n);
 }

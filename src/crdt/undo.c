@@ -137,9 +137,10 @@ edn_lv edn_doc_revived(const edn_doc *doc, edn_lv lv, uint32_t *len)
 {
     for (;;) {
         uint32_t i = revival_of(doc, lv);
-        const doc_revival *r = &doc->revivals[i];
+        const doc_revival *r;
         if (i == doc->n_revivals)
             return lv;
+        r = &doc->revivals[i];
         if (r->old > lv) {
             *len = EDN_MIN(*len, r->old - lv);
             return lv;
@@ -644,8 +645,9 @@ static void events_push(undo_batch *b)
     }
     for (uint32_t i = 0; i < b->n_metas; i++) {
         const undo_meta *m = &b->metas[i];
-        edn_log_push_meta(log, m->kind, edn_bytes_of(b->bytes.p + m->name_at, m->name_n),
-                          edn_bytes_of(b->bytes.p + m->value_at, m->value_n));
+        edn_bytes name = m->name_n ? edn_bytes_of(b->bytes.p + m->name_at, m->name_n) : EDN_BYTES_EMPTY;
+        edn_bytes value = m->value_n ? edn_bytes_of(b->bytes.p + m->value_at, m->value_n) : EDN_BYTES_EMPTY;
+        edn_log_push_meta(log, m->kind, name, value);
     }
 }
 

@@ -9,7 +9,9 @@
 
 #include "check.h"
 
+#ifndef MODEL_EVENTS_MAX
 #define MODEL_EVENTS_MAX 4096
+#endif
 #define MODEL_WORDS (MODEL_EVENTS_MAX / 64)
 #define MODEL_NAME_MAX 16
 

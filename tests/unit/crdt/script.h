@@ -70,11 +70,14 @@ static inline void text_patch(edn_buf *b, const edn_doc_patch *patch)
 {
     edn_buf fresh = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     size_t from = edn_utf8_offset(edn_buf_view(b), patch->pos);
-    size_t to = from + edn_utf8_offset(edn_bytes_of(b->p + from, b->n - from), patch->deleted);
+    size_t to = from;
 
+    if (b->n)
+        to += edn_utf8_offset(edn_bytes_of(b->p + from, b->n - from), patch->deleted);
     edn_put_bytes(&fresh, b->p, from);
     edn_put_bytes(&fresh, patch->inserted.p, patch->inserted.n);
-    edn_put_bytes(&fresh, b->p + to, b->n - to);
+    if (b->n)
+        edn_put_bytes(&fresh, b->p + to, b->n - to);
     edn_buf_dispose(b);
     *b = fresh;
 }
