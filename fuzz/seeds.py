@@ -73,6 +73,43 @@ def keys():
         yield b"\xf1" + bytes([side]) + b"".join(struct.pack("<H", len(m)) + m for m in said)
 
 
+def client():
+    text = b"We went to the sea. It rained."
+    for i in range(64):  # a value for each row, of no row in particular
+        yield bytes([0, i]) + b"\x01" + bytes(range(40))
+        yield bytes([0, i])
+    yield b"\x81\x01\x00\x00\x00" + text
+    yield b"\x82\x01\x00\x00\x00" + text
+    yield b"\x83\x01\x00\x00\x00" + text
+    yield b"\x84\x01\x00" + text * 9
+    yield b"\xf0\x10\x00" + text
+    yield b"\xf0\x10\x01\x1e" + bytes.fromhex("28b52ffd00") + bytes([0xf1, 0, 0]) + text
+
+
+def recovery():
+    share = ("duckling enlarge academic academic agency result length solution fridge kidney coal piece deal husband "
+             "erode duke ajar critical decision keyboard")
+    yield b"\x00" + share.encode()
+    yield b"\x01" + (share + "\n" + share.upper()).encode()
+    yield b"\x02" + bytes([2, 3, 1, 5, 0])
+    yield b"\x02" + bytes([1, 1, 0, 40, 7])
+    yield b"\x03" + b"0" * 130
+    yield b"\x04" + b"\x40" + bytes(range(64))
+    yield b"\x05" + b"\x20" + bytes(32) + b"\x40" + bytes(range(64))
+    yield b"\x06" + bytes(176)
+
+
+def server():
+    header = b'{"alg":"EdDSA","typ":"edn+jwt","kid":"abcdefg"}'
+    claims = (b'{"iss":"https://diary.example","aud":"https://diary.example","sub":"AAAAAAAAAAAAAAAAAAAAAA",'
+              b'"dev":"AAAAAAAAAAAAAAAAAAAAAA","sc":3,"iat":1790000000,"nbf":1790000000,"exp":1790000600,'
+              b'"jti":"AAAAAAAAAAA"}')
+    yield b"\x00" + b"a.b.c"
+    yield b"\x01" + header + b"\xff" + claims
+    yield b"\x02" + b"# what is not said stays as it was\ndata = /srv/edn\nlisten = 0.0.0.0:443\nquota-bytes = 5G\n"
+    yield b"\x02" + b"sign-up = no\nlogin-account-per-min=3\n\nlog-requests = yes"
+
+
 def remote():
     yield b"\x00" + b": here\n\ndata: one\ndata: two\r\n\r\nevent: x\rdata:three\r\r"
     yield b"\x06" + b"\xef\xbb\xbfdata: " + b"x" * 200 + b"\n\n"
@@ -155,7 +192,7 @@ def words():
 
 def main(folder):
     k = known()
-    targets = {"base": base(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
+    targets = {"base": base(), "client": client(), "recovery": recovery(), "server": server(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
                "wire": wire(k), "words": words(), "worlds": worlds()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
