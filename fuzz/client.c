@@ -112,7 +112,7 @@ static void make(void)
     FUZZ_HOLDS(edn_client_list(f.c, NULL, count, &f.listed, NULL) == EDN_OK && f.listed == 2);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static edn_status see_hit(void *ctx, const edn_entry *e, edn_bytes snippet)
 {
@@ -189,7 +189,7 @@ static void rows(edn_bytes in)
     FUZZ_HOLDS(edn_client_list(f.c, NULL, count, &n, NULL) == EDN_OK && n == f.listed);
 }
 
-/* ---- records --------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 /* Sealed as a device of the account seals it, under its own name. */
 static edn_status seal(const edn_batch_header *h, edn_record *r, edn_bytes ops, edn_buf *box)

@@ -1,5 +1,5 @@
-/* server: tokens, which anybody may show, and the operator's file of options. Requests and answers are the target wire's.
- * The first byte says which. */
+/* server: tokens, which anybody may show, and the operator's file of options. Requests and answers are the target
+ * wire's. The first byte says which. */
 #define _GNU_SOURCE /* memfd_create */
 #include "fuzz.h"
 

@@ -80,6 +80,8 @@ edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_re
                  ? EDN_E_FORMAT
                  : codec_unpack(c, packed, (size_t)4 << 20, out);
     }
+    if (st == EDN_OK && out->n == begin)
+        st = EDN_E_FORMAT; /* no events at all */
     /* A device speaks for itself only: events under another's name are refused, though their batch is authentic. */
     if (st == EDN_OK)
         st = edn_doc_message_events(edn_bytes_of(out->p + begin, out->n - begin), &first, &count);

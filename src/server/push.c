@@ -90,6 +90,10 @@ static edn_status push_batch(edn_server *s, push_plan *p, edn_bytes bytes, const
         return EDN_E_NOMEM;
     c_hash = edn_batch_c_hash(&b);
     hash = edn_batch_hash(&b, &c_hash);
+    if (b.header.dseq == 0) { /* they begin with 1 */
+        *no = &push_chain;
+        return EDN_OK;
+    }
     if (b.header.dseq <= head->dseq) { /* held already, or another under its number */
         edn_meta_batch held;
         for (size_t i = 0; i < p->rows_n; i++)
