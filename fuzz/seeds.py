@@ -192,7 +192,8 @@ def words():
 
 def main(folder):
     k = known()
-    targets = {"base": base(), "client": client(), "recovery": recovery(), "server": server(), "devlog": devlog(k), "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
+    targets = {"base": base(), "client": client(), "recovery": recovery(), "server": server(), "devlog": devlog(k),
+               "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
                "wire": wire(k), "words": words(), "worlds": worlds()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)

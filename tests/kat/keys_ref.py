@@ -312,6 +312,37 @@ def batches():
         answer(f"batch/{name}/hash", H32(T("hash/batch", *signed, sig)))
 
 
+def slots():
+    secret = pattern(0xC0, 32)
+    for holder, number in (("keyring", 2), ("tpm", 3), ("fido2", 4)):
+        head = u8(1) + u8(number) + pattern(0xC1, 16) + pattern(0xC2, 16) + u64(99) + LP(b"where it is")
+        key = KDF(secret, "slot/" + holder, 32, pattern(0xC1, 16), pattern(0xC2, 16), DEVICE)
+        answer("slot/" + holder, head + seal(key, 1, T("aad/slot", head, DEVICE), LDK, RND))
+
+
+def recovery():
+    key, set_id = pattern(0xD0, 32), pattern(0xD1, 16)
+    secret = SEED + RK + u64(9) + pattern(0xD2, 32)
+    answer("recovery-box", seal(KDF(key, "recovery", 32, ACCOUNT), 1, T("aad/recovery", ACCOUNT, set_id, u32(EPOCH)),
+                                secret, RND))
+    answer("share", H32(T("share", ACCOUNT, set_id, u8(2), u8(3), u8(1), pattern(0xD3, 32), pattern(0xD4, 16))))
+
+
+def meeting():
+    answer("rendezvous", H32(T("pair/rendezvous", b"K7Q4"))[:16])
+    answer("head-code-bits", H32(T("head-code", ACCOUNT, u64(5), pattern(0xE0, 32)))[:8])
+
+
+def store():
+    """A row of the local store, as it lies on the disk."""
+    name_key, value_key = KDF(LDK, "store/name", 32), KDF(LDK, "store/value", 32)
+    answer("store/open-name", H32(T("store/open", u8(0), b"slot", b"salt"))[:16])
+    name = answer("store/row-name", KDF(name_key, "store/row", 16, u8(1), b"a name", b"salt"))
+    answer("store/value", seal(value_key, 1, T("aad/store", u8(1), name), b"a value", RND))
+    answer("store/aad", T("aad/store", u8(4), b"ab"))
+    answer("journal/first", H32(T("journal/first", ACCOUNT))[:16])
+
+
 def self_check():
     """Published values, so that a slip in this file is seen here."""
     assert x25519(bytes.fromhex("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"),
@@ -333,7 +364,7 @@ def self_check():
 
 def render():
     self_check()
-    for part in (encoding, hierarchy, sealing, passphrase, grants, batches):
+    for part in (encoding, hierarchy, sealing, passphrase, grants, batches, slots, recovery, meeting, store):
         part()
     lines = ["/* Made by keys_ref.py, which shares no code with EDN. Do not edit. */",
              "static const struct {", "    const char *name, *hex;", "} known_answers[] = {"]

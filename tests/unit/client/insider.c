@@ -247,6 +247,17 @@ static void junk(insider *x, edn_record *r)
     reseal(x, &x->at);
 }
 
+/* Packed well, and nothing in it. */
+static void no_events(insider *x, edn_record *r)
+{
+    static const uint8_t ops[] = {1, 0, 0, 0}; /* format, first event, time, method: raw */
+
+    (void)r;
+    edn_buf_reset(&x->ops);
+    edn_put_bytes(&x->ops, ops, sizeof ops);
+    reseal(x, &x->at);
+}
+
 static void cut_ops(insider *x, edn_record *r)
 {
     (void)r;
@@ -315,6 +326,7 @@ static const fault faults[] = {
     {"A08 a dictionary that is none", other_type, EDN_RECORD_DICTIONARY, EDN_E_AUTH},
     {"A35 nothing", junk, 0, EDN_E_FORMAT},
     {"A35 junk", junk, 3000, EDN_E_FORMAT},
+    {"A35 no events", no_events, 0, EDN_E_FORMAT},
     {"A35 events cut by a byte", cut_ops, 1, EDN_E_FORMAT},
     {"A35 a byte after the end", trailing, 0, EDN_E_FORMAT},
     {"A35 2 MiB of zeros that are no events", bomb, (size_t)2 << 20, EDN_E_FORMAT},

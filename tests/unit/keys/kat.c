@@ -4,6 +4,8 @@
 
 #include "../../kat/keys.inc"
 #include "keys/keys_priv.h"
+#include "keys/meeting.h"
+#include "keys/recovery.h"
 
 /* Bytes that count up; they live until the sixteenth call from now. */
 static edn_bytes pattern(uint8_t start, size_t n)
@@ -340,11 +342,70 @@ static void batches(void **state)
     edn_buf_dispose(&body);
 }
 
+static void slots(void **state)
+{
+    static const struct {
+        const char *name;
+        edn_holder_kind holder;
+    } holders[] = {
+        {"slot/keyring", EDN_HOLDER_KEYRING}, {"slot/tpm", EDN_HOLDER_TPM}, {"slot/fido2", EDN_HOLDER_FIDO2}};
+    edn_held_secret secret;
+
+    (void)state;
+    PATTERN(secret, 0xc0);
+    for (size_t i = 0; i < EDN_COUNT(holders); i++) {
+        edn_held_slot slot = {.holder = holders[i].holder, .made_ms = 99, .place = edn_bytes_str("where it is")};
+        edn_buf out = EDN_BUF_INIT(4096);
+        memcpy(slot.id, pattern(0xc1, 16).p, 16);
+        memcpy(slot.salt, pattern(0xc2, 16).p, 16);
+        CHECK_OK(edn_held_slot_seal(&out, &slot, &secret, &s.device, &s.ldk, &counting));
+        ANSWER(holders[i].name, edn_buf_view(&out));
+        edn_buf_dispose(&out);
+    }
+}
+
+static void recovery(void **state)
+{
+    edn_share_set set = {.account = s.account, .needed = 2, .n = 3, .secret_size = 32};
+    edn_recovery_secret secret = {.root = s.rk, .sc_seq = 9};
+    edn_share share = {.x = 1};
+    edn_buf out = EDN_BUF_INIT(4096);
+    edn_recovery_key key;
+    edn_hash commitment;
+
+    (void)state;
+    PATTERN(key, 0xd0);
+    PATTERN(set.id, 0xd1);
+    PATTERN(secret.aik_seed, 0x70);
+    PATTERN(secret.sc_head, 0xd2);
+    CHECK_OK(edn_recovery_box_seal(&out, &key, &s.account, &set.id, EPOCH, &secret, &counting));
+    ANSWER("recovery-box", edn_buf_view(&out));
+    memcpy(share.y, pattern(0xd3, 32).p, 32);
+    memcpy(share.blind, pattern(0xd4, 16).p, 16);
+    commitment = edn_share_commitment(&set, &share);
+    ANSWER("share", EDN_F(commitment));
+    edn_buf_dispose(&out);
+}
+
+static void meeting(void **state)
+{
+    edn_meeting_code code = {.place = "K7Q4"};
+    edn_rendezvous_id id = edn_meeting_rendezvous(&code);
+    edn_hash head, h;
+
+    (void)state;
+    ANSWER("rendezvous", EDN_F(id));
+    PATTERN(head, 0xe0);
+    h = edn_h32_t(EDN_LABEL_HEAD_CODE, EDN_F(s.account), EDN_F_U64(5), EDN_F(head));
+    ANSWER("head-code-bits", edn_bytes_of(h.b, 8));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding),   cmocka_unit_test(hierarchy), cmocka_unit_test(sealing),
         cmocka_unit_test(passphrase), cmocka_unit_test(grants),    cmocka_unit_test(batches),
+        cmocka_unit_test(slots),      cmocka_unit_test(recovery),  cmocka_unit_test(meeting),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
