@@ -458,6 +458,76 @@ static void verify_names_an_index_that_is_damaged_or_does_not_fit(void **state)
     world_free(w);
 }
 
+static edn_status first_hit(void *ctx, const edn_hit *hit)
+{
+    edn_entry_id *id = ctx;
+    *id = hit->entry->id;
+    return EDN_E_CANCELLED; /* enough */
+}
+
+/* ---- languages --------------------------------------------------------------------------------------------------- */
+
+/* An entry in each, and queries that find it and no other: in other case, without accents, parts, phrases. */
+static const struct {
+    const char *text, *queries[6];
+} languages[] = {
+    {"Up betimes; my wife's cousin came by water to Deptford.",
+     {"DEPTFORD", "wife cousin", "\"by water\"", "dept*", "wife's", "coming OR betimes"}},
+    {"À l'heure du dîner, l’homme cherchait son œuvre perdue.",
+     {"homme", "oeuvre", "diner", "l'heure", "\"son œuvre\"", "cherch*"}},
+    {"Über die Straße liefen die Mädchen, größer als zuvor.",
+     {"strasse", "STRASSE", "uber", "madchen groesser OR grosser", "\"die Straße\"", "lief*"}},
+    {"Łódź jest piękna, gdy śnieg leży na dachach.", {"lodz", "piekna", "SNIEG", "\"leży na\"", "dach*", "łódź śnieg"}},
+    {"Всё утро ёлка стояла в снегу, и ветер стих.", {"все", "ЕЛКА", "\"в снегу\"", "ветер стих", "стоял*", "ёлка"}},
+    {"Η θάλασσα ήταν ήσυχη και ο Σίσυφος κουράστηκε.",
+     {"θαλασσα", "ΘΑΛΑΣΣΑ", "σισυφοσ", "\"ήταν ήσυχη\"", "κουρα*", "Σίσυφος"}},
+    {"Işıklar söndü, İstanbul uyudu ve çocuklar güldü.",
+     {"istanbul", "isiklar", "ISIKLAR", "cocuklar guldu", "sond*", "\"ve çocuklar\""}},
+    {"הַיּוֹם הָלַכְנוּ אֶל הַיָּם עִם הַיְלָדִים", {"היום", "הים", "\"אל הים\"", "הלכ*", "הַיָּם", "הילדים"}},
+    {"ذَهَبْنَا إِلَى البَحْرِ مَعَ الأَطْفَالِ", {"ذهبنا", "البحر", "\"الى البحر\"", "الاط*", "الأطفال", "الَى"}},
+    {"आज हम समुद्र के किनारे गए और बारिश हुई।", {"समुद्र", "किनारे", "\"बारिश हुई\"", "बार*", "आज गए", "हुई"}},
+    {"今天晚上，很好的月光。我不見他，已是三十多年。",
+     {"月光", "月", "很好的月光", "三十多年", "見他", "\"今天晚上\""}},
+    {"カメラを持って東京へ行きました。ガラスの城。", {"カメラ", "ｶﾒﾗ", "東京", "ガラス", "行きました", "城"}},
+    {"어제 학교에서 친구를 만나 한국어를 배웠다.",
+     {"학교*", "친구를", "\"한국어를 배웠다\"", "어제", "배웠다", "학교에서"}},
+    {"วันนี้เราไปเที่ยวทะเลกับเพื่อน", {"ทะเล", "เที่ยว", "เพื่อน", "วันนี้", "ไปเที่ยวทะเล", "กับ"}},
+    {"Hôm nay chúng tôi đi biển Nha Trang, trời đẹp.",
+     {"bien", "BIỂN", "troi dep", "\"nha trang\"", "đi", "chung toi"}},
+};
+
+static void every_language_is_found_as_its_people_type_it(void **state)
+{
+    (void)state;
+    world *w = world_of_two();
+    edn_client *a = world_open(w, "a");
+    edn_search_result r;
+    size_t wrong = 0;
+
+    for (size_t i = 0; i < EDN_COUNT(languages); i++)
+        (void)diary_add(a, "2000-01-01", "", languages[i].text);
+    for (size_t i = 0; i < EDN_COUNT(languages); i++) {
+        for (size_t k = 0; k < EDN_COUNT(languages[i].queries); k++) {
+            edn_entry_id got = {{0}};
+            edn_buf text = EDN_BUF_INIT(4096);
+            edn_status st = edn_client_search(a, edn_bytes_str(languages[i].queries[k]), NULL, first_hit, &got, &r,
+                                              NULL);
+            CHECK_STATUS(st, r.found ? EDN_E_CANCELLED : EDN_OK);
+            if (r.found == 1)
+                diary_text(a, &got, &text);
+            bool same = edn_bytes_equal(edn_buf_view(&text), edn_bytes_str(languages[i].text));
+            if (r.found != 1 || r.instead[0] || !same) {
+                print_error("%s: %llu found\n", languages[i].queries[k], (unsigned long long)r.found);
+                wrong++;
+            }
+            edn_buf_dispose(&text);
+        }
+    }
+    CHECK_INT(wrong, 0);
+    edn_client_close(a);
+    world_free(w);
+}
+
 /* ---- what goes with it ------------------------------------------------------------------------------------------- */
 
 static void a_word_that_nobody_wrote_is_guessed_and_named(void **state)
@@ -482,13 +552,6 @@ static void a_word_that_nobody_wrote_is_guessed_and_named(void **state)
     CHECK(strstr(err.text, "no journal \"nowhere\"") != NULL);
     edn_client_close(a);
     world_free(w);
-}
-
-static edn_status first_hit(void *ctx, const edn_hit *hit)
-{
-    edn_entry_id *id = ctx;
-    *id = hit->entry->id;
-    return EDN_E_CANCELLED; /* enough */
 }
 
 static edn_status add_month(void *ctx, const edn_month_count *m)
@@ -568,6 +631,7 @@ int main(void)
         cmocka_unit_test(an_import_is_indexed_by_the_first_search_which_can_be_stopped),
         cmocka_unit_test(a_damaged_index_is_made_anew_and_costs_nothing_else),
         cmocka_unit_test(verify_names_an_index_that_is_damaged_or_does_not_fit),
+        cmocka_unit_test(every_language_is_found_as_its_people_type_it),
         cmocka_unit_test(a_word_that_nobody_wrote_is_guessed_and_named),
         cmocka_unit_test(entries_alike_and_counts),
         cmocka_unit_test(what_is_deleted_leaves_the_index),
