@@ -373,6 +373,18 @@ size_t packed(const edn_buf *b, int level)
     return n;
 }
 
+/* The file with the history dropped. */
+static size_t folded_size(const edn_doc *doc)
+{
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    size_t n;
+
+    OK(edn_doc_fold(doc, &b));
+    n = packed(&b, 19);
+    edn_buf_dispose(&b);
+    return n;
+}
+
 static double encode_ms(const edn_doc *doc, unsigned rounds, int level)
 {
     double best = 1e30;
@@ -615,6 +627,7 @@ static void trace_report(const char *name, const char *path, unsigned rounds)
     figure(name, "file, plain", "B", (double)in.file.n);
     figure(name, "file, zstd 3", "B", (double)packed(&in.file, 3));
     figure(name, "file", "B", (double)packed(&in.file, 19));
+    figure(name, "dropped", "B", (double)folded_size(doc));
     message_figures(&in);
     if (!concurrent(&in))
         latency_local(&in, 5);

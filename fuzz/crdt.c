@@ -117,6 +117,33 @@ static void document(edn_bytes in)
     edn_doc_free(doc);
 }
 
+/* Without its history: it comes out as it went in, and can be edited and folded again. */
+static void folded(edn_bytes in)
+{
+    edn_buf again = EDN_BUF_INIT(FUZZ_MEMORY_SIZE_MAX), key = again;
+    edn_doc *doc, *other;
+    uint64_t next, mine;
+
+    if (edn_doc_unfold(in, &doc) != EDN_OK)
+        return;
+    FUZZ_HOLDS(edn_doc_fold(doc, &again) == EDN_OK);
+    fuzz_same(in, &again);
+    FUZZ_HOLDS(edn_doc_unfold(in, &other) == EDN_OK);
+    edn_doc_author(doc, me, 5);
+    mine = edn_doc_agent_next(doc, me);
+    if (edn_doc_insert(doc, edn_doc_text_count(doc) / 2, edn_bytes_str("x")) == EDN_OK) {
+        FUZZ_HOLDS(edn_doc_encode_events(doc, me, mine, 1000, &key, &next) == EDN_OK && next == mine + 1);
+        FUZZ_HOLDS(edn_doc_merge(other, edn_buf_view(&key), NULL, NULL) == EDN_OK);
+        edn_buf a = EDN_BUF_INIT(FUZZ_MEMORY_SIZE_MAX), b = a;
+        FUZZ_HOLDS(edn_doc_fold(doc, &a) == EDN_OK && edn_doc_fold(other, &b) == EDN_OK);
+        fuzz_same(edn_buf_view(&a), &b);
+        edn_buf_dispose(&a);
+        edn_buf_dispose(&key);
+    }
+    edn_doc_free(doc);
+    edn_doc_free(other);
+}
+
 /* A base text by two agents, concurrent; then the message. */
 static void message(edn_bytes in)
 {
@@ -154,6 +181,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in = edn_bytes_of(data + 1, size - 1);
     if (data[0] == 2)
         anchor(in);
+    else if (data[0] == 4)
+        folded(in);
     else
         (data[0] % 2 ? message : document)(in);
     return 0;

@@ -227,6 +227,14 @@ EDN_MUST_USE edn_status edn_doc_decode(edn_bytes in, edn_doc **out);
  * tags. For documents that somebody else encoded. */
 EDN_MUST_USE edn_status edn_doc_check(const edn_doc *doc);
 
+/* Appends the document without its history: what it shows, and what the next events need. Much smaller, and what was
+ * deleted is really gone from it. */
+EDN_MUST_USE edn_status edn_doc_fold(const edn_doc *doc, edn_buf *out);
+/* EDN_E_FORMAT for any other bytes than edn_doc_fold makes. The document can be edited, merge what was made after it
+ * was folded, send what it made itself, and be folded again. Whatever asks for the history, edn_doc_encode too, gives
+ * EDN_E_MISSING, and so does a message that somebody made beside what was folded: it needs a document with history. */
+EDN_MUST_USE edn_status edn_doc_unfold(edn_bytes in, edn_doc **out);
+
 /* A copy without one agent's events from `seq_from` on, which must be in nobody else's past (they were never sent):
  * else EDN_E_INVALID. For a device that must give up its name (see docs: clones). */
 EDN_MUST_USE edn_status edn_doc_without(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, edn_doc **out);

@@ -8,7 +8,7 @@
 edn_status edn_doc_whole(const edn_doc *open, edn_walker **out)
 {
     edn_doc *doc = (edn_doc *)open; /* a cache: no document is ever const */
-    edn_status st = edn_doc_load(open);
+    edn_status st = edn_doc_load_all(open);
 
     *out = NULL;
     if (st != EDN_OK)
@@ -57,7 +57,7 @@ edn_status edn_doc_anchor_place(const edn_doc *doc, const edn_anchor *anchor, si
     *pos = anchor->kind == EDN_ANCHOR_END ? doc->rope.sum.scalars : 0;
     if (anchor->kind == EDN_ANCHOR_START || anchor->kind == EDN_ANCHOR_END)
         return EDN_OK;
-    if ((st = edn_doc_load(doc)) != EDN_OK)
+    if ((st = edn_doc_load_all(doc)) != EDN_OK)
         return st;
     agent = edn_log_agent_find(&doc->log, &anchor->id.agent);
     lv = agent == EDN_LV_NONE ? EDN_LV_NONE : edn_log_lv(&doc->log, agent, anchor->id.seq);

@@ -456,7 +456,7 @@ out:
 }
 
 /* What a message counts from: the time of the author's event before it, and where that ended. */
-static edn_block_before before_of(const edn_log *log, uint32_t agent, uint32_t seq)
+edn_block_before edn_block_before_of(const edn_log *log, uint32_t agent, uint32_t seq)
 {
     edn_block_before out = {0, 0};
     const edn_op *op;
@@ -468,7 +468,9 @@ static edn_block_before before_of(const edn_log *log, uint32_t agent, uint32_t s
     out.time_ms = edn_log_time(log, agent, seq - 1, &end);
     lv = edn_log_lv(log, agent, seq - 1);
     op = &log->ops[edn_log_op_of(log, lv)];
-    if (op->kind <= EDN_OP_BACK)
+    if (lv < log->folded)
+        out.end = log->agents[agent].folded_end;
+    else if (op->kind <= EDN_OP_BACK)
         out.end = edn_op_pos((edn_op_kind)op->kind, op->pos, lv - op->lv) + (op->kind == EDN_OP_INS);
     return out;
 }
@@ -478,7 +480,7 @@ edn_status edn_message_write(const edn_log *log, uint32_t agent, uint32_t seq, c
 {
     writer w = {.log = log, .form = EDN_BLOCK_MESSAGE, .own_only = true};
     edn_walk walk = {&w, write_run_end, write_text, write_op};
-    edn_block_before before = before_of(log, agent, seq);
+    edn_block_before before = edn_block_before_of(log, agent, seq);
     edn_buf times = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     edn_status st = writer_init(&w, ranges, n);
     uint32_t end;
@@ -914,7 +916,7 @@ static edn_status message_begin(const edn_log *log, const edn_agent_id *author, 
 
     if (seq > (agent == EDN_LV_NONE ? 0 : log->agents[agent].next))
         return EDN_E_PARENTS;
-    *before = before_of(log, agent, seq);
+    *before = edn_block_before_of(log, agent, seq);
     return EDN_OK;
 }
 

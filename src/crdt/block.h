@@ -60,6 +60,7 @@ typedef struct edn_block_before {
     uint64_t time_ms;
     uint32_t end;
 } edn_block_before;
+edn_block_before edn_block_before_of(const edn_log *log, uint32_t agent, uint32_t seq);
 
 /* Both read into `b`, which was zeroed or read into before; a failure leaves it fit for that, or to be disposed of.
  * They check everything that can be checked without the document. `agents`: the table, when it is not in the block. */

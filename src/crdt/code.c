@@ -18,7 +18,7 @@
  * What precedes the history is enough to show the document, and follows from the history alone. */
 
 #define FORM_DOC 0x41u
-#define FORM_BUNDLE 0x42u
+#define FORM_BUNDLE 0x42u /* 0x43: fold.c */
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
@@ -113,6 +113,8 @@ static edn_status events_encode(const edn_doc *doc, const edn_agent_id *agent, u
     at = edn_log_agent_find(log, agent);
     if (at == EDN_LV_NONE || seq_from >= log->agents[at].next)
         return EDN_OK;
+    if (log->folded && edn_log_lv(log, at, seq_from) == EDN_LV_NONE)
+        return EDN_E_MISSING;
     if (size_max >= PLAIN_SIZE_MAX && edn_message_write_plain(log, at, (uint32_t)seq_from, author, out)) {
         if ((st = edn_buf_status(out)) == EDN_OK)
             *seq_next = log->agents[at].next;
@@ -160,6 +162,10 @@ edn_status edn_doc_encode_since(const edn_doc *doc, edn_version version, edn_buf
         ranges.n == 0)
         goto out;
     edn_lv_ranges_turn(&ranges);
+    if (ranges.v[0].from < doc->log.folded) {
+        st = EDN_E_MISSING;
+        goto out;
+    }
     edn_put_u8(out, FORM_BUNDLE);
     st = edn_block_write(&doc->log, ranges.v, ranges.n, EDN_BLOCK_BUNDLE, out);
     if (st != EDN_OK)
@@ -293,7 +299,7 @@ static void agents_put(const edn_doc *doc, edn_buf *out)
 }
 
 /* Agents, state, fields and tags. */
-static void head_put(const edn_doc *doc, edn_buf *out)
+void edn_doc_head_put(const edn_doc *doc, edn_buf *out)
 {
     edn_bytes name, value;
     uint32_t at = 0;
@@ -336,14 +342,14 @@ edn_status edn_doc_encode(const edn_doc *doc, edn_buf *out)
             out->n = before;
         return st;
     }
-    st = edn_log_canonical(&doc->log, &ranges);
+    st = doc->log.folded ? EDN_E_MISSING : edn_log_canonical(&doc->log, &ranges);
     if (st == EDN_OK) {
         edn_put_u8(out, FORM_DOC);
         edn_put_varint(out, doc->rope.sum.bytes);
         st = edn_doc_text(doc, out);
     }
     if (st == EDN_OK) {
-        head_put(doc, out);
+        edn_doc_head_put(doc, out);
         st = edn_block_write(&doc->log, ranges.v, ranges.n, EDN_BLOCK_DOC, out);
     }
     if (st != EDN_OK)
@@ -478,13 +484,12 @@ static void head_tags_read(edn_doc *doc, edn_reader *r)
     }
 }
 
-/* Where the text ends. */
-static size_t head_read(edn_doc *doc, edn_reader *r)
+size_t edn_doc_head_read(edn_doc *doc, edn_reader *r, uint8_t form)
 {
     size_t head_at;
     uint8_t state;
 
-    if (edn_read_u8(r, "form") != FORM_DOC)
+    if (edn_read_u8(r, "form") != form)
         edn_reader_fail(r, EDN_E_FORMAT, "form");
     head_text_read(doc, r);
     head_at = (size_t)(r->p - r->start);
@@ -510,7 +515,7 @@ edn_status edn_doc_decode(edn_bytes in, edn_doc **out)
     *out = NULL;
     if (st != EDN_OK)
         return st;
-    head_at = head_read(doc, &r);
+    head_at = edn_doc_head_read(doc, &r, FORM_DOC);
     st = edn_reader_status(&r);
     if (st == EDN_OK && !(doc->file = malloc(in.n - head_at)))
         st = EDN_E_NOMEM;
@@ -539,7 +544,7 @@ static edn_status history_check(const edn_doc *doc, const edn_doc *open, const e
     if (doc->log.n_graph > 1 && (st = edn_log_canonical(&doc->log, &order)) == EDN_OK && order.n > 1)
         st = EDN_E_FORMAT;
     if (st == EDN_OK) {
-        head_put(doc, &head);
+        edn_doc_head_put(doc, &head);
         st = edn_buf_status(&head);
     }
     if (st == EDN_OK && !edn_bytes_equal(edn_buf_view(&head), edn_bytes_of(open->file, open->history_at)))
@@ -601,4 +606,11 @@ edn_status edn_doc_load(const edn_doc *open)
     }
     edn_doc_dispose(&full);
     return st;
+}
+
+edn_status edn_doc_load_all(const edn_doc *doc)
+{
+    edn_status st = edn_doc_load(doc);
+
+    return st == EDN_OK && doc->log.folded ? EDN_E_MISSING : st;
 }

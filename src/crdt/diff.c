@@ -145,7 +145,7 @@ edn_status edn_doc_diff(const edn_doc *doc, edn_version from, edn_version to, ed
     edn_walker *w = NULL;
     edn_status st;
 
-    if ((st = edn_doc_load(doc)) != EDN_OK || (st = edn_doc_version_lvs(doc, from, &a)) != EDN_OK ||
+    if ((st = edn_doc_load_all(doc)) != EDN_OK || (st = edn_doc_version_lvs(doc, from, &a)) != EDN_OK ||
         (st = edn_doc_version_lvs(doc, to, &b)) != EDN_OK)
         goto out;
     qsort(a, from.n, sizeof *a, lv_compare);
@@ -281,7 +281,7 @@ edn_status edn_doc_version_at(const edn_doc *doc, uint64_t time_ms, edn_version 
     uint32_t *in = NULL;
     bool *covered = NULL;
     edn_event_id *ids = NULL;
-    edn_status st = edn_doc_load(doc);
+    edn_status st = edn_doc_load_all(doc);
 
     *out = (edn_version){NULL, 0};
     if (st != EDN_OK)

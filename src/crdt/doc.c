@@ -466,7 +466,10 @@ void edn_doc_metas_apply(edn_doc *doc, edn_lv from)
 
 size_t edn_doc_text_size(const edn_doc *doc) { return doc->rope.sum.bytes; }
 size_t edn_doc_text_count(const edn_doc *doc) { return doc->rope.sum.scalars; }
-uint64_t edn_doc_event_count(const edn_doc *doc) { return doc->log.n; } /* open: as its head says */
+uint64_t edn_doc_event_count(const edn_doc *doc)
+{
+    return (uint64_t)doc->log.n + doc->log.folded_more; /* open: as its head says */
+}
 
 uint64_t edn_doc_agent_next(const edn_doc *doc, edn_agent_id agent)
 {

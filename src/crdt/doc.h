@@ -124,6 +124,14 @@ EDN_MUST_USE edn_status edn_doc_version_lvs(const edn_doc *doc, edn_version vers
 /* Reads the history of a document that is only open. A cache as seen from outside: hence the const. */
 EDN_MUST_USE edn_status edn_doc_load(const edn_doc *doc);
 
+/* The same for what needs all of it. EDN_E_MISSING: the document was folded. */
+EDN_MUST_USE edn_status edn_doc_load_all(const edn_doc *doc);
+
+/* The head of an encoded document: agents, state, fields and tags. Reading takes form and text before it, and returns
+ * how many bytes those were. */
+void edn_doc_head_put(const edn_doc *doc, edn_buf *out);
+size_t edn_doc_head_read(edn_doc *doc, edn_reader *r, uint8_t form);
+
 /* A walker that knows every character and every event. It stays the document's. */
 EDN_MUST_USE edn_status edn_doc_whole(const edn_doc *doc, edn_walker **out);
 

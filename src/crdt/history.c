@@ -73,7 +73,7 @@ edn_status edn_doc_history(const edn_doc *doc, edn_change_fn *fn, void *ctx)
     history h = {&doc->log, fn, ctx, EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
     edn_walk walk = {&h, NULL, history_text, history_op};
     edn_lv_ranges ranges = {0};
-    edn_status st = edn_doc_load(doc);
+    edn_status st = edn_doc_load_all(doc);
 
     if (st == EDN_OK)
         st = edn_log_canonical(&doc->log, &ranges);
@@ -160,7 +160,7 @@ edn_status edn_doc_at(const edn_doc *doc, edn_version version, edn_doc **out)
     edn_status st;
 
     *out = NULL;
-    if ((st = edn_doc_load(doc)) != EDN_OK || (st = edn_doc_version_lvs(doc, version, &lvs)) != EDN_OK)
+    if ((st = edn_doc_load_all(doc)) != EDN_OK || (st = edn_doc_version_lvs(doc, version, &lvs)) != EDN_OK)
         return st;
     st = edn_log_diff(&doc->log, &heap, lvs, (uint32_t)version.n, NULL, 0, &past, NULL);
     edn_lv_ranges_turn(&past);
@@ -178,7 +178,7 @@ edn_status edn_doc_check(const edn_doc *doc)
     edn_doc *replayed = NULL;
     edn_status st;
 
-    if ((st = edn_doc_load(doc)) != EDN_OK || (st = doc_prefix(doc, doc->log.n, &replayed)) != EDN_OK ||
+    if ((st = edn_doc_load_all(doc)) != EDN_OK || (st = doc_prefix(doc, doc->log.n, &replayed)) != EDN_OK ||
         (st = edn_doc_text(doc, &text)) != EDN_OK || (st = edn_doc_text(replayed, &again)) != EDN_OK)
         goto out;
     if (!edn_bytes_equal(edn_buf_view(&text), edn_buf_view(&again)))
@@ -194,7 +194,7 @@ edn_status edn_doc_without(const edn_doc *doc, edn_agent_id agent, uint64_t seq_
 {
     const edn_log *log = &doc->log;
     edn_lv_ranges kept = {0};
-    edn_status st = edn_doc_load(doc);
+    edn_status st = edn_doc_load_all(doc);
     uint32_t who = edn_log_agent_find(log, &agent);
 
     *out = NULL;

@@ -381,6 +381,8 @@ edn_lv edn_log_lv(const edn_log *log, uint32_t agent, uint64_t seq)
         else
             hi = mid;
     }
+    if (seq < log->graph[a->runs[lo]].seq)
+        return EDN_LV_NONE; /* folded */
     return log->graph[a->runs[lo]].lv + ((uint32_t)seq - log->graph[a->runs[lo]].seq);
 }
 

@@ -58,6 +58,7 @@ typedef struct edn_log_agent {
     uint32_t n_runs, cap_runs;
     edn_time_run *times;
     uint32_t n_times, cap_times;
+    uint32_t folded_end; /* where its last folded event ended; 0: that was no edit of the text */
 } edn_log_agent;
 
 /* Borrowed places in `mtext`. */
@@ -67,6 +68,10 @@ typedef struct edn_meta {
 
 typedef struct edn_log {
     uint32_t n; /* events */
+    /* A folded document's log begins with one event that stands for all of an agent's, for each agent, the last `heads`
+     * of them its frontier. Whatever comes later has them all in its past. */
+    uint32_t folded, heads;
+    uint32_t folded_more; /* events that these stand for, less themselves */
     edn_log_agent *agents;
     uint32_t *by_id; /* agents in the order of their ids */
     uint32_t n_agents, cap_agents, cap_by_id;

@@ -54,14 +54,30 @@ static edn_status parents_map(merge *m, const edn_block_run *run, uint32_t agent
         uint32_t from = m->s->agents[p->agent];
         edn_lv lv = from == EDN_LV_NONE ? EDN_LV_NONE : edn_log_lv(log, from, p->seq);
         uint32_t k = *n;
-        if (lv == EDN_LV_NONE)
-            return EDN_E_PARENTS;
+        if (lv == EDN_LV_NONE) /* folded, or not here yet */
+            return from != EDN_LV_NONE && p->seq < log->agents[from].next ? EDN_E_MISSING : EDN_E_PARENTS;
         for (; k && m->s->par[k - 1] > lv; k--)
             m->s->par[k] = m->s->par[k - 1];
         m->s->par[k] = lv;
         ++*n;
     }
     return EDN_OK;
+}
+
+/* Whether a new event has all in its past that was folded: `par` rises. */
+static bool folded_seen(const edn_log *log, const edn_lv *par, uint32_t n)
+{
+    uint32_t heads = 0;
+
+    if (log->folded == 0)
+        return true;
+    for (uint32_t i = 0; i < n && par[i] < log->folded; i++) {
+        if (par[i] < log->folded - log->heads)
+            return false;
+        heads++;
+    }
+    /* None at all: then they are in the past of those that it has. */
+    return heads == log->heads || (heads == 0 && n > 0);
 }
 
 /* One version has one list of parents, and an author has always seen all that it wrote before. `own`: the event before
@@ -335,6 +351,8 @@ static edn_status run_take(merge *m, const edn_block_run *run)
         return EDN_E_PARENTS;
     if ((st = parents_map(m, run, agent, seq, &n_par)) != EDN_OK)
         return st;
+    if (!folded_seen(&doc->log, m->s->par, n_par))
+        return EDN_E_MISSING;
     full = edn_doc_front_equal(doc, m->s->par, n_par);
     if (!full && (st = parents_check(m, agent, seq, run->own || seq > run->seq, n_par)) != EDN_OK)
         return st;
@@ -498,6 +516,8 @@ edn_status edn_doc_take_plain(edn_doc *doc, uint32_t agent, const edn_plain_op *
 
     doc->keys_left = 0;
     m.s->edits.n = 0;
+    if (!folded_seen(&doc->log, op->par, op->n_par))
+        return EDN_E_MISSING;
     if (text.n > EDN_DOC_TEXT_SIZE_MAX - doc->rope.sum.bytes)
         return EDN_E_LIMIT;
     if ((st = edn_log_reserve(&doc->log, &need)) != EDN_OK ||

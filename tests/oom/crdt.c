@@ -95,6 +95,29 @@ static edn_status open_and_merge(void *ctx)
     return st;
 }
 
+/* Folded, taken up again, edited, and folded once more. */
+static edn_status fold_and_edit(void *ctx)
+{
+    const two *t = ctx;
+    edn_buf thin = EDN_BUF_INIT(EDN_BUF_UNLIMITED), again = thin;
+    edn_doc *doc = NULL, *folded = NULL;
+    edn_status st = edn_doc_decode(edn_buf_view(&t->file), &doc);
+
+    if (st == EDN_OK && (st = edn_doc_fold(doc, &thin)) == EDN_OK &&
+        (st = edn_doc_unfold(edn_buf_view(&thin), &folded)) == EDN_OK) {
+        edn_doc_author(folded, alice, 9);
+        if ((st = edn_doc_insert(folded, 3, edn_bytes_str("more"))) == EDN_OK)
+            st = edn_doc_fold(folded, &again);
+    }
+    if (st == EDN_OK)
+        CHECK(again.n >= thin.n + 4);
+    edn_buf_dispose(&thin);
+    edn_buf_dispose(&again);
+    edn_doc_free(doc);
+    edn_doc_free(folded);
+    return st;
+}
+
 static void patch_count(void *ctx, const edn_doc_patch *patch) { *(size_t *)ctx += patch->deleted + patch->inserted.n; }
 
 static edn_status blame_count(void *ctx, const edn_blame *run)
@@ -171,6 +194,7 @@ static void documents_survive_each_failing_allocation(void **state)
     CHECK(oom_each(open_and_merge, &t) > 50);
     CHECK(oom_each(open_and_ask, &t) > 50);
     CHECK(oom_each(undo_and_redo, &t) > 50);
+    CHECK(oom_each(fold_and_edit, &t) > 20);
     edn_buf_dispose(&t.file);
     edn_buf_dispose(&t.messages);
 }
