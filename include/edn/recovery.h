@@ -51,6 +51,20 @@ EDN_MUST_USE edn_status edn_recovery_drill(edn_client *c, edn_recovery **out, ed
 EDN_MUST_USE edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, unsigned *needed,
                                          edn_err *err);
 
+/* ---- with everything lost ---------------------------------------------------------------------------------------- */
+
+/* On a machine that has no diary yet, by what stands on a page: the server, the account's name and the set. Shares are
+ * then taken as above. Everything that the server shows is checked. EDN_E_DENIED: it knows no such account or set;
+ * EDN_E_EXISTS: there is a diary in this home; EDN_E_INVALID: the set has a typing error; EDN_E_EPOCH: keys were made
+ * anew since these shares were made, which therefore no longer open the account. */
+EDN_MUST_USE edn_status edn_recovery_begin(const edn_client_options *options, const char *server, const char *name,
+                                           const char *set, edn_recovery **out, edn_err *err);
+/* Once enough shares were taken: adds this machine to the account, under a new passphrase and a new account key, which
+ * end the old ones. The client is unlocked, nothing synced yet; the lost devices are still to be revoked (after a sync,
+ * so that nothing of what they sent is lost), and the shares to be made anew. */
+EDN_MUST_USE edn_status edn_recovery_finish(edn_recovery *r, const char *device_name, edn_strength strength,
+                                            edn_bytes passphrase, edn_client **out, edn_err *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -266,12 +266,17 @@ edn_status edn_cli_server(edn_cli *c)
     return EDN_OK;
 }
 
-edn_status edn_cli_sheet(edn_cli *c)
+edn_status edn_cli_sheet_show(edn_cli *c)
 {
     EDN_SECRET(edn_account_info) info = {0};
+    edn_status st = edn_client_account(c->client, &info, &c->err);
+
+    return st == EDN_OK ? sheet_put(c, &info, true) : st;
+}
+
+edn_status edn_cli_sheet(edn_cli *c)
+{
     edn_status st = edn_cli_need(c);
 
-    if (st != EDN_OK || (st = edn_client_account(c->client, &info, &c->err)) != EDN_OK)
-        return st;
-    return sheet_put(c, &info, true);
+    return st == EDN_OK ? edn_cli_sheet_show(c) : st;
 }

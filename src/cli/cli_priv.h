@@ -58,6 +58,8 @@ EDN_MUST_USE edn_status edn_cli_fd(edn_cli *c, edn_cli_opt opt, int *out);
 edn_strength edn_cli_strength(const edn_cli *c);
 /* Before a home is made: says that one is in use before anything is asked, and makes the folders above it. */
 EDN_MUST_USE edn_status edn_cli_home_check(edn_cli *c);
+/* The emergency sheet, onto standard output. */
+EDN_MUST_USE edn_status edn_cli_sheet_show(edn_cli *c);
 /* --device-name, or the host's name in `space`; NULL: neither. */
 const char *edn_cli_device_name(const edn_cli *c, char space[256]);
 
@@ -108,7 +110,7 @@ edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_p
 edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
-edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status;
+edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status, edn_cli_recover;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;

@@ -220,3 +220,72 @@ edn_status edn_cli_recovery_status(edn_cli *c)
                                "set: 'edn recovery setup'.\n");
     return edn_cli_out(c);
 }
+
+/* ---- with everything lost ---------------------------------------------------------------------------------------- */
+
+/* After a sync, so that nothing of what they sent is cut off. */
+static edn_status revoke_others(edn_cli *c, edn_bytes passphrase)
+{
+    edn_client_status s;
+    char(*lost)[33];
+    size_t n = 0;
+    edn_status st = edn_client_status_get(c->client, &s, &c->err);
+
+    if (st != EDN_OK)
+        return st;
+    lost = calloc(s.heads_n + 1, sizeof *lost);
+    if (!lost)
+        return edn_fail(&c->err, EDN_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < s.heads_n; i++)
+        if (s.heads[i].active && !s.heads[i].self)
+            memcpy(lost[n++], s.heads[i].device, sizeof lost[0]);
+    for (size_t i = 0; st == EDN_OK && i < n; i++)
+        if ((st = edn_client_device_revoke(c->client, lost[i], passphrase, &c->err)) == EDN_OK)
+            edn_cli_note(c, "Device %.8s is revoked.", lost[i]);
+    free(lost);
+    return st;
+}
+
+static edn_status recover_with(edn_cli *c, edn_recovery *r)
+{
+    edn_cli_secret passphrase = {NULL, 0};
+    edn_sync_result synced;
+    char host[256];
+    edn_status st;
+
+    if ((st = shares_take(c, r)) != EDN_OK ||
+        (st = edn_cli_passphrase_new(c, EDN_OPT_PASSPHRASE_FD, "New passphrase: ", &passphrase)) != EDN_OK)
+        return st;
+    st = edn_recovery_finish(r, edn_cli_device_name(c, host), edn_cli_strength(c), edn_cli_secret_view(&passphrase),
+                             &c->client, &c->err);
+    if (st == EDN_OK && (st = edn_client_sync(c->client, NULL, &synced, &c->err)) == EDN_OK &&
+        !edn_cli_has(&c->args, EDN_OPT_KEEP_DEVICES))
+        st = revoke_others(c, edn_cli_secret_view(&passphrase));
+    edn_cli_secret_dispose(&passphrase);
+    return st;
+}
+
+edn_status edn_cli_recover(edn_cli *c)
+{
+    const char *server = edn_cli_value(&c->args, EDN_OPT_SERVER_NEEDED), *name = edn_cli_value(&c->args, EDN_OPT_NAME),
+               *set = edn_cli_value(&c->args, EDN_OPT_SET);
+    edn_recovery *r = NULL;
+    uint32_t timeout_s;
+    edn_status st;
+
+    if (!server || !name || !set)
+        return edn_cli_usage(c, "say --server, --name and --set as they stand on a page with a recovery share");
+    if ((st = edn_cli_timeout(c, &timeout_s)) != EDN_OK || (st = edn_cli_home_check(c)) != EDN_OK ||
+        (st = edn_recovery_begin(&c->options, server, name, set, &r, &c->err)) != EDN_OK)
+        return st;
+    st = recover_with(c, r);
+    edn_recovery_free(r);
+    if (st != EDN_OK && c->client)
+        edn_cli_warn(c,
+                     "this device belongs to the account now, but not all was done: 'edn sync', then 'edn device list' "
+                     "and 'edn device revoke' for those that are lost");
+    if (st != EDN_OK || (st = edn_cli_sheet_show(c)) != EDN_OK)
+        return st;
+    edn_cli_note(c, "The diary is back. Now make new shares: 'edn recovery setup'.");
+    return edn_cli_keep_unlocked(c, timeout_s);
+}

@@ -349,6 +349,17 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .value = "N",
             .help = "How many shares to make, 2 to 16. Default: 5.",
         },
+    [EDN_OPT_SET] =
+        {
+            .name = "set",
+            .value = "SET",
+            .help = "The set of shares, 30 letters and digits, as it stands on every page.",
+        },
+    [EDN_OPT_KEEP_DEVICES] =
+        {
+            .name = "keep-devices",
+            .help = "Do not revoke the account's other devices. Only when none of them may be in strange hands.",
+        },
     [EDN_OPT_PAGES] =
         {
             .name = "pages",
@@ -581,6 +592,20 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .name = "recovery status",
             .group = "Recovery",
             .summary = "Say which recovery shares there are, and whether they are current",
+        },
+    [EDN_CMD_RECOVER] =
+        {
+            .name = "recover",
+            .group = "Recovery",
+            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_NAME, EDN_OPT_SET, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH,
+                        EDN_OPT_KEEP_DEVICES, EDN_OPT_TIMEOUT},
+            .summary = "Bring a diary back from recovery shares, with all devices lost",
+            .text = "Needs --server, --name and --set, which stand on every page, and as many shares as the pages say, "
+                    "one a line on standard input. Says at once what is wrong with a share. Then asks for a new "
+                    "passphrase, adds this machine to the account, brings the diary here, revokes all other devices "
+                    "(their keys open nothing that is written from then on), and prints a new emergency sheet.\n\n"
+                    "Make new shares afterwards: 'edn recovery setup'. Devices that are not lost after all are told of "
+                    "this at their next sync.",
         },
     [EDN_CMD_WRITE] =
         {

@@ -83,6 +83,8 @@ typedef enum edn_cli_opt {
     EDN_OPT_THRESHOLD,
     EDN_OPT_SHARES,
     EDN_OPT_PAGES,
+    EDN_OPT_SET,
+    EDN_OPT_KEEP_DEVICES,
     EDN_OPT_COUNT
 } edn_cli_opt;
 
@@ -120,6 +122,7 @@ typedef enum edn_cli_cmd {
     EDN_CMD_RECOVERY_SETUP,
     EDN_CMD_RECOVERY_DRILL,
     EDN_CMD_RECOVERY_STATUS,
+    EDN_CMD_RECOVER,
     EDN_CMD_WRITE,
     EDN_CMD_ADD,
     EDN_CMD_EDIT,

@@ -268,9 +268,8 @@ void account_new_cert(edn_client *c, enrolment *e, const char *device_name)
     make_cert(e);
 }
 
-/* A grants blob for this one device. In link 0 there is no account id yet: there it is zero, as in the link itself. */
-static edn_status grant_to_self(edn_client *c, const enrolment *e, const edn_account_id *account, uint64_t link_seq,
-                                const edn_hash *prev, edn_buf *out)
+edn_status account_grant_to_self(edn_client *c, const enrolment *e, const edn_account_id *account, uint64_t link_seq,
+                                 const edn_hash *prev, edn_buf *out)
 {
     edn_grant_context cx = {.account = *account,
                             .recipient = e->id.device,
@@ -421,7 +420,7 @@ static edn_status make_genesis(edn_client *c, enrolment *e, edn_devlog *log, edn
      * place. */
     edn_aek_of(&aek_sk, &e->rk, &none, 0);
     edn_dh_keypair(&aek_sk, &aek);
-    if ((st = grant_to_self(c, e, &none, 0, &no_hash, grants)) != EDN_OK)
+    if ((st = account_grant_to_self(c, e, &none, 0, &no_hash, grants)) != EDN_OK)
         return st;
     grants_hash = edn_h32(edn_buf_view(grants));
     st = edn_link_genesis(link, &e->aik, &e->aik_sk, client_now(c), &e->cert, &aek, &grants_hash, &e->id.sign_sk);
@@ -909,7 +908,7 @@ static edn_status join_add(edn_client *c, joining *j, edn_buf *grants, edn_err *
     edn_status st;
 
     edn_buf_reset(grants);
-    if ((st = grant_to_self(c, j->e, &id->account, edn_devlog_count(j->log), &head, grants)) != EDN_OK)
+    if ((st = account_grant_to_self(c, j->e, &id->account, edn_devlog_count(j->log), &head, grants)) != EDN_OK)
         return client_fail(c, st, err);
     grants_hash = edn_h32(edn_buf_view(grants));
     edn_link_pop(&pop, j->log, &by, &j->e->aik, &j->e->cert, &id->sign_sk);
@@ -1097,7 +1096,7 @@ static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_b
     e->epoch = edn_devlog_epoch(c->log);
     account_new_cert(c, e, old->device_name);
     if ((st = keys_root(c, e->epoch, &e->rk)) != EDN_OK ||
-        (st = grant_to_self(c, e, &old->account, edn_devlog_count(c->log), &head, grants)) != EDN_OK)
+        (st = account_grant_to_self(c, e, &old->account, edn_devlog_count(c->log), &head, grants)) != EDN_OK)
         return st;
     grants_hash = edn_h32(edn_buf_view(grants));
     edn_link_pop(&pop, c->log, &by, &aik, &e->cert, &e->id.sign_sk);

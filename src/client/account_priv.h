@@ -99,6 +99,9 @@ typedef struct joining {
 
 /* Makes a device's keys, and the certificate of them. The name was checked. */
 void account_new_cert(edn_client *c, enrolment *e, const char *device_name);
+/* A grants blob for this one device. In link 0 there is no account id yet: there it is zero, as in the link itself. */
+EDN_MUST_USE edn_status account_grant_to_self(edn_client *c, const enrolment *e, const edn_account_id *account,
+                                              uint64_t link_seq, const edn_hash *prev, edn_buf *out);
 EDN_MUST_USE edn_status account_home_is_free(edn_client *c, edn_err *err);
 /* A new home, in one transaction: rows, and what every home has (a name for the device, a first journal). A failure
  * leaves nothing behind. */

@@ -23,6 +23,7 @@ edn_status recovery_new(edn_recovery **out, edn_err *err)
     }
     memset(r->secret, 0, sizeof *r->secret);
     r->box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
+    r->arena = edn_arena_init((size_t)64 << 20);
     *out = r;
     return EDN_OK;
 }
@@ -34,6 +35,8 @@ void edn_recovery_free(edn_recovery *r)
     edn_secret_free(r->secret);
     edn_devlog_free(r->log);
     edn_buf_dispose(&r->box);
+    edn_arena_dispose(&r->arena);
+    edn_client_close(r->c);
     free(r);
 }
 

@@ -25,6 +25,13 @@ struct edn_recovery {
         edn_recovery_secret opened;
     } * secret; /* guarded */
     bool open;
+    /* With everything lost: */
+    edn_client *c; /* its home is not made yet */
+    char origin[EDN_ORIGIN_SIZE_MAX + 1], name[ACCOUNT_NAME_SIZE];
+    edn_sign_pk receipt_pk;
+    edn_arena arena;
+    edn_bytes *links;
+    size_t links_n;
     edn_devlog *log; /* to hold what was opened against */
 };
 

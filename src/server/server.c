@@ -36,6 +36,7 @@ typedef enum route_name {
     ROUTE_BLOB_GET,
     ROUTE_BLOB_PUT,
     ROUTE_MAILBOX,
+    ROUTE_RECOVERY,
 } route_name;
 
 typedef struct server_route {
@@ -62,6 +63,7 @@ static const server_route routes[] = {
     {ROUTE_BLOB_GET, "/v1/blobs/", M(GET) | M(HEAD), ACCESS_DEVICE, SIZE_NONE, NULL},
     {ROUTE_BLOB_PUT, "/v1/blobs/", M(PUT), ACCESS_DEVICE, SIZE_BLOB, edn_server_blob_put},
     {ROUTE_MAILBOX, "/v1/mailbox", M(POST), ACCESS_OPEN, SIZE_MAIL, NULL},
+    {ROUTE_RECOVERY, "/v1/recovery", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
 };
 
 static bool route_fits(const server_route *r, edn_bytes path)
@@ -425,7 +427,7 @@ static bool rate_check(edn_server *s, const server_route *r, const server_caller
         memcpy(who + 32, c->device.b, 16);
         ok = edn_limit_take(&s->limits, LIMIT_API, edn_bytes_of(who, 48), &api, 1, now, &wait_s) &&
              edn_limit_take(&s->limits, LIMIT_BYTES, edn_bytes_of(who, 32), &bytes, (double)rq->body.n, now, &wait_s);
-    } else if (r->name == ROUTE_ACCOUNTS) {
+    } else if (r->name == ROUTE_ACCOUNTS || r->name == ROUTE_RECOVERY) {
         ok = edn_limit_take(&s->limits, LIMIT_LOGIN_ADDRESS, rq->address, &address, 1, now, &wait_s);
     }
     if (!ok)
@@ -514,6 +516,9 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         break;
     case ROUTE_MAILBOX:
         edn_server_mailbox(s, rq, out);
+        break;
+    case ROUTE_RECOVERY:
+        edn_server_recovery(s, rq, out);
         break;
     case ROUTE_EVENTS:
         handle_events(s, c, out);
@@ -614,7 +619,8 @@ static void job_read(edn_server *s, server_job *job)
     edn_account_id id = job->caller.account ? job->caller.account->row.id : (edn_account_id){{0}};
 
     handle_read(s, job->route, &job->caller, job->rq, job->out);
-    job->out->hold = job->route->name == ROUTE_CHALLENGE || job->route->name == ROUTE_LOGIN;
+    job->out->hold = job->route->name == ROUTE_CHALLENGE || job->route->name == ROUTE_LOGIN ||
+                     job->route->name == ROUTE_RECOVERY;
     if (job->caller.account)
         edn_limit_spend(&s->limits, LIMIT_BYTES, edn_bytes_of(id.b, sizeof id.b), &bytes, (double)job->out->body.n,
                         s->clock.now_ms(s->clock.ctx));

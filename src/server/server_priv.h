@@ -155,6 +155,8 @@ typedef struct server_sweep {
 void edn_server_sweep_init(edn_server *s);
 void edn_server_sweep_dispose(edn_server *s);
 
+void edn_server_recovery(edn_server *s, const edn_server_request *rq, edn_server_answer *out); /* recovery.c */
+
 /* ---- the server (server.c) --------------------------------------------------------------------------------------- */
 
 #define SERVER_TOKEN_SLOTS 4096u

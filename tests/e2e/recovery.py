@@ -71,6 +71,36 @@ class Recovery(Case):
         a.run("recovery", "setup", "--shares", "17", passphrase=True, code=USAGE)
         a.run("recovery", "setup", passphrase="not the passphrase", code=LOCKED)
 
+    def test_a_bare_machine_brings_it_back(self):
+        s, a = self.one()
+        b = self.device("b")
+        b.login(s, a.account_key)
+        b.run("sync")
+        b.add("Of the other device")
+        b.run("sync")
+        _, files = self.pages(a, "--threshold", "2", "--shares", "3")
+        page = files["share-3.txt"].decode()
+        a.run("sync")
+        known = {f: getattr(re.search(rf"^  {f} +(\S+)$", page, re.M), "group")(1) for f in ("Server", "Name", "Set")}
+        self.assertEqual((known["Server"], known["Name"]), (s.url, "ada"))
+        c = self.device("c")
+        c.passphrase = "everything is new"
+        args = ("recover", "--server", known["Server"], "--name", known["Name"], "--strength", "floor", "--timeout",
+                KEEP)
+        c.run(*args, code=USAGE)
+        c.run(*args, "--set", known["Set"][:-1] + ("0" if known["Set"][-1] != "0" else "1"), code=INPUT)
+        shares = [words_of(files[f"share-{i}.txt"].decode()) for i in (3, 3, 1)]
+        r = c.run(*args, "--set", known["Set"].lower(), input="\n".join(shares).encode() + b"\n")
+        self.assertIn("given already", r.note)
+        self.assertIn("Account key", r.text)
+        c.kept = HAS_KEYRING
+        self.assertEqual(len(c.run("list").lines), 2)
+        a.run("sync", code=(NOT_AUTHENTIC, NETWORK, LOCKED))
+        self.assertEqual([d["active"] for d in c.run("device", "list", "--json").json], [False, False, True])
+        self.assertIn("no longer open", c.run("recovery", "status").text)
+        c.add("Life goes on")
+        self.assertIn("holds everything", c.run("sync").text)
+
 
 if __name__ == "__main__":
     main()

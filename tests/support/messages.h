@@ -184,6 +184,12 @@ static inline void random_mails(check_rng *r, edn_arena *a, edn_msg_mails *m)
     m->mails = random_list(r, a, m->n, 1, 30);
 }
 
+static inline void random_recovery(check_rng *r, edn_arena *a, edn_msg_recovery *m)
+{
+    (void)a;
+    random_fill(r, m, sizeof *m);
+}
+
 static inline void random_body(check_rng *r, edn_arena *a, edn_body *b)
 {
     b->heads_n = check_below(r, 4);

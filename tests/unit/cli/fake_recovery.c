@@ -60,3 +60,24 @@ edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, un
     *have = ++r->have;
     return EDN_OK;
 }
+
+edn_status edn_recovery_begin(const edn_client_options *options, const char *server, const char *name, const char *set,
+                              edn_recovery **out, edn_err *err)
+{
+    (void)options;
+    (void)server;
+    (void)name;
+    (void)set;
+    return edn_recovery_drill(NULL, out, err);
+}
+
+edn_status edn_recovery_finish(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
+                               edn_client **out, edn_err *err)
+{
+    (void)r;
+    (void)device_name;
+    (void)strength;
+    (void)passphrase;
+    *out = NULL;
+    return edn_fail(err, EDN_E_DENIED, "the pretended account is not to be had");
+}

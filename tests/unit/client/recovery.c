@@ -24,14 +24,16 @@ static edn_status keep(void *ctx, const edn_recovery_page *page)
     return p->n == 2 ? p->give : EDN_OK;
 }
 
-static paper made(edn_client *c, unsigned needed, unsigned n)
+static paper made_with(edn_client *c, const char *passphrase, unsigned needed, unsigned n)
 {
     paper p = {.n = 0};
 
-    CHECK_OK(edn_client_recovery_setup(c, edn_bytes_str(WORLD_PASSPHRASE), needed, n, keep, &p, NULL));
+    CHECK_OK(edn_client_recovery_setup(c, edn_bytes_str(passphrase), needed, n, keep, &p, NULL));
     CHECK_INT(p.n, n);
     return p;
 }
+
+static paper made(edn_client *c, unsigned needed, unsigned n) { return made_with(c, WORLD_PASSPHRASE, needed, n); }
 
 static edn_status add(edn_recovery *r, const char *words, unsigned *have, edn_err *err)
 {
@@ -224,6 +226,174 @@ static void after_a_revoke_a_new_set_is_asked_for(void **state)
     two_close(&t);
 }
 
+/* ---- with everything lost ---------------------------------------------------------------------------------------- */
+
+static edn_status begin(world *w, const char *device, const char *name, const char *set, edn_recovery **r, edn_err *err)
+{
+    char home[256];
+    edn_client_options o;
+
+    world_home(w, device, home);
+    o = world_options(w, home);
+    return edn_recovery_begin(&o, WORLD_ORIGIN, name, set, r, err);
+}
+
+static edn_client *recovered(world *w, const char *device, const paper *p, unsigned first)
+{
+    edn_client *c;
+    edn_recovery *r;
+    unsigned have;
+    edn_err err = {EDN_OK, ""};
+
+    CHECK_OK(begin(w, device, WORLD_NAME, p->set, &r, &err));
+    CHECK_STATUS(edn_recovery_finish(r, device, EDN_STRENGTH_FLOOR, edn_bytes_str("quite another one"), &c, NULL),
+                 EDN_E_MISSING); /* too few */
+    CHECK_OK(add(r, p->words[first], &have, NULL));
+    CHECK_OK(add(r, p->words[first + 1], &have, NULL));
+    if (edn_recovery_finish(r, device, EDN_STRENGTH_FLOOR, edn_bytes_str("quite another one"), &c, &err) != EDN_OK)
+        print_error("finish: %s\n", err.text);
+    CHECK(c);
+    edn_recovery_free(r);
+    return c;
+}
+
+static void a_bare_machine_brings_everything_back(void **state)
+{
+    two t = two_open();
+    edn_client *c, *d;
+    edn_account_info before, after;
+    edn_client_status s;
+    paper p;
+
+    (void)state;
+    diary_add(t.a, "1660-01-01", "One", "of a");
+    diary_add(t.b, "1660-01-02", "Two", "of b");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_sync(t.a);
+    p = made(t.a, 2, 3);
+    CHECK_OK(edn_client_account(t.a, &before, NULL));
+    c = recovered(t.w, "c", &p, 1);
+    diary_sync(c);
+    diary_check_same(t.a, c);
+    CHECK_INT(diary_see(c, false).entries, 2);
+    CHECK_OK(edn_client_device_revoke(c, "a", edn_bytes_str("quite another one"), NULL));
+    CHECK_OK(edn_client_device_revoke(c, "b", edn_bytes_str("quite another one"), NULL));
+    CHECK_INT(diary_see(c, false).entries, 2); /* what they sent before counts */
+    diary_add(c, "1660-01-03", "Three", "of c");
+    diary_sync(c);
+    {
+        edn_sync_result r;
+        CHECK_STATUS(edn_client_sync(t.b, NULL, &r, NULL), EDN_E_DENIED);
+    }
+    CHECK_OK(edn_client_account(c, &after, NULL));
+    CHECK_STR(edn_bytes_str(after.account), before.account);
+    CHECK(after.account_key[0] && strcmp(after.account_key, before.account_key) != 0);
+    CHECK(!info_of(c).current);
+    p = made_with(c, "quite another one", 2, 2); /* and again, with a new set */
+    d = recovered(t.w, "d", &p, 0);
+    diary_sync(d);
+    diary_check_same(c, d);
+    CHECK_INT(diary_see(d, false).entries, 3);
+    CHECK_OK(edn_client_status_get(d, &s, NULL));
+    diary_check_verified(d);
+    edn_client_close(c);
+    edn_client_close(d);
+    two_close(&t);
+}
+
+static void what_does_not_fit_is_refused_before_any_share(void **state)
+{
+    two t = two_open();
+    paper p, next;
+    edn_recovery *r;
+    edn_err err;
+    char typo[EDN_RECOVERY_SET_MAX];
+
+    (void)state;
+    diary_sync(t.b);
+    diary_sync(t.a);
+    p = made(t.a, 2, 2);
+    strcpy(typo, p.set);
+    typo[3] = typo[3] == '7' ? '8' : '7';
+    CHECK_STATUS(begin(t.w, "c", WORLD_NAME, typo, &r, &err), EDN_E_INVALID);
+    CHECK_STATUS(begin(t.w, "c", "nobody", p.set, &r, &err), EDN_E_DENIED);
+    CHECK_STATUS(begin(t.w, "a", WORLD_NAME, p.set, &r, &err), EDN_E_EXISTS);
+    next = made(t.a, 2, 2); /* which ends the first */
+    CHECK_STATUS(begin(t.w, "c", WORLD_NAME, p.set, &r, &err), EDN_E_DENIED);
+    CHECK_OK(begin(t.w, "c", WORLD_NAME, next.set, &r, &err));
+    edn_recovery_free(r);
+    CHECK_OK(edn_client_device_revoke(t.a, "b", edn_bytes_str(WORLD_PASSPHRASE), NULL));
+    CHECK_STATUS(begin(t.w, "c", WORLD_NAME, next.set, &r, &err), EDN_E_EPOCH);
+    CHECK(!r);
+    two_close(&t);
+}
+
+/* What an evil server may make of the answer (A26): each is a hard stop, before a single share was asked for. */
+typedef struct liar {
+    int how;
+    bool done;
+} liar;
+
+static void lie(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    liar *l = ctx;
+    edn_arena a = edn_arena_init((size_t)8 << 20);
+    edn_msg_log_append m;
+    edn_bytes kept;
+
+    (void)w;
+    if (!strcmp(rq->path, "/v1/recovery")) {
+        CHECK(edn_arena_copy(&a, edn_buf_view(&answer->body), &kept));
+        CHECK_OK(edn_log_append_decode(&a, kept, &m));
+        l->done = true;
+        switch (l->how) {
+        case 0: /* another threshold in the link that names the set */
+            ((uint8_t *)(uintptr_t)m.links[m.links_n - 1].p)[108] ^= 3;
+            break;
+        case 1: /* the log without it */
+            m.links_n--;
+            break;
+        case 2: /* another box */
+            ((uint8_t *)(uintptr_t)m.boxes[0].p)[m.boxes[0].n - 1] ^= 1;
+            break;
+        case 3: /* no log */
+            m.links_n = 0;
+            break;
+        case 4:
+            m.boxes_n = 0;
+            break;
+        default: /* a log that begins elsewhere */
+            m.links++;
+            m.links_n--;
+        }
+        edn_buf_reset(&answer->body);
+        edn_log_append_put(&answer->body, &m);
+    }
+    edn_arena_dispose(&a);
+}
+
+static void a_server_that_changes_the_set_is_stopped(void **state)
+{
+    two t = two_open();
+    paper p;
+
+    (void)state;
+    p = made(t.a, 2, 2);
+    t.w->tamper = lie;
+    for (int how = 0; how < 6; how++) {
+        liar l = {.how = how};
+        edn_recovery *r;
+        edn_err err;
+        t.w->tamper_ctx = &l;
+        CHECK(begin(t.w, "c", WORLD_NAME, p.set, &r, &err) != EDN_OK);
+        CHECK(!r && l.done);
+        CHECK(strstr(err.text, "do not trust it"));
+    }
+    t.w->tamper = NULL;
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +403,9 @@ int main(void)
         cmocka_unit_test(no_set_is_good_whose_pages_were_not_kept),
         cmocka_unit_test(no_lost_answer_leaves_it_half_done),
         cmocka_unit_test(after_a_revoke_a_new_set_is_asked_for),
+        cmocka_unit_test(a_bare_machine_brings_everything_back),
+        cmocka_unit_test(what_does_not_fit_is_refused_before_any_share),
+        cmocka_unit_test(a_server_that_changes_the_set_is_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
