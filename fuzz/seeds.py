@@ -182,6 +182,68 @@ def worlds():
     yield b"\x02" + steps(*[(0, i % 4, 0, i, i) for i in range(20)], *[(7, i % 4, i + 1, i, 30 * i) for i in range(12)])
 
 
+def varint(v):
+    out = b""
+    while v >= 0x80:
+        out += bytes([v & 0x7f | 0x80])
+        v >>= 7
+    return out + bytes([v])
+
+
+def packed(values):
+    width = max(v.bit_length() for v in values)
+    bits = sum(v << i * width for i, v in enumerate(values))
+    return bytes([width]) + bits.to_bytes((len(values) * width + 7) // 8, "little")
+
+
+def rice(places, length):
+    bits, n, after = 0, 0, 0
+    k = max((length * 11 // (16 * (len(places) + 1))).bit_length() - 1, 0)
+    for p in places:
+        gap, after = p - after, p + 1
+        q = gap >> k
+        bits |= ((1 << q) - 1 | (gap & (1 << k) - 1) << (q + 1)) << n
+        n += q + 1 + k
+    return bits, n
+
+
+def segment_of(docs, terms):
+    """docs/spec/segments.md, one leaf: docs as (date's code, words), terms as {bytes: {document: places}}."""
+    ids = b"".join(struct.pack("<QQ", i * 77, i) for i in range(len(docs)))
+    columns = ids + bytes(8 * len(docs)) + bytes(code - docs[0][0] for code, _ in docs)
+    columns += bytes(-len(columns) % 4) + bytes(words for _, words in docs)
+    leaf, lists, positions, before = b"", b"", b"", b""
+    for key in sorted(terms):
+        shared = len(os.path.commonprefix([key, before]))
+        leaf += bytes([shared << 4 | len(key) - shared - 1]) + key[shared:]
+        found, mark, before = terms[key], 2 <= key[0] < 32, key
+        if len(found) == 1 and len(list(found.values())[0]) == 1:
+            (doc, places), = found.items()
+            leaf += bytes([0, doc]) + (b"" if mark else varint(places[0]))
+            continue
+        gaps = [b - a - 1 for a, b in zip([-1] + list(found), found)]
+        block = packed(gaps) + (b"" if mark else packed([len(p) - 1 for p in found.values()]))
+        bits = n = 0
+        for doc, places in found.items():
+            more, size = rice(places, docs[doc][1])
+            bits, n = bits | more << n, n + size
+        run = b"" if mark else bits.to_bytes((n + 7) // 8, "little")
+        leaf += varint(len(found)) + varint(len(block)) + (b"" if mark else varint(len(run)))
+        lists, positions = lists + block, positions + run
+    first = min(terms)
+    tops = bytes([len(first)]) + first + varint(len(leaf)) + varint(len(lists)) + varint(len(positions))
+    out = b"".join(part + bytes(-len(part) % 16) for part in (columns, leaf, lists, positions)) + tops
+    return out + b"EDNx" + struct.pack("<HHIIIQIIIBBHIII", 1, 1, len(docs), len(terms), 1, sum(w for _, w in docs), 0,
+                                       len(tops), docs[0][0], 1, 1, 0, len(leaf), len(lists), len(positions))
+
+
+def segment():
+    yield segment_of([(753000, 3)], {b"old": {0: [1]}, b"the": {0: [0]}, b"king": {0: [2]}})
+    yield segment_of([(753000, 9), (753001, 4), (753040, 200)], {
+        b"the": {0: [0, 3, 8], 1: [2], 2: [5, 77, 190]}, b"then": {2: [6]}, b"king": {0: [1], 2: [78]},
+        b"\x02travel": {0: [0], 2: [0]}, b"\x01the": {1: [0]}, b"\x03" + bytes(12): {0: [0], 1: [0], 2: [0]}})
+
+
 def words():
     yield "(sea OR \"the old wind\") -tag:work journal:mine title:king* from:2019 to:2020-02-29".encode()
     yield "wife's 狂人日記 has:attachment NOT (a -b) on:2020".encode() + b"\xff" + \
@@ -193,7 +255,7 @@ def words():
 def main(folder):
     k = known()
     targets = {"base": base(), "client": client(), "recovery": recovery(), "server": server(), "devlog": devlog(k),
-               "diff": diff(), "keys": keys(), "remote": remote(), "sync": sync(),
+               "diff": diff(), "keys": keys(), "remote": remote(), "segment": segment(), "sync": sync(),
                "wire": wire(k), "words": words(), "worlds": worlds()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
