@@ -74,13 +74,13 @@ static edn_status check_shown(edn_recovery *r, const edn_msg_log_append *got, co
 static edn_status ask_server(edn_recovery *r, const edn_share_set_id *set, edn_err *err)
 {
     edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
-    edn_msg_recovery m = {.account = r->account};
+    edn_msg_set_ask m = {.account = r->account};
     edn_msg_log_append got;
     edn_bytes kept;
     edn_status st;
 
     memcpy(m.set, set->b, sizeof m.set);
-    edn_recovery_put(&rq, &m);
+    edn_set_ask_put(&rq, &m);
     st = account_call(r->c, r->origin, "/v1/recovery", NULL, edn_buf_view(&rq), &body, NULL, err);
     if (st == EDN_E_DENIED)
         st = edn_fail(

@@ -28,7 +28,7 @@ static edn_status gather(void *cb, uint64_t seq, edn_bytes link)
     return EDN_OK;
 }
 
-static edn_status look(edn_server *s, const edn_msg_recovery *m, gathering *g, edn_buf *box)
+static edn_status look(edn_server *s, const edn_msg_set_ask *m, gathering *g, edn_buf *box)
 {
     server_account *a;
     edn_status st = edn_server_account_get(s, &m->account, &a);
@@ -51,10 +51,10 @@ void edn_server_recovery(edn_server *s, const edn_server_request *rq, edn_server
 {
     edn_buf box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
     gathering g = {.s = s};
-    edn_msg_recovery m;
+    edn_msg_set_ask m;
     edn_msg_log_append answer;
     edn_bytes boxes[1];
-    edn_status st = edn_recovery_decode(&s->arena, rq->body, &m);
+    edn_status st = edn_set_ask_decode(&s->arena, rq->body, &m);
 
     if (st != EDN_OK) {
         edn_server_malformed(out, st);

@@ -160,9 +160,9 @@ static const field mails_fields[] = {
     {FIELD_LIST, AT(mails, mails), AT(mails, n), 1, EDN_MAIL_SIZE_MAX, EDN_MAILS_MAX, "mails"},
 };
 
-static const field recovery_fields[] = {
-    RAW(recovery, account),
-    RAW(recovery, set),
+static const field set_ask_fields[] = {
+    RAW(set_ask, account),
+    RAW(set_ask, set),
 };
 
 static bool is_zero(const uint8_t *p, size_t n)
@@ -372,7 +372,7 @@ MESSAGE(pull, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(pulled, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(push, EDN_PUSH_SIZE_MAX, NULL)
 MESSAGE(pushed, EDN_MSG_SIZE_MAX, NULL)
-MESSAGE(recovery, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(set_ask, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(mail, EDN_MAIL_ASK_SIZE_MAX, mail_sound)
 MESSAGE(mails, EDN_MAILS_MAX *(EDN_MAIL_SIZE_MAX + 4u) + 64u, NULL)
 

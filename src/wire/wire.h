@@ -138,7 +138,7 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   GET  /v1/events                         -> text/event-stream: "data: {etag}" whenever the space or the log moved
  *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
  *   POST /v1/mailbox        mail            -> mails; needs no token
- *   POST /v1/recovery       recovery        -> log append: the account's log and its recovery box; needs no token
+ *   POST /v1/recovery       set ask         -> log append: the account's log and its recovery box; needs no token
  *
  * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. Byte by byte,
  * with every status: docs/spec/protocol.md. */
@@ -298,16 +298,16 @@ typedef struct edn_msg_mails {
 } edn_msg_mails;
 
 /* Who has a page with a recovery share asks for the account's log and the box that enough shares open. */
-typedef struct edn_msg_recovery {
+typedef struct edn_msg_set_ask {
     edn_account_id account;
     uint8_t set[16]; /* of the log's newest SET_RECOVERY: only who was given a share knows it */
-} edn_msg_recovery;
+} edn_msg_set_ask;
 
 /* clang-format off */
 #define EDN_MESSAGES(X) \
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
     X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed) X(mail) X(mails) \
-    X(recovery)
+    X(set_ask)
 /* clang-format on */
 
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */

@@ -188,7 +188,7 @@ def messages():
         "pushed": u8(1) + u64(TIME) + sig,
         "mail": u8(2) + fill(0xbf, 16) + u8(2) + u64(3) + lp(fill(0xd3, 7)),
         "mails": u64(299) + boxes,
-        "recovery": fill(0xb2) + fill(0xbf, 16),
+        "set_ask": fill(0xb2) + fill(0xbf, 16),
     }
     for name, body in bodies.items():
         show("message_" + name, u8(1) + body)

@@ -184,7 +184,7 @@ static inline void random_mails(check_rng *r, edn_arena *a, edn_msg_mails *m)
     m->mails = random_list(r, a, m->n, 1, 30);
 }
 
-static inline void random_recovery(check_rng *r, edn_arena *a, edn_msg_recovery *m)
+static inline void random_set_ask(check_rng *r, edn_arena *a, edn_msg_set_ask *m)
 {
     (void)a;
     random_fill(r, m, sizeof *m);

@@ -242,12 +242,12 @@ static void there_are_so_many_at_one_time(void **state)
 
 static int look(kit *k, const edn_account_id *account, uint8_t set, edn_buf *answer)
 {
-    edn_msg_recovery m = {.account = *account};
+    edn_msg_set_ask m = {.account = *account};
     edn_buf rq = EDN_BUF_INIT(4096);
     int status;
 
     memset(m.set, set, sizeof m.set);
-    edn_recovery_put(&rq, &m);
+    edn_set_ask_put(&rq, &m);
     status = kit_ask(k, "POST", "/v1/recovery", EDN_BYTES_EMPTY, edn_buf_view(&rq), answer);
     edn_buf_dispose(&rq);
     return status;

@@ -283,7 +283,7 @@ static void messages_of_meeting_are_as_known(void **state)
 {
     edn_arena a = edn_arena_init(1 << 20);
     edn_msg_mail mail = {.kind = EDN_MAIL_PUT, .side = EDN_MAIL_NEW, .number = 3};
-    edn_msg_recovery recovery;
+    edn_msg_set_ask recovery;
     parts p;
 
     (void)state;
@@ -293,7 +293,7 @@ static void messages_of_meeting_are_as_known(void **state)
     CHECK_MESSAGE("message_mail", mail, mail);
     memcpy(recovery.account.b, p.b2.b, 32);
     FILLED(recovery.set, 0xbf);
-    CHECK_MESSAGE("message_recovery", recovery, recovery);
+    CHECK_MESSAGE("message_set_ask", set_ask, recovery);
     CHECK_MESSAGE("message_mails", mails, {299, p.boxes, 2});
     edn_arena_dispose(&a);
 }
