@@ -222,7 +222,12 @@ edn_status edn_client_unlock(edn_client *c, edn_bytes passphrase, edn_err *err)
     EDN_SECRET(edn_local_key) ldk = EDN_KEY_EMPTY;
     edn_status st = client_open_slot(c, passphrase, &ldk, err);
 
-    return st == EDN_OK ? client_unlock_with(c, &ldk, err) : st;
+    if (st == EDN_OK && (st = client_unlock_with(c, &ldk, err)) == EDN_E_PASSPHRASE)
+        return edn_fail(err, EDN_E_DAMAGED,
+                        "%s: the passphrase is right, but what tells so in the local store is damaged; bring the diary "
+                        "back from a copy of this folder, or as a new device ('edn login')",
+                        c->home);
+    return st;
 }
 
 edn_status edn_client_session_key(const edn_client *c, uint8_t key[EDN_SESSION_KEY_SIZE])

@@ -272,7 +272,8 @@ class Spine(Case):
         self.assertIn("no server", r.note)
         a.run("server", s.url, code=USAGE)
         a.run("server", s.url, "--name", "ada")
-        a.run("server", s.url, "--name", "ada", code=INPUT)
+        a.run("server", s.url, "--name", "ada")  # taken at its word once more
+        a.run("server", s.url, "--name", "bob", code=INPUT)
         self.assertIn("the server holds everything", a.run("sync").text)
         b = self.device("b")
         b.login(s, a.account_key)
