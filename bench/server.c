@@ -17,8 +17,19 @@
 
 enum { CONNS = 64, STREAMS = 10000 };
 
-static const char *const flags[] = {"--connections", "20000", "--connections-per-address", "0", "--api-per-s", "0",
-                                    "--bytes-per-s", "0",     "--login-address-per-min",   "0", NULL};
+static const char *const flags[] = {"--connections",
+                                    "20000",
+                                    "--connections-per-address",
+                                    "0",
+                                    "--streams-per-device",
+                                    "0",
+                                    "--api-per-s",
+                                    "0",
+                                    "--bytes-per-s",
+                                    "0",
+                                    "--login-address-per-min",
+                                    "0",
+                                    NULL};
 
 static void die(const char *what)
 {

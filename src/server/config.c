@@ -85,6 +85,8 @@ static const option options[] = {
     U32("connections", "N", http.connections_max, 1, 1000000, "4096", "open connections in all"),
     U32("connections-per-address", "N", http.connections_per_address, 0, 1000000, "64",
         "from one address; 0: no limit; not counted behind a proxy"),
+    U32("streams-per-device", "N", http.streams_per_device, 0, 1000000, "4",
+        "event streams of one device; the oldest give way; 0: no limit"),
     U32("backlog", "N", http.backlog, 1, 65535, "512", "connections that wait to be accepted"),
     U32("header-size-max", "BYTES", http.header_size_max, 1024, 16384, "8K", "the head of a request"),
     U32("header-fields-max", "N", http.header_fields_max, 8, 256, "64", "fields in it"),

@@ -86,6 +86,7 @@ edn_httpd_config edn_httpd_config_default(void)
         .listen = "127.0.0.1:8437",
         .connections_max = 4096,
         .connections_per_address = 64,
+        .streams_per_device = 4,
         .backlog = 512,
         .header_size_max = 8192,
         .header_fields_max = 64,

@@ -10,6 +10,7 @@ typedef struct edn_httpd_config {
     const char *tls_cert, *tls_key; /* PEM files; both or neither */
     bool behind_proxy;              /* TLS ends at a proxy, which names the client in X-Forwarded-For */
     uint32_t connections_max, connections_per_address, backlog;
+    uint32_t streams_per_device; /* 0: no limit */
     uint32_t header_size_max, header_fields_max, header_s;
     uint32_t body_rate_min, body_grace_s; /* bytes a second, once the grace is over */
     uint32_t idle_s, request_s, upload_s; /* upload_s: of requests or answers above 64 KiB */

@@ -16,8 +16,6 @@
  * the same clients coming back, an epoll of our own waits for hang-ups; and of one device's streams the oldest give
  * way: a client that went without a word leaves its connection open for minutes. */
 
-#define STREAMS_PER_DEVICE 4u
-
 static stream **stream_slot(edn_httpd *h, const edn_space_id *space)
 {
     return &h->by_space[edn_table_hash(space->b, sizeof space->b, 0) % STREAM_SLOTS];
@@ -147,11 +145,11 @@ void edn_httpd_stream_hangups(edn_httpd *h)
 /* The newest come first in their chain. */
 static void stream_push_out(edn_httpd *h, const edn_server_watch *w)
 {
-    size_t n = 0;
+    size_t n = 0, most = h->config.streams_per_device;
 
-    for (stream *s = *stream_slot(h, &w->space); s; s = s->next_space)
+    for (stream *s = *stream_slot(h, &w->space); most && s; s = s->next_space)
         if (memcmp(&s->watch.device, &w->device, sizeof w->device) == 0 &&
-            memcmp(&s->watch.space, &w->space, sizeof w->space) == 0 && ++n > STREAMS_PER_DEVICE && !s->closing)
+            memcmp(&s->watch.space, &w->space, sizeof w->space) == 0 && ++n > most && !s->closing)
             stream_end(h, s);
 }
 
