@@ -100,7 +100,8 @@ static edn_status prefix_positions(const index_part *p, edn_arena *a, edn_bytes 
         u->from[d + 1] = (uint32_t)sum;
         sum += u->counts[d];
     }
-    if (sum > 8 * p->s->stream_size[STREAM_POSITIONS] || sum > UINT32_MAX)
+    /* What stands once has its position in the dictionary, a byte at least. */
+    if (sum > 8 * (p->s->stream_size[STREAM_POSITIONS] + p->s->stream_size[STREAM_TERMS]) || sum > UINT32_MAX)
         return EDN_E_FORMAT; /* more than there are bits */
     u->positions_n = (uint32_t)sum;
     if (!(u->positions = edn_arena_alloc(a, ((size_t)sum + 1) * sizeof *u->positions)))
