@@ -191,6 +191,30 @@ static void the_box_opens_for_its_key_account_set_and_epoch(void **state)
     edn_buf_dispose(&box);
 }
 
+static void a_set_that_cannot_be_is_refused(void **state)
+{
+    check_rng rng = {check_seed()};
+    static a_set s;
+    static const struct {
+        uint8_t needed, n, secret_size;
+    } bad[] = {{0, 3, 32}, {4, 3, 32}, {2, EDN_SHARES_MAX + 1, 32}, {2, 3, 15}, {2, 3, 33}};
+
+    (void)state;
+    a_set_make(&s, &rng, 2, 3);
+    CHECK_OK(edn_share_check(&s.set, s.commitments, &s.shares[0]));
+    for (size_t i = 0; i < EDN_COUNT(bad); i++) {
+        edn_share_set set = s.set;
+        set.needed = bad[i].needed;
+        set.n = bad[i].n;
+        set.secret_size = bad[i].secret_size;
+        CHECK_STATUS(edn_share_check(&set, s.commitments, &s.shares[0]), EDN_E_FORMAT);
+    }
+    s.shares[0].x = 0;
+    CHECK_STATUS(edn_share_check(&s.set, s.commitments, &s.shares[0]), EDN_E_AUTH);
+    s.shares[0].x = 4;
+    CHECK_STATUS(edn_share_check(&s.set, s.commitments, &s.shares[0]), EDN_E_AUTH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +223,7 @@ int main(void)
         cmocka_unit_test(any_enough_shares_in_any_order_give_the_secret),
         cmocka_unit_test(a_false_share_is_named_before_anything_is_combined),
         cmocka_unit_test(the_box_opens_for_its_key_account_set_and_epoch),
+        cmocka_unit_test(a_set_that_cannot_be_is_refused),
     };
 
     if (edn_crypto_init() != EDN_OK)

@@ -158,6 +158,22 @@ static void reads_only_the_json_that_it_writes(void **state)
         "\",\"sc\":1,\"iat\":1000,\"nbf\":1000,\"exp\":18446744073709551616,\"jti\":\"AAAAAAAAAAA\"}",
         "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"short\",\"dev\":\"" ID
         "\",\"sc\":1,\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"AAAA\",\"sc\":1,"
+        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"not/base64url\",\"sc\":1,"
+        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"dev\":\"" ID "\",\"sc\":1,"
+        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
+        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
+        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
+        "\"iat\":1001,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
+        "\"iat\":1000,\"nbf\":1001,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
     };
     maker m = maker_of();
 
@@ -170,6 +186,28 @@ static void reads_only_the_json_that_it_writes(void **state)
     for (size_t i = 0; i < EDN_COUNT(claims); i++)
         if (accepts_text(&m, HEADER, claims[i]))
             fail_msg("claims %s", claims[i]);
+}
+
+static void what_does_not_fit_is_no_token(void **state)
+{
+    maker m = maker_of();
+    static char issuer_long[5000], kid_long[5000];
+    edn_buf none = EDN_BUF_INIT(8), t = EDN_BUF_INIT(65536);
+
+    (void)state;
+    memset(issuer_long, 'i', sizeof issuer_long - 1);
+    memset(kid_long, 'k', sizeof kid_long - 1);
+    edn_token_make(&none, &m.claims, issuer, "k1", &m.sk);
+    CHECK_STATUS(edn_buf_status(&none), EDN_E_LIMIT);
+    edn_token_make(&none, &m.claims, issuer_long, "k1", &m.sk);
+    CHECK_STATUS(edn_buf_status(&none), EDN_E_LIMIT);
+    edn_token_make(&t, &m.claims, issuer_long, "k1", &m.sk);
+    CHECK_STATUS(edn_buf_status(&t), EDN_E_LIMIT);
+    edn_buf_reset(&t);
+    edn_token_make(&t, &m.claims, issuer, kid_long, &m.sk);
+    CHECK_STATUS(edn_buf_status(&t), EDN_E_LIMIT);
+    edn_buf_dispose(&none);
+    edn_buf_dispose(&t);
 }
 
 static void each_changed_character_is_refused(void **state)
@@ -201,6 +239,7 @@ int main(void)
         cmocka_unit_test(holds_from_not_before_to_expiry),
         cmocka_unit_test(is_short),
         cmocka_unit_test(reads_only_the_json_that_it_writes),
+        cmocka_unit_test(what_does_not_fit_is_no_token),
         cmocka_unit_test(each_changed_character_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
