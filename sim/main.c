@@ -200,7 +200,7 @@ int main(int argc, char **argv)
         used = mallinfo2().uordblks;
         if (i == 2)
             level = used;
-        else if (i > 2 && used > level + (256u << 10)) {
+        else if (i > 2 && used > level + (512u << 10)) {
             bad++;
             printf("seed %llu: %llu bytes of memory stay in use\n", (unsigned long long)a.o.seed,
                    (unsigned long long)(used - level));

@@ -37,6 +37,7 @@ typedef struct used {
 static sim *world;
 static used *table;
 static size_t table_n, table_cap;
+#define TABLE_CAP ((size_t)1 << 15)
 static unsigned alloc_paused; /* how deep */
 static uint64_t turn;         /* boxes opened */
 
@@ -46,6 +47,11 @@ void wrap_begin(sim *s)
     table_n = 0;
     turn = 0;
     alloc_paused = 0;
+    if (!s && table_cap > TABLE_CAP) { /* a long seed's: memory is compared from seed to seed */
+        free(table);
+        table = NULL;
+        table_cap = 0;
+    }
     if (table)
         memset(table, 0, table_cap * sizeof *table);
 }
@@ -61,7 +67,7 @@ static used *slot(used *t, size_t cap, const uint64_t pair[2])
 
 static void table_grow(void)
 {
-    size_t cap = table_cap ? 2 * table_cap : 1u << 12;
+    size_t cap = table_cap ? 2 * table_cap : TABLE_CAP;
     used *t = calloc(cap, sizeof *t);
 
     if (!t)
