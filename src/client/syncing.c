@@ -711,16 +711,16 @@ static bool on_event(void *ctx, edn_bytes data)
         w->stop = true;
         return false;
     }
-    w->heard = has_local_changes(w);
+    w->heard |= has_local_changes(w);
     return !w->heard;
 }
 
-/* The home's files, so that a change by another process is noticed at once and not at the next look. */
+/* The home's files, so that a commit by another process is noticed at once and not at the next look. */
 static int watch_home(edn_client *c)
 {
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
-    if (fd >= 0 && inotify_add_watch(fd, c->home, IN_MODIFY) < 0) {
+    if (fd >= 0 && inotify_add_watch(fd, c->home, IN_ATTRIB) < 0) {
         close(fd);
         fd = -1;
     }
@@ -748,8 +748,10 @@ static edn_status wait_for_word(watching *w, edn_err *err)
         w->etag = edn_etag_of(&client_id(w->c)->space, remote.log_count, &remote.log_head, &heads_hash);
         st = client_transport(w->c, client_id(w->c)->server, &t, err);
     }
-    if (st == EDN_OK && t->events && remote.token[0]) {
-        st = t->events(t->ctx, "/v1/events", remote.token, w->home_fd, on_event, w, err);
+    if (st == EDN_OK && t->events) {
+        /* A sync that found nothing new needed no token; a stream does. */
+        st = remote.token[0] ? t->events(t->ctx, "/v1/events", remote.token, w->home_fd, on_event, w, err)
+                             : EDN_E_DENIED;
     } else if (st == EDN_OK) {
         pause_ms(1000); /* nothing would tell: it asks every now and then */
         w->heard = true;
@@ -783,7 +785,7 @@ edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
             break;
         }
         if (st == EDN_OK && (st = wait_for_word(&w, err)) == EDN_E_DENIED && !full) {
-            full = true; /* the token has run out: log in again */
+            full = true; /* there is no token, or it has run out: log in */
             continue;
         }
         full = false;

@@ -178,7 +178,9 @@ static int on_time(void *ctx, curl_off_t down_all, curl_off_t down, curl_off_t u
 
     (void)down_all;
     (void)up_all;
-    if (c->on_event) {
+    if (c->stopped != EDN_OK) {
+        return 1;
+    } else if (c->on_event) {
         if (c->heard_ms + SILENCE_MS < now) {
             c->stopped = EDN_E_NETWORK;
         } else if (c->idle_ms + IDLE_MS <= now) {

@@ -223,6 +223,7 @@ static edn_status database_open(edn_store *s, const char *path, const edn_store_
     EDN_ASSERT(vfs);
     flags |= o->read_only ? SQLITE_OPEN_READONLY
                           : SQLITE_OPEN_READWRITE | (o->create && o->vfs ? SQLITE_OPEN_CREATE : 0);
+    s->real_disk = !o->vfs;
     rc = sqlite3_open_v2(path, &s->db, flags, o->vfs);
     if (!s->db)
         return EDN_E_NOMEM;

@@ -3,8 +3,10 @@
 
 #include "base/plant.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static const char *const statement_sql[STORE_STATEMENT_COUNT] = {
     [STORE_GET] = "SELECT v FROM kv WHERE t = ?1 AND k = ?2",
@@ -225,8 +227,19 @@ edn_status edn_store_begin_read(edn_store *s)
     return st;
 }
 
+/* Whoever watches the file learns that there is something new: SQLite makes a commit visible in memory that processes
+ * share, and the last that it writes to a file comes before that. */
+static void tell_watchers(const edn_store *s)
+{
+    const char *path = s->real_disk ? sqlite3_db_filename(s->db, "main") : NULL;
+
+    if (path && utimensat(AT_FDCWD, path, NULL, 0) != 0)
+        return; /* they look every second or so in any case */
+}
+
 edn_status edn_store_commit(edn_store *s)
 {
+    bool wrote = s->tx == STORE_TX_WRITE;
     edn_status st;
 
     EDN_ASSERT(s->tx != STORE_TX_NONE && s->scans == 0);
@@ -238,6 +251,8 @@ edn_status edn_store_commit(edn_store *s)
         s->tx = STORE_TX_NONE;
     else
         edn_store_rollback(s);
+    if (st == EDN_OK && wrote)
+        tell_watchers(s);
     return st;
 }
 

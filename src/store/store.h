@@ -61,8 +61,10 @@ const char *edn_store_error(const edn_store *s);
 /* EDN_E_BUSY after the wait. Do not nest. */
 EDN_MUST_USE edn_status edn_store_begin_write(edn_store *s);
 EDN_MUST_USE edn_status edn_store_begin_read(edn_store *s);
-/* Ends the transaction either way. EDN_E_FULL, EDN_E_IO: nothing was changed (but after an I/O error and then a crash,
- * the whole of it may turn out to have been done). If a put or del of it failed: the same failure, nothing changed. */
+/* Ends the transaction either way. On the system's disk the file's times change once what was written can be read by
+ * others: whoever watches it is told. EDN_E_FULL, EDN_E_IO: nothing was changed (but after an I/O error and then a
+ * crash, the whole of it may turn out to have been done). If a put or del of it failed: the same failure, nothing
+ * changed. */
 EDN_MUST_USE edn_status edn_store_commit(edn_store *s);
 /* Does nothing when no transaction is open. */
 void edn_store_rollback(edn_store *s);

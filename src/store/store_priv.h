@@ -41,7 +41,7 @@ struct edn_store {
     sqlite3_stmt *statements[STORE_STATEMENT_COUNT];
     store_keys *keys; /* NULL: locked */
     edn_random rng;
-    bool read_only;
+    bool read_only, real_disk; /* real: the system's, not a VFS that was given */
     store_tx tx;
     edn_status tx_failed; /* why this transaction can no longer be committed */
     unsigned scans;       /* scans at work: their callbacks may not write */
