@@ -719,7 +719,7 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "Find entries by their words, the best first",
             .text =
                 "Words are all wanted, in any case and with any accents; \"a phrase\", begin*, this OR that, NOT other "
-                "(or -other, after --), (groups), title:word, tag:travel, journal:work, has:attachment, from:2019 "
+                "(or -other, after --), (groups), title:word, tag:travel, journal:work, from:2019 "
                 "to:2020-03, on:2020-03-05. Mind the shell's quotes: edn search '\"old king\" sea'.\n\n"
                 "When nothing has a word as it is given, words that differ by a letter or two are looked for instead, "
                 "and named. On a terminal the first 20 are shown, with the words marked. Nothing found: exit code "
