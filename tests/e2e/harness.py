@@ -29,6 +29,8 @@ DATA = os.environ.get("EDN_DATA", "")
 SANITIZED = bool(os.environ.get("EDN_SANITIZED"))
 PASSPHRASE = "correct horse battery"
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has it ignored, by all children too
+
 OK, FAILED, USAGE, NOT_FOUND, LOCKED, NETWORK, NOT_AUTHENTIC, STORAGE, INPUT = range(9)
 
 libc = ctypes.CDLL(None, use_errno=True)

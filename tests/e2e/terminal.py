@@ -281,11 +281,11 @@ class Screen(Case):
         self.assertNotIn(b"\x1b", self.a.run("list").out)
 
     def test_progress_is_for_people(self):
-        lines = jsonl(*({"date": "2024-05-01", "text": f"entry {i} " * 200} for i in range(4000)))
+        lines = jsonl(*({"date": "2024-05-01", "text": f"entry {i} " * 200} for i in range(12000)))
         path = write_file(self.path("many.jsonl"), lines)
         shown = self.shown("import", path)
         self.assertRegex(shown, r"\rimporting [\d,]+ of [\d,]+ \(\d+ %\), [\d,]+ a second")
-        self.assertIn("imported 4,000 entries", shown)
+        self.assertIn("imported 12,000 entries", shown)
         self.assertEqual(self.a.run("export", self.path("e")).note, "")
         shown = self.shown("--quiet", "export", self.path("e2"))
         self.assertEqual(shown, "")
