@@ -20,10 +20,11 @@
 #define FOLD_MIN 64u /* pending entries that a search still reads one by one */
 #define RECENT_MAX 8u
 enum { KEY_PENDING = 1, KEY_PAGE = 2, KEY_MASK = 3 };
+#define PENDING_KEY_SIZE 17u
 enum { FLAG_COMPLETE = 1 };
 
 typedef struct row_key {
-    uint8_t b[17];
+    uint8_t b[PENDING_KEY_SIZE];
     size_t n;
 } row_key;
 
@@ -39,7 +40,7 @@ static edn_bytes pending_key(row_key *k, const edn_entry_id *id)
 {
     k->b[0] = KEY_PENDING;
     memcpy(k->b + 1, id->b, sizeof id->b);
-    return edn_bytes_of(k->b, 17);
+    return edn_bytes_of(k->b, PENDING_KEY_SIZE);
 }
 
 static edn_bytes page_key(row_key *k, uint64_t shard, uint32_t page)
@@ -191,6 +192,8 @@ static edn_status pending_row(void *ctx, edn_bytes key, edn_status st, edn_bytes
     index_cache *x = ctx;
     index_pending *p;
 
+    if (key.n != PENDING_KEY_SIZE)
+        return EDN_OK; /* the manifest's name, a hash, may begin like one of these */
     if (st == EDN_OK && value.n != 0 && value.n != MONTH_SIZE && value.n != DATE_SIZE)
         st = EDN_E_DAMAGED;
     if (st != EDN_OK || (st = pending_room(x)) != EDN_OK)

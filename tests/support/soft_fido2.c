@@ -376,8 +376,9 @@ static void answer_cbor(void)
         break;
     }
     session.out[0] = code;
-    memcpy(session.out + 1, out.p, code ? 0 : out.n);
     session.out_n = 1 + (code ? 0 : out.n);
+    if (session.out_n > 1)
+        memcpy(session.out + 1, out.p, out.n);
     edn_buf_dispose(&out);
 }
 

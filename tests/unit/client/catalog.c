@@ -79,7 +79,8 @@ static lines from_documents(edn_client *c)
         edn_arena_dispose(&a);
     }
     edn_buf_dispose(&ids);
-    qsort(l.p, l.n, sizeof *l.p, by_place);
+    if (l.n)
+        qsort(l.p, l.n, sizeof *l.p, by_place);
     return l;
 }
 

@@ -630,6 +630,32 @@ static void what_is_deleted_leaves_the_index(void **state)
     world_free(w);
 }
 
+/* The manifest's key is a hash: in one home of 256 it begins like the keys of what is pending. */
+static void a_row_that_begins_like_a_pending_one_is_none(void **state)
+{
+    static const uint8_t key[16] = {1, 2, 3};
+    world *w = world_new();
+    edn_client *c = world_init(w, "a");
+    uint64_t next;
+
+    (void)state;
+    diary_add(c, "2024-05-01", "", "a word");
+    CHECK_INT(check_query(c, "word", false, NULL), 1);
+    CHECK_OK(client_begin_write(c, NULL));
+    CHECK_OK(
+        edn_store_put(c->store, EDN_TABLE_INDEX, edn_bytes_of(key, sizeof key), edn_bytes_str("as long as no date")));
+    CHECK_OK(client_end_write(c, EDN_OK, NULL));
+    next = c->index->next;
+    CHECK(next > 0);
+    CHECK_INT(check_query(c, "word", false, NULL), 1);
+    CHECK_OK(client_begin_read(c, NULL));
+    CHECK_OK(index_load(c));
+    CHECK_INT(c->index->next, next); /* it was not made anew */
+    CHECK_OK(client_end_read(c, EDN_OK, NULL));
+    edn_client_close(c);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -642,6 +668,7 @@ int main(void)
         cmocka_unit_test(a_word_that_nobody_wrote_is_guessed_and_named),
         cmocka_unit_test(entries_alike_and_counts),
         cmocka_unit_test(what_is_deleted_leaves_the_index),
+        cmocka_unit_test(a_row_that_begins_like_a_pending_one_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
