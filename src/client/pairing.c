@@ -277,6 +277,7 @@ edn_status edn_pair_link(const edn_client_options *options, const edn_pair_link_
         edn_client_close(c);
         return st;
     }
+    EDN_ASSERT(p);
     if ((o->post || (st = edn_origin_normalise(o->server, origin, err)) == EDN_OK) &&
         (st = link_prepare(p, o, passphrase, err)) == EDN_OK && (st = link_open(p, o, origin, err)) == EDN_OK) {
         *out = p;
@@ -289,9 +290,11 @@ edn_status edn_pair_link(const edn_client_options *options, const edn_pair_link_
 /* An offer has 130 digits, a code twelve; what stands between them is neither. */
 static edn_status approve_read(edn_pair *p, edn_bytes shown, edn_err *err)
 {
-    struct pair_secrets *s = p->secret;
+    struct pair_secrets *s;
     edn_status st;
 
+    EDN_ASSERT(p);
+    s = p->secret;
     while (shown.n && (shown.p[shown.n - 1] == '\n' || shown.p[shown.n - 1] == '\r' || shown.p[shown.n - 1] == ' '))
         shown.n--;
     while (shown.n && shown.p[0] == ' ')

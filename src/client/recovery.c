@@ -308,8 +308,10 @@ edn_status edn_client_recovery_info(edn_client *c, edn_recovery_info *out, edn_e
 /* In a transaction that reads. *away: the box is not here. */
 static edn_status drill_find(edn_recovery *r, edn_client *c, bool *away, edn_err *err)
 {
-    edn_status st = set_of_client(c, &r->at);
+    edn_status st;
 
+    EDN_ASSERT(r);
+    st = set_of_client(c, &r->at);
     *away = false;
     if (st == EDN_E_MISSING)
         return edn_fail(err, st, "this account has no recovery shares; 'edn recovery setup' makes them");

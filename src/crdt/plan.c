@@ -34,7 +34,7 @@ static uint32_t parent_waiting(const plan *p, plan_at *at, edn_lv from)
     const edn_lv *par = edn_log_parents(g, p->log, &n);
 
     for (; at->next < 2 * n; at->next++) {
-        edn_lv lv = par[at->next % n];
+        edn_lv lv = par[at->next < n ? at->next : at->next - n];
         uint32_t run;
         if (lv < from)
             continue;

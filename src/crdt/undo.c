@@ -457,6 +457,7 @@ static void field_back(undo_batch *b, const edn_op *op)
     const edn_op *now = field_winner(log, op, EDN_LV_NONE), *then = field_winner(log, op, op->lv);
     edn_bytes value = then ? edn_log_meta_value(log, then) : EDN_BYTES_EMPTY;
 
+    EDN_ASSERT(now); /* `op` itself is one */
     if (own_event(b, now->lv) && !edn_bytes_equal(value, edn_log_meta_value(log, now)))
         meta_add(b, EDN_OP_FIELD, edn_log_meta_name(log, op), value);
 }

@@ -290,7 +290,7 @@ edn_status edn_index_guess_terms(edn_index *x, edn_bytes term, unsigned edits_ma
     if (st == EDN_OK) {
         guesses_order(&g, term);
         *n = EDN_MIN(g.n, max);
-        if (*n)
+        if (*n && g.v)
             memcpy(out, g.v, *n * sizeof *out);
     }
     free(e);

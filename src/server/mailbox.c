@@ -110,7 +110,7 @@ static bool mailbox_put(edn_server *s, const edn_msg_mail *m, server_mailbox *b,
         edn_server_problem(out, 507, "quota", "the mailbox is full");
         return false;
     }
-    copy = m->mail.n > l->mailbox_size_max - EDN_MIN(s->mail_size, l->mailbox_size_max) ? NULL : malloc(m->mail.n);
+    copy = m->mail.n > l->mailbox_size_max - EDN_MIN(s->mail_size, l->mailbox_size_max) ? NULL : malloc(m->mail.n + 1);
     if (!copy) {
         edn_server_failed(out, EDN_E_NOMEM);
         return false;

@@ -44,7 +44,11 @@ void edn_pem_free(char *pem)
     free(pem);
 }
 
-static gnutls_datum_t datum_of(char *text) { return (gnutls_datum_t){(unsigned char *)text, (unsigned)strlen(text)}; }
+static gnutls_datum_t datum_of(char *text)
+{
+    EDN_ASSERT(text);
+    return (gnutls_datum_t){(unsigned char *)text, (unsigned)strlen(text)};
+}
 
 edn_status edn_tls_load(edn_httpd *h, edn_err *err)
 {
