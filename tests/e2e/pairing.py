@@ -13,7 +13,7 @@ class Pairing(Case):
         device.passphrase = "a lock for this one"
         p = device.start("device", "link", "--server", s.url, "--strength", "floor", "--timeout", KEEP, *args,
                          stdin=subprocess.PIPE)
-        self.addCleanup(lambda: [f.close() for f in (p.stdin, p.stdout, p.stderr)])
+        self.addCleanup(lambda: [f.close() for f in (p.stdout, p.stderr)])
         code, offer = (p.stdout.readline().decode().strip() for _ in range(2))
         if not offer:
             p.wait(20)
@@ -23,9 +23,13 @@ class Pairing(Case):
         return p, code, offer
 
     def say(self, p, text, code=OK):
-        p.stdin.write(text)
-        p.stdin.flush()
-        note = p.communicate(timeout=30)[1].decode()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended by itself
+            p.stdin.write(text)
+            p.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            p.stdin.close()
+        note = p.stderr.read().decode()
+        p.wait(30)
         self.assertEqual(p.returncode, code, note)
         return note
 
