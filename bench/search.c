@@ -361,17 +361,38 @@ static void aad_of(uint8_t aad[16], uint32_t segment, uint32_t page)
     edn_store_u32(aad + 8, page);
 }
 
-static edn_status sealed_out(void *ctx, uint32_t page, edn_bytes bytes)
+static edn_status page_seal(uint8_t box[BOX_SIZE], uint32_t segment, uint32_t page, edn_bytes bytes)
 {
-    static uint8_t box[BOX_SIZE];
-    sealed *f = ctx;
     uint8_t aad[16], rnd[32];
 
-    aad_of(aad, f->no, page);
+    aad_of(aad, segment, page);
     if (getrandom(rnd, sizeof rnd, 0) != sizeof rnd)
         return EDN_E_IO;
     memcpy(box + EDN_SEAL_HEAD_SIZE, bytes.p, bytes.n);
     edn_seal_in_place(box, bytes.n, key, EDN_SUITE_1, edn_bytes_of(aad, sizeof aad), rnd);
+    return EDN_OK;
+}
+
+static edn_status page_unseal(edn_buf *buf, uint32_t segment, uint32_t page, edn_bytes box, uint8_t *to, size_t n)
+{
+    uint8_t aad[16];
+    edn_status st;
+
+    aad_of(aad, segment, page);
+    edn_buf_reset(buf);
+    st = edn_unseal(buf, key, EDN_SUITE_1, edn_bytes_of(aad, sizeof aad), box);
+    if (st == EDN_OK)
+        memcpy(to, buf->p, n);
+    return st;
+}
+
+static edn_status sealed_out(void *ctx, uint32_t page, edn_bytes bytes)
+{
+    static uint8_t box[BOX_SIZE];
+    sealed *f = ctx;
+
+    if (page_seal(box, f->no, page, bytes) != EDN_OK)
+        return EDN_E_IO;
     if (pwrite(f->fd, box, bytes.n + EDN_SEAL_OVERHEAD, (off_t)page * BOX_SIZE) !=
         (ssize_t)(bytes.n + EDN_SEAL_OVERHEAD))
         return EDN_E_IO;
@@ -382,18 +403,11 @@ static edn_status sealed_page(void *ctx, uint32_t page, uint8_t *to, size_t n)
 {
     static uint8_t box[BOX_SIZE];
     sealed *f = ctx;
-    uint8_t aad[16];
-    edn_status st;
 
-    aad_of(aad, f->no, page);
     if (pread(f->fd, box, n + EDN_SEAL_OVERHEAD, (off_t)page * BOX_SIZE) != (ssize_t)(n + EDN_SEAL_OVERHEAD))
         return EDN_E_IO;
-    edn_buf_reset(&f->buf);
-    st = edn_unseal(&f->buf, key, EDN_SUITE_1, edn_bytes_of(aad, sizeof aad), edn_bytes_of(box, n + EDN_SEAL_OVERHEAD));
-    if (st == EDN_OK)
-        memcpy(to, f->buf.p, n);
     f->opened++;
-    return st;
+    return page_unseal(&f->buf, f->no, page, edn_bytes_of(box, n + EDN_SEAL_OVERHEAD), to, n);
 }
 
 typedef struct ours {
@@ -1051,13 +1065,9 @@ static edn_status row_out(void *ctx, uint32_t page, edn_bytes bytes)
 {
     static uint8_t box[BOX_SIZE];
     row_segment *g = ctx;
-    uint8_t aad[16], rnd[32];
 
-    aad_of(aad, g->no, page);
-    if (getrandom(rnd, sizeof rnd, 0) != sizeof rnd)
+    if (page_seal(box, g->no, page, bytes) != EDN_OK)
         return EDN_E_IO;
-    memcpy(box + EDN_SEAL_HEAD_SIZE, bytes.p, bytes.n);
-    edn_seal_in_place(box, bytes.n, key, EDN_SUITE_1, edn_bytes_of(aad, sizeof aad), rnd);
     sqlite3_bind_int64(g->r->put, 1, (int64_t)g->no << 20 | page);
     sqlite3_bind_blob(g->r->put, 2, box, (int)(bytes.n + EDN_SEAL_OVERHEAD), SQLITE_STATIC);
     if (sqlite3_step(g->r->put) != SQLITE_DONE)
@@ -1069,18 +1079,14 @@ static edn_status row_out(void *ctx, uint32_t page, edn_bytes bytes)
 static edn_status row_page(void *ctx, uint32_t page, uint8_t *to, size_t n)
 {
     row_segment *g = ctx;
-    uint8_t aad[16];
     edn_status st;
 
-    aad_of(aad, g->no, page);
     sqlite3_bind_int64(g->r->get, 1, (int64_t)g->no << 20 | page);
     if (sqlite3_step(g->r->get) != SQLITE_ROW)
         return EDN_E_MISSING;
-    edn_buf_reset(&g->r->buf);
-    st = edn_unseal(&g->r->buf, key, EDN_SUITE_1, edn_bytes_of(aad, sizeof aad),
-                    edn_bytes_of(sqlite3_column_blob(g->r->get, 0), (size_t)sqlite3_column_bytes(g->r->get, 0)));
-    if (st == EDN_OK)
-        memcpy(to, g->r->buf.p, n);
+    st = page_unseal(&g->r->buf, g->no, page,
+                     edn_bytes_of(sqlite3_column_blob(g->r->get, 0), (size_t)sqlite3_column_bytes(g->r->get, 0)), to,
+                     n);
     sqlite3_reset(g->r->get);
     return st;
 }

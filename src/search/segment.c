@@ -28,23 +28,29 @@ static bool stream_has(const edn_segment *s, stream_no no, uint64_t at, size_t n
     return at <= s->stream_size[no] && n <= s->stream_size[no] - at;
 }
 
+static edn_status page_copy(edn_segment *s, uint32_t page, size_t in_page, size_t n, uint8_t *to)
+{
+    const uint8_t *p;
+    edn_status st = pages_get(s, page, &p);
+
+    if (st == EDN_OK)
+        memcpy(to, p + in_page, n);
+    return st;
+}
+
 edn_status stream_read(edn_segment *s, stream_no no, uint64_t at, size_t n, uint8_t *to)
 {
-    if (!stream_has(s, no, at, n))
-        return EDN_E_FORMAT;
-    while (n) {
+    edn_status st = stream_has(s, no, at, n) ? EDN_OK : EDN_E_FORMAT;
+
+    while (st == EDN_OK && n) {
         uint32_t page, in_page;
         size_t take = EDN_MIN(n, stream_place(s, no, at, &page, &in_page));
-        const uint8_t *p;
-        edn_status st = pages_get(s, page, &p);
-        if (st != EDN_OK)
-            return st;
-        memcpy(to, p + in_page, take);
+        st = page_copy(s, page, in_page, take, to);
         to += take;
         at += take;
         n -= take;
     }
-    return EDN_OK;
+    return st;
 }
 
 edn_status stream_view(edn_segment *s, stream_no no, uint64_t at, size_t n, edn_buf *spare, const uint8_t **out)
@@ -72,18 +78,16 @@ edn_status stream_view(edn_segment *s, stream_no no, uint64_t at, size_t n, edn_
 
 static edn_status flat_read(edn_segment *s, uint64_t at, size_t n, uint8_t *to)
 {
-    while (n) {
+    edn_status st = EDN_OK;
+
+    while (st == EDN_OK && n) {
         size_t in_page = (size_t)(at % EDN_PAGE_SIZE), take = EDN_MIN(n, EDN_PAGE_SIZE - in_page);
-        const uint8_t *p;
-        edn_status st = pages_get(s, (uint32_t)(at / EDN_PAGE_SIZE), &p);
-        if (st != EDN_OK)
-            return st;
-        memcpy(to, p + in_page, take);
+        st = page_copy(s, (uint32_t)(at / EDN_PAGE_SIZE), in_page, take, to);
         to += take;
         at += take;
         n -= take;
     }
-    return EDN_OK;
+    return st;
 }
 
 /* The fields of the footer that are not kept. */
