@@ -14,6 +14,9 @@ _Noreturn void edn_panic(const char *what, const char *file, int line);
 
 /* a * b, a + b without wrapping; false when it would not fit. */
 EDN_MUST_USE bool edn_mul_size(size_t a, size_t b, size_t *out);
+/* Makes room for `need` elements of `size` bytes in a malloc'ed array that grows by half. `array` is where its pointer
+ * stands (NULL with *cap 0: none yet). False: no memory, and nothing has changed. */
+EDN_MUST_USE bool edn_array_room(void *array, size_t *cap, size_t need, size_t size);
 EDN_MUST_USE bool edn_add_size(size_t a, size_t b, size_t *out);
 
 /* Overwrites memory in a way that no optimiser removes. */

@@ -321,13 +321,9 @@ static edn_status list_page(const page *p, edn_bytes from, edn_bytes to, bool re
     edn_reader r = edn_reader_init(edn_buf_view(&bytes));
     while (st == EDN_OK && edn_reader_left(&r) > 0) {
         edn_bytes item = edn_read_lp(&r, PAGE_ROW_SIZE_MAX, "item");
-        if (n == cap) {
-            catalog_item *more = realloc(items, (cap = cap ? 2 * cap : 64) * sizeof *more);
-            if (!more) {
-                st = EDN_E_NOMEM;
-                break;
-            }
-            items = more;
+        if (!edn_array_room(&items, &cap, n + 1, sizeof *items)) {
+            st = EDN_E_NOMEM;
+            break;
         }
         st = item_read(item, &a, &items[n++]);
         if (st != EDN_OK && st != EDN_E_NOMEM)

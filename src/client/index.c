@@ -234,14 +234,8 @@ static int id_compare(const void *a, const void *b) { return memcmp(a, b, sizeof
 
 static edn_status have_add(building *b, const edn_entry_id *id)
 {
-    if (b->have_n == b->have_cap) {
-        size_t cap = 2 * b->have_cap + 1024;
-        edn_entry_id *p = realloc(b->have, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        b->have = p;
-        b->have_cap = cap;
-    }
+    if (!edn_array_room(&b->have, &b->have_cap, b->have_n + 1, sizeof *b->have))
+        return EDN_E_NOMEM;
     b->have[b->have_n++] = *id;
     return EDN_OK;
 }
@@ -269,14 +263,8 @@ static edn_status lack_item(void *ctx, const catalog_item *it)
 
     if (it->deleted || (b->have_n && bsearch(it->id.b, b->have, b->have_n, sizeof *b->have, id_compare)))
         return EDN_OK;
-    if (b->lacks_n == b->lacks_cap) {
-        size_t cap = 2 * b->lacks_cap + 1024;
-        lacking *p = realloc(b->lacks, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        b->lacks = p;
-        b->lacks_cap = cap;
-    }
+    if (!edn_array_room(&b->lacks, &b->lacks_cap, b->lacks_n + 1, sizeof *b->lacks))
+        return EDN_E_NOMEM;
     b->lacks[b->lacks_n++] = (lacking){it->id, index_date(it->date) / 10000};
     return EDN_OK;
 }
@@ -445,14 +433,8 @@ edn_status index_audit_begin(edn_client *c, index_audit *a)
         for (uint32_t i = 0; st == EDN_OK && i < s->docs; i++) {
             if (is_dead(s, i) || (st = edn_segment_doc_at(s->segment, i, &d)) != EDN_OK)
                 continue;
-            if (a->n == a->cap) {
-                size_t cap = 2 * a->cap + 1024;
-                edn_segment_doc *p = realloc(a->docs, cap * sizeof *p);
-                if (!p)
-                    return EDN_E_NOMEM;
-                a->docs = p;
-                a->cap = cap;
-            }
+            if (!edn_array_room(&a->docs, &a->cap, a->n + 1, sizeof *a->docs))
+                return EDN_E_NOMEM;
             a->docs[a->n++] = d;
         }
     }

@@ -175,17 +175,7 @@ edn_status page_get(edn_client *c, month *m, size_t i, page **out)
 
 static edn_status months_room(catalog *k, size_t n)
 {
-    size_t cap = EDN_MAX(2 * k->months_cap, n);
-    month *m;
-
-    if (n <= k->months_cap)
-        return EDN_OK;
-    m = realloc(k->months, cap * sizeof *m);
-    if (!m)
-        return EDN_E_NOMEM;
-    k->months = m;
-    k->months_cap = cap;
-    return EDN_OK;
+    return edn_array_room(&k->months, &k->months_cap, n, sizeof *k->months) ? EDN_OK : EDN_E_NOMEM;
 }
 
 static edn_status months_read(catalog *k, edn_bytes row)
@@ -305,17 +295,7 @@ edn_status month_drop_if_empty(edn_client *c, month *m)
 
 static edn_status parts_room(month *m, size_t n)
 {
-    size_t cap = EDN_MAX(2 * m->parts_cap, n);
-    part *p;
-
-    if (n <= m->parts_cap)
-        return EDN_OK;
-    p = realloc(m->parts, cap * sizeof *p);
-    if (!p)
-        return EDN_E_NOMEM;
-    m->parts = p;
-    m->parts_cap = cap;
-    return EDN_OK;
+    return edn_array_room(&m->parts, &m->parts_cap, n, sizeof *m->parts) ? EDN_OK : EDN_E_NOMEM;
 }
 
 static edn_status parts_read(month *m, edn_bytes row)

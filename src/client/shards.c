@@ -132,28 +132,12 @@ void index_free(edn_client *c)
 
 static edn_status shard_room(index_cache *x)
 {
-    if (x->shards_n == x->shards_cap) {
-        size_t cap = 2 * x->shards_cap + 16;
-        index_shard *p = realloc(x->shards, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        x->shards = p;
-        x->shards_cap = cap;
-    }
-    return EDN_OK;
+    return edn_array_room(&x->shards, &x->shards_cap, x->shards_n + 1, sizeof *x->shards) ? EDN_OK : EDN_E_NOMEM;
 }
 
 static edn_status pending_room(index_cache *x)
 {
-    if (x->pending_n == x->pending_cap) {
-        size_t cap = 2 * x->pending_cap + 64;
-        index_pending *p = realloc(x->pending, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        x->pending = p;
-        x->pending_cap = cap;
-    }
-    return EDN_OK;
+    return edn_array_room(&x->pending, &x->pending_cap, x->pending_n + 1, sizeof *x->pending) ? EDN_OK : EDN_E_NOMEM;
 }
 
 /* ---- the manifest ------------------------------------------------------------------------------------------------ */

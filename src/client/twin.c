@@ -23,14 +23,8 @@ void twin_dispose(twin *t)
 
 static edn_status keep_batch(twin *t, const edn_sync_batch *b)
 {
-    if (t->batches_n == t->batches_cap) {
-        size_t cap = t->batches_cap ? 2 * t->batches_cap : 16;
-        edn_sync_batch *more = realloc(t->batches, cap * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        t->batches = more;
-        t->batches_cap = cap;
-    }
+    if (!edn_array_room(&t->batches, &t->batches_cap, t->batches_n + 1, sizeof *t->batches))
+        return EDN_E_NOMEM;
     t->batches[t->batches_n++] = *b;
     return EDN_OK;
 }
@@ -146,14 +140,8 @@ static edn_status keep_message(twin *t, const edn_entry_id *entry, edn_bytes mes
 {
     twin_message *m;
 
-    if (t->messages_n == t->messages_cap) {
-        size_t cap = t->messages_cap ? 2 * t->messages_cap : 64;
-        twin_message *more = realloc(t->messages, cap * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        t->messages = more;
-        t->messages_cap = cap;
-    }
+    if (!edn_array_room(&t->messages, &t->messages_cap, t->messages_n + 1, sizeof *t->messages))
+        return EDN_E_NOMEM;
     m = &t->messages[t->messages_n];
     *m = (twin_message){.entry = *entry, .place = t->messages_n};
     if (!edn_arena_copy(&t->arena, message, &m->bytes))

@@ -41,27 +41,13 @@ void edn_devlog_free(edn_devlog *log)
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static bool reserve(void *array, size_t *cap, size_t need, size_t size)
-{
-    void **at = array, *p;
-    size_t want = EDN_MAX(EDN_MAX(*cap + *cap / 2, need), (size_t)4), bytes;
-
-    if (need <= *cap)
-        return true;
-    if (!edn_mul_size(want, size, &bytes) || !(p = realloc(*at, bytes)))
-        return false;
-    *at = p;
-    *cap = want;
-    return true;
-}
-
 bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n)
 {
-    return reserve(&log->hashes, &log->hashes_cap, (size_t)log->count + 1, sizeof *log->hashes) &&
-           reserve(&log->devices, &log->devices_cap, log->devices_n + 1, sizeof *log->devices) &&
-           reserve(&log->by_id, &log->by_id_cap, log->devices_n + 1, sizeof *log->by_id) &&
-           reserve(&log->cuts, &log->cuts_cap, log->cuts_n + cuts_n, sizeof *log->cuts) &&
-           reserve(&log->pins, &log->pins_cap, pins_n, sizeof *log->pins);
+    return edn_array_room(&log->hashes, &log->hashes_cap, (size_t)log->count + 1, sizeof *log->hashes) &&
+           edn_array_room(&log->devices, &log->devices_cap, log->devices_n + 1, sizeof *log->devices) &&
+           edn_array_room(&log->by_id, &log->by_id_cap, log->devices_n + 1, sizeof *log->by_id) &&
+           edn_array_room(&log->cuts, &log->cuts_cap, log->cuts_n + cuts_n, sizeof *log->cuts) &&
+           edn_array_room(&log->pins, &log->pins_cap, pins_n, sizeof *log->pins);
 }
 
 static void copy_array(void *to, const void *from, size_t n, size_t size)

@@ -188,13 +188,8 @@ static edn_status guess_add(guesses *g, edn_bytes term, unsigned edits_n, uint32
 {
     edn_index_guess *to;
 
-    if (g->n == g->cap) {
-        edn_index_guess *more = realloc(g->v, (2 * g->cap + 32) * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        g->v = more;
-        g->cap = 2 * g->cap + 32;
-    }
+    if (!edn_array_room(&g->v, &g->cap, g->n + 1, sizeof *g->v))
+        return EDN_E_NOMEM;
     to = &g->v[g->n++];
     memset(to, 0, sizeof *to);
     memcpy(to->term, term.p, term.n);

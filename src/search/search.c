@@ -351,13 +351,8 @@ static edn_status month_take(void *ctx, size_t part, uint32_t doc, double score)
         m->v[m->n - 1].hits++;
         return EDN_OK;
     }
-    if (m->n == m->cap) {
-        month *more = realloc(m->v, (2 * m->cap + 64) * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        m->v = more;
-        m->cap = 2 * m->cap + 64;
-    }
+    if (!edn_array_room(&m->v, &m->cap, m->n + 1, sizeof *m->v))
+        return EDN_E_NOMEM;
     m->v[m->n++] = (month){at, 1};
     return EDN_OK;
 }

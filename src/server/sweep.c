@@ -28,14 +28,8 @@ void edn_server_sweep_dispose(edn_server *s) { free(s->sweep.places); }
 
 static edn_status sweep_keep(server_sweep *w, const edn_hash *place)
 {
-    if (w->n == w->cap) {
-        size_t cap = w->cap ? 2 * w->cap : 1024;
-        uint64_t *p = realloc(w->places, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        w->places = p;
-        w->cap = cap;
-    }
+    if (!edn_array_room(&w->places, &w->cap, w->n + 1, sizeof *w->places))
+        return EDN_E_NOMEM;
     w->places[w->n++] = edn_load_u64(place->b);
     return EDN_OK;
 }

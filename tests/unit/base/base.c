@@ -159,6 +159,39 @@ static void every_status_has_a_name(void **state)
         CHECK(strcmp(edn_status_name((edn_status)i), "E_UNKNOWN") != 0);
 }
 
+/* ---- arrays ------------------------------------------------------------------------------------------------------ */
+
+static void an_array_grows_and_keeps_what_it_holds(void **state)
+{
+    uint32_t *v = NULL;
+    size_t cap = 0, moves = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < 10000; i++) {
+        size_t before = cap;
+        CHECK(edn_array_room(&v, &cap, i + 1, sizeof *v));
+        moves += cap != before;
+        v[i] = i;
+    }
+    for (uint32_t i = 0; i < 10000; i++)
+        CHECK_INT(v[i], i);
+    CHECK(moves < 30); /* not at each element */
+    free(v);
+}
+
+static void an_array_that_cannot_be_is_refused(void **state)
+{
+    uint64_t *v = NULL, *before;
+    size_t cap = 0;
+
+    (void)state;
+    CHECK(edn_array_room(&v, &cap, 3, sizeof *v));
+    before = v;
+    CHECK(!edn_array_room(&v, &cap, SIZE_MAX / 4, sizeof *v)); /* more bytes than can be counted */
+    CHECK(v == before && cap == 4);
+    free(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +204,8 @@ int main(void)
         cmocka_unit_test(hex_round_trips),
         cmocka_unit_test(arena_keeps_to_its_limit),
         cmocka_unit_test(every_status_has_a_name),
+        cmocka_unit_test(an_array_grows_and_keeps_what_it_holds),
+        cmocka_unit_test(an_array_that_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
