@@ -60,6 +60,14 @@
     X(PAIR_GRANT, "EDNv1/pair/grant-psk")                                                                              \
     X(AAD_PAIR, "EDNv1/aad/pair")                                                                                      \
     X(HEAD_CODE, "EDNv1/head-code")                                                                                    \
+    X(FINGERPRINT, "EDNv1/fp")                                                                                         \
+    X(SIG_MEMBER, "EDNv1/sig/member")                                                                                  \
+    X(SPACE_SIGN, "EDNv1/space/sign")                                                                                  \
+    X(SPACE_ENC, "EDNv1/space/enc")                                                                                    \
+    X(CARD, "EDNv1/card")                                                                                              \
+    X(SIG_LETTER, "EDNv1/sig/letter")                                                                                  \
+    X(LETTER_INFO, "EDNv1/letter/info")                                                                                \
+    X(LETTER_AAD, "EDNv1/letter/aad")                                                                                  \
     X(SLOT_PASSPHRASE, "EDNv1/slot/passphrase")                                                                        \
     X(SLOT_KEYRING, "EDNv1/slot/keyring")                                                                              \
     X(SLOT_TPM, "EDNv1/slot/tpm")                                                                                      \
