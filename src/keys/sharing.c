@@ -2,8 +2,6 @@
 
 #include "keys/keys_priv.h"
 
-#include <stdio.h>
-
 /* ---- comparing accounts ------------------------------------------------------------------------------------------ */
 
 enum { HALF_DIGITS = 30, GROUP_BYTES = 5, GROUP_DIGITS = 5 };
@@ -16,8 +14,10 @@ static void half_of(char out[HALF_DIGITS + 1], const edn_account_id *account)
         uint64_t v = 0;
         for (size_t k = 0; k < GROUP_BYTES; k++)
             v = v << 8 | h.b[i * GROUP_BYTES + k];
-        snprintf(out + i * GROUP_DIGITS, GROUP_DIGITS + 1, "%05u", (unsigned)(v % 100000u));
+        for (size_t k = GROUP_DIGITS; k-- > 0; v /= 10)
+            out[i * GROUP_DIGITS + k] = (char)('0' + v % 10);
     }
+    out[HALF_DIGITS] = 0;
 }
 
 void edn_safety_number(char out[EDN_SAFETY_DIGITS_SIZE], const edn_account_id *a, const edn_account_id *b)

@@ -11,7 +11,8 @@
 #define EDN_SAFETY_DIGITS_SIZE 61u
 void edn_safety_number(char out[EDN_SAFETY_DIGITS_SIZE], const edn_account_id *a, const edn_account_id *b);
 
-/* What others add an account by: "edn1:" and Crockford's base32 of account 32 ‖ 4 bytes that find typing errors ‖ server. Letters of either case. */
+/* What others add an account by: "edn1:" and Crockford's base32 of account 32 ‖ 4 bytes that find typing errors ‖
+ * server. Letters of either case. */
 #define EDN_CARD_TEXT_SIZE 640u
 void edn_card_text(char out[EDN_CARD_TEXT_SIZE], const edn_account_id *account, const char *server);
 /* EDN_E_INVALID: no card, or one with a typing error. */
