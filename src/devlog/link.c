@@ -230,6 +230,7 @@ edn_status edn_link_body_read(edn_link_type type, edn_bytes in, link_body *b)
         b->flags = edn_read_u32(&r, "flags");
         break;
     case EDN_LINK_ROTATE_AIK:
+    default: /* of no other type: check_place and edn_link_peek let none through */
         edn_read_into(&r, b->aik.b, sizeof b->aik.b, "account identity key");
         edn_read_into(&r, b->proof.b, sizeof b->proof.b, "proof");
         break;

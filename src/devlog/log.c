@@ -398,8 +398,6 @@ static void link_apply(edn_devlog *log, edn_bytes link, const link_form *f, cons
         log->root_box_hash = b->root_box_hash;
         log->login = b->login;
         break;
-    case EDN_LINK_SET_RECOVERY: /* its readers peek the link */
-        break;
     case EDN_LINK_CHECKPOINT:
         pins_set(log, b);
         break;
@@ -410,6 +408,9 @@ static void link_apply(edn_devlog *log, edn_bytes link, const link_form *f, cons
         break;
     case EDN_LINK_ROTATE_AIK:
         log->aik = b->aik;
+        break;
+    case EDN_LINK_SET_RECOVERY: /* its readers peek the link */
+    default:
         break;
     }
     log->count++;

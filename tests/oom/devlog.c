@@ -73,6 +73,9 @@ static void logs_survive_each_failing_allocation(void **state)
         links_step(&l, EDN_LINK_ADD_DEVICE);
     for (uint8_t type = EDN_LINK_ADD_DEVICE; type <= EDN_LINK_ROTATE_AIK; type++)
         links_step(&l, (edn_link_type)type);
+    for (int i = 0; i < 4; i++)
+        links_step(&l, EDN_LINK_REVOKE_ROTATE);
+    CHECK(l.spaces_n > 0); /* there are cuts */
     CHECK(oom_each(append_and_copy, &l) > 12);
     links_dispose(&l);
 }

@@ -287,6 +287,32 @@ static void the_fixed_part_is_read_without_a_log(void **state)
     CHECK_STATUS(edn_link_boxes(edn_bytes_of(unknown, sizeof unknown), boxes, &n), EDN_E_FORMAT);
 }
 
+/* Bytes that are no link, no such link, or one whose body is not of its type. */
+static void a_question_about_no_such_link_is_refused(void **state)
+{
+    links l;
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    uint8_t none[172] = "EDNL\1\0\1";
+    edn_bytes in = edn_bytes_of(none, sizeof none);
+    edn_recovery_set set;
+    edn_rotation rotation;
+    edn_link_info info;
+
+    (void)state;
+    links_init(&l, check_seed());
+    CHECK_STATUS(edn_link_peek(in, &info), EDN_E_TYPE); /* types begin with 1 */
+    CHECK_STATUS(edn_link_recovery(in, &set), EDN_E_TYPE);
+    CHECK_STATUS(edn_link_rotation(in, &rotation), EDN_E_TYPE);
+    none[4] = 2;
+    CHECK_STATUS(edn_link_recovery(in, &set), EDN_E_FORMAT);
+    CHECK_STATUS(edn_link_rotation(in, &rotation), EDN_E_FORMAT);
+    CHECK_OK(
+        edn_link_build(&link, l.log, &(edn_link_signer){NULL, &l.aik_sk, 1}, EDN_LINK_REVOKE_ROTATE, EDN_BYTES_EMPTY));
+    CHECK_STATUS(edn_link_rotation(edn_buf_view(&link), &rotation), EDN_E_FORMAT);
+    edn_buf_dispose(&link);
+    links_dispose(&l);
+}
+
 static void trusted_links_give_the_same_log(void **state)
 {
     links l;
@@ -393,6 +419,129 @@ static void a_policy_flag_never_falls_whatever_else_rises(void **state)
     links_dispose(&l);
 }
 
+/* ---- the first link ---------------------------------------------------------------------------------------------- */
+
+static edn_status try_first(const link_draft *d)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_devlog *log;
+    edn_status st;
+
+    links_put(&link, d);
+    CHECK_OK(edn_devlog_new(&log));
+    st = edn_devlog_append(log, edn_buf_view(&link));
+    CHECK_INT(edn_devlog_count(log), st == EDN_OK);
+    edn_devlog_free(log);
+    edn_buf_dispose(&link);
+    return st;
+}
+
+/* Of its four keys, those that did not sign it. */
+static void a_first_link_brings_keys_of_prime_order(void **state)
+{
+    static const uint8_t identity[32] = {1};
+    static const size_t at[] = {32, 64, 132}; /* AIK ‖ certificate: signing key ‖ encryption key ‖ … ‖ AEK */
+    links l;
+    link_draft d;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_draft(&l, &d, EDN_LINK_GENESIS);
+    CHECK_OK(try_first(&d));
+    for (size_t i = 0; i < EDN_COUNT(at); i++) {
+        uint8_t was[32];
+        memcpy(was, d.body.p + at[i], 32);
+        memcpy(d.body.p + at[i], identity, 32);
+        CHECK_STATUS(try_first(&d), EDN_E_KEY_INVALID);
+        memcpy(d.body.p + at[i], was, 32);
+    }
+    CHECK_OK(try_first(&d));
+    edn_buf_dispose(&d.body);
+    links_dispose(&l);
+}
+
+/* The point plus (0, -1), which has order 2: (x, y) becomes (-x, -y), written as 2^255 - 19 - y with the other sign. */
+static edn_sign_pk plus_order_two(const edn_sign_pk *pk)
+{
+    uint8_t sign = pk->b[31] & 0x80;
+    edn_sign_pk out;
+    int borrow = 0;
+
+    for (size_t i = 0; i < 32; i++) {
+        int p = i == 0 ? 0xed : i == 31 ? 0x7f : 0xff, y = i == 31 ? pk->b[i] & 0x7f : pk->b[i];
+        int digit = p - y - borrow;
+        borrow = digit < 0;
+        out.b[i] = (uint8_t)(digit + 256 * borrow);
+    }
+    out.b[31] |= sign ^ 0x80;
+    return out;
+}
+
+/* An AIK of mixed order, under which every second signature is good: such a link is refused all the same. */
+static void a_signature_does_not_make_up_for_a_key_of_mixed_order(void **state)
+{
+    unsigned signed_well = 0;
+    edn_sign_pk mixed;
+    links l;
+    link_draft d;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_draft(&l, &d, EDN_LINK_GENESIS);
+    mixed = plus_order_two(&d.new_aik);
+    memcpy(d.body.p, mixed.b, sizeof mixed.b);
+    memcpy(d.sk.b + 32, mixed.b, sizeof mixed.b); /* the half that is hashed when something is signed */
+    for (int i = 0; i < 32; i++) {
+        edn_status st = try_first(&d);
+        CHECK(st == EDN_E_KEY_INVALID || st == EDN_E_SIG);
+        signed_well += st == EDN_E_KEY_INVALID;
+        d.time_ms++;
+    }
+    CHECK(signed_well > 0);
+    edn_buf_dispose(&d.body);
+    links_dispose(&l);
+}
+
+static void a_first_link_without_a_key_is_refused(void **state)
+{
+    links l;
+    link_draft d;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_draft(&l, &d, EDN_LINK_GENESIS);
+    d.body.n = 31;
+    CHECK_STATUS(try_first(&d), EDN_E_FORMAT);
+    d.body.n = 32;
+    CHECK_STATUS(try_first(&d), EDN_E_FORMAT);
+    edn_buf_dispose(&d.body);
+    links_dispose(&l);
+}
+
+/* Without a log, or with one that holds nothing yet. */
+static void a_builder_begins_at_zero(void **state)
+{
+    edn_buf with = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), without = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_devlog *empty;
+    edn_link_signer by;
+    edn_link_info info;
+    links l;
+
+    (void)state;
+    links_init(&l, check_seed());
+    by = (edn_link_signer){NULL, &l.aik_sk, 1};
+    CHECK_OK(edn_devlog_new(&empty));
+    CHECK_OK(edn_link_build(&with, empty, &by, EDN_LINK_GENESIS, EDN_BYTES_EMPTY));
+    CHECK_OK(edn_link_build(&without, NULL, &by, EDN_LINK_GENESIS, EDN_BYTES_EMPTY));
+    CHECK_BYTES(edn_buf_view(&with), edn_buf_view(&without));
+    CHECK_OK(edn_link_peek(edn_buf_view(&with), &info));
+    CHECK_INT(info.seq, 0);
+    edn_devlog_free(empty);
+    edn_buf_dispose(&with);
+    edn_buf_dispose(&without);
+    links_dispose(&l);
+}
+
 /* ---- revoking ---------------------------------------------------------------------------------------------------- */
 
 /* Appends a revoke of one device with these spaces cut at 1, 2, 3… */
@@ -437,6 +586,10 @@ static void each_revoked_device_has_cuts_of_its_own(void **state)
         CHECK_INT(dseq, i == 2 ? 1 : i == 0 ? 2 : 0);
     }
     CHECK(!edn_devlog_cut(l.log, &l.devices[0].id, &spaces[0], &dseq, &hash));
+    /* Of a device that never was, nothing counts. */
+    CHECK(!edn_devlog_device_find(l.log, &(edn_device_id){{1}}));
+    CHECK(edn_devlog_cut(l.log, &(edn_device_id){{1}}, &spaces[0], &dseq, &hash));
+    CHECK_INT(dseq, 0);
     links_dispose(&l);
 }
 
@@ -455,7 +608,7 @@ static edn_status try_revoke(links *l, const edn_device_id *ids, uint32_t n)
 static void only_active_devices_are_revoked_each_once(void **state)
 {
     links l;
-    edn_device_id ids[3];
+    edn_device_id ids[3], many[3 * EDN_DEVICES_MAX];
 
     (void)state;
     links_init(&l, check_seed());
@@ -473,6 +626,40 @@ static void only_active_devices_are_revoked_each_once(void **state)
     CHECK_STATUS(try_revoke(&l, ids, 2), EDN_E_DEVICE_UNKNOWN);
     ids[1].b[0] ^= 1;
     CHECK_STATUS(try_revoke(&l, ids, 2), EDN_E_DEVICE_UNKNOWN);
+    for (size_t i = 0; i < EDN_COUNT(many); i++)
+        many[i] = l.devices[i % 3].id;
+    CHECK_STATUS(try_revoke(&l, many, 4), EDN_E_DEVICE_UNKNOWN); /* more than there are */
+    CHECK_STATUS(try_revoke(&l, many, EDN_COUNT(many)), EDN_E_DEVICE_UNKNOWN);
+    links_dispose(&l);
+}
+
+/* Four thousand million rotations are far, but the number after the last one is no epoch. */
+static void epochs_do_not_begin_again(void **state)
+{
+    edn_buf image = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_devlog *last;
+    link_draft d;
+    links l;
+
+    (void)state;
+    links_init(&l, check_seed());
+    edn_devlog_image_put(&image, l.log);
+    CHECK_OK(edn_buf_status(&image));
+    edn_store_u32(image.p + image.n - 15, UINT32_MAX);
+    CHECK_OK(edn_devlog_image_read(edn_buf_view(&image), &last));
+    CHECK_INT(edn_devlog_epoch(last), UINT32_MAX);
+    edn_devlog_free(l.log);
+    l.log = last;
+    links_draft(&l, &d, EDN_LINK_REVOKE_ROTATE);
+    links_revoke_body(&l, &d.body, NULL, 0, 0, 0);
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_EPOCH);
+    edn_store_u32(image.p + image.n - 15, UINT32_MAX - 1);
+    CHECK_OK(edn_devlog_image_read(edn_buf_view(&image), &l.log));
+    edn_devlog_free(last);
+    links_revoke_body(&l, &d.body, NULL, 0, 0, UINT32_MAX);
+    CHECK_OK(try_draft(&l, &d));
+    edn_buf_dispose(&d.body);
+    edn_buf_dispose(&image);
     links_dispose(&l);
 }
 
@@ -512,6 +699,8 @@ static void a_rotation_is_built_as_it_is_read(void **state)
     CHECK_BYTES(EDN_F(got.grants_hash), EDN_F(r.grants_hash));
     CHECK_BYTES(EDN_F(got.prev_box_hash), EDN_F(r.prev_box_hash));
     CHECK_STATUS(edn_link_rotation(links_at(&l, 0), &got), EDN_E_TYPE);
+    r.revoked_n = EDN_DEVICES_MAX + 1; /* more than there can be */
+    CHECK_STATUS(edn_link_revoke_rotate(&out, l.log, &(edn_link_signer){NULL, &l.aik_sk, 1}, &r), EDN_E_LIMIT);
     CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
     CHECK_INT(edn_devlog_epoch(l.log), 1);
     for (size_t i = 0; i < 3; i++) {
@@ -656,12 +845,18 @@ int main(void)
         cmocka_unit_test(a_link_cut_or_with_a_byte_more_is_refused),
         cmocka_unit_test(every_changed_byte_of_a_link_is_noticed),
         cmocka_unit_test(the_fixed_part_is_read_without_a_log),
+        cmocka_unit_test(a_question_about_no_such_link_is_refused),
         cmocka_unit_test(trusted_links_give_the_same_log),
         cmocka_unit_test(the_thirty_third_device_waits_for_a_place),
         cmocka_unit_test(a_raised_suite_stops_what_is_older),
         cmocka_unit_test(a_policy_flag_never_falls_whatever_else_rises),
+        cmocka_unit_test(a_first_link_brings_keys_of_prime_order),
+        cmocka_unit_test(a_signature_does_not_make_up_for_a_key_of_mixed_order),
+        cmocka_unit_test(a_first_link_without_a_key_is_refused),
+        cmocka_unit_test(a_builder_begins_at_zero),
         cmocka_unit_test(each_revoked_device_has_cuts_of_its_own),
         cmocka_unit_test(only_active_devices_are_revoked_each_once),
+        cmocka_unit_test(epochs_do_not_begin_again),
         cmocka_unit_test(a_rotation_is_built_as_it_is_read),
         cmocka_unit_test(a_recovery_set_is_built_as_it_is_read),
         cmocka_unit_test(a_log_ends_at_its_limit),

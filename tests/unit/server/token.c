@@ -144,6 +144,7 @@ static void reads_only_the_json_that_it_writes(void **state)
     };
     static const char *const claims[] = {
         CLAIMS(",\"admin\":1"),
+        "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sc\":1", /* ends within a number */
         CLAIMS(",\"sc\":1"),
         CLAIMS(",\"x\":{\"y\":1}"),
         "{\"iss\":\"https://sync.example\",\"aud\":[\"edn-sync\"],\"sub\":\"" ID "\",\"dev\":\"" ID
@@ -179,7 +180,7 @@ static void reads_only_the_json_that_it_writes(void **state)
 
     (void)state;
     CHECK(accepts_text(&m, HEADER, CLAIMS("")));
-    CHECK(accepts_text(&m, " {\"kid\" : \"k1\",\n\"typ\":\"edn+jwt\",\"alg\":\"EdDSA\"} ", CLAIMS("")));
+    CHECK(accepts_text(&m, " {\"kid\" : \"k1\",\n\t\r\"typ\":\"edn+jwt\",\"alg\":\"EdDSA\"} ", CLAIMS("")));
     for (size_t i = 0; i < EDN_COUNT(headers); i++)
         if (accepts_text(&m, headers[i], CLAIMS("")))
             fail_msg("header %s", headers[i]);
