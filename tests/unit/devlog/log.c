@@ -605,6 +605,31 @@ static edn_status try_revoke(links *l, const edn_device_id *ids, uint32_t n)
     return st;
 }
 
+/* It would leave open which of the two counts. */
+static void a_space_is_cut_once_for_a_device(void **state)
+{
+    links l;
+    link_draft d;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_draft(&l, &d, EDN_LINK_REVOKE_ROTATE);
+    links_revoke_body(&l, &d.body, &l.devices[0].id, 1, 3, 1);
+    CHECK_OK(try_draft(&l, &d));
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < i; k++) {
+            uint8_t *space = d.body.p + 24 + 72 * i, was[32];
+            memcpy(was, space, 32);
+            memcpy(space, d.body.p + 24 + 72 * k, 32);
+            CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
+            memcpy(space, was, 32);
+            space[31] = (uint8_t)~was[31];
+            CHECK_OK(try_draft(&l, &d));
+        }
+    edn_buf_dispose(&d.body);
+    links_dispose(&l);
+}
+
 static void only_active_devices_are_revoked_each_once(void **state)
 {
     links l;
@@ -855,6 +880,7 @@ int main(void)
         cmocka_unit_test(a_first_link_without_a_key_is_refused),
         cmocka_unit_test(a_builder_begins_at_zero),
         cmocka_unit_test(each_revoked_device_has_cuts_of_its_own),
+        cmocka_unit_test(a_space_is_cut_once_for_a_device),
         cmocka_unit_test(only_active_devices_are_revoked_each_once),
         cmocka_unit_test(epochs_do_not_begin_again),
         cmocka_unit_test(a_rotation_is_built_as_it_is_read),

@@ -138,11 +138,13 @@ static void a_false_share_is_named_before_anything_is_combined(void **state)
     check_rng rng = {check_seed()};
     uint8_t back[32];
     size_t which;
+    edn_hash beside[7];
     a_set s, other;
 
     (void)state;
     a_set_make(&s, &rng, 3, 5);
     a_set_make(&other, &rng, 3, 5);
+    memset(beside, 0, sizeof beside);
     for (size_t p = 0; p < EDN_COUNT(places); p++)
         for (size_t i = 0; i < 5; i++) {
             edn_share bad[5];
@@ -151,6 +153,16 @@ static void a_false_share_is_named_before_anything_is_combined(void **state)
             CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, bad, 5, &which), EDN_E_AUTH);
             CHECK_INT(which, i);
         }
+    s.shares[1].x = 0; /* places where no share stands, beside the list of commitments */
+    CHECK_STATUS(edn_share_check(&s.set, beside + 1, &s.shares[1]), EDN_E_AUTH);
+    beside[0] = edn_share_commitment(&s.set, &s.shares[1]);
+    CHECK_STATUS(edn_share_check(&s.set, beside + 1, &s.shares[1]), EDN_E_AUTH);
+    s.shares[1].x = 6;
+    beside[6] = edn_share_commitment(&s.set, &s.shares[1]);
+    CHECK_STATUS(edn_share_check(&s.set, beside + 1, &s.shares[1]), EDN_E_AUTH);
+    s.shares[1].x = 5;
+    beside[5] = edn_share_commitment(&s.set, &s.shares[1]);
+    CHECK_OK(edn_share_check(&s.set, beside + 1, &s.shares[1]));
     s.shares[1] = other.shares[1]; /* of another account */
     CHECK_STATUS(edn_shares_combine(back, &s.set, s.commitments, s.shares, 3, &which), EDN_E_AUTH);
     CHECK_INT(which, 1);

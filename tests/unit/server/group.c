@@ -240,6 +240,15 @@ static void each_receipt_is_of_the_state_after_its_own_request(void **state)
         CHECK(!edn_receipt_verify(&m.receipt, &p->space, edn_devlog_count(p->log), &head, &other, &info.receipt_pk));
     }
     done(&g);
+    /* The one that readers are given from now on is the last one. */
+    edn_buf pull = EDN_BUF_INIT(4096);
+    edn_hash now = edn_heads_hash(&heads[2], 1);
+    edn_msg_pulled pulled;
+    person_pull(p, edn_devlog_count(p->log), &heads[2], 1, &pull);
+    CHECK_INT(kit_ask(&f->k, "POST", "/v1/pull", edn_buf_view(&f->tokens[0]), edn_buf_view(&pull), &bytes), 200);
+    CHECK_OK(edn_pulled_decode(&a, edn_buf_view(&bytes), &pulled));
+    CHECK(edn_receipt_verify(&pulled.receipt, &p->space, edn_devlog_count(p->log), &head, &now, &info.receipt_pk));
+    edn_buf_dispose(&pull);
     edn_buf_dispose(&bytes);
     edn_arena_dispose(&a);
 }

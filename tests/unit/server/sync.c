@@ -253,6 +253,29 @@ static void a_second_device_reads_and_writes_the_same_space(void **state)
     edn_buf_dispose(&other);
 }
 
+/* One push with batches of two devices, each of the same number, and one of them twice. */
+static void a_batch_that_is_repeated_in_a_push_is_told_from_anothers_of_its_number(void **state)
+{
+    fixture *f = *state;
+    size_t links = f->p.links_n, boxes = f->p.boxes_n;
+    size_t second = person_add_device(&f->p, EDN_CAP_READ | EDN_CAP_WRITE);
+    edn_buf mine = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX), other = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_buf push = EDN_BUF_INIT(EDN_PUSH_SIZE_MAX);
+    edn_bytes batches[3];
+
+    send_links(f, links, boxes, token(f), 200);
+    person_batch(&f->p, second, 1024, &other);
+    person_batch(&f->p, 0, 1024, &mine);
+    batches[0] = edn_buf_view(&other);
+    batches[1] = batches[2] = edn_buf_view(&mine);
+    person_push(NULL, batches, EDN_COUNT(batches), &push);
+    CHECK_INT(kit_ask(&f->k, "POST", "/v1/push", token(f), edn_buf_view(&push), NULL), 200);
+    CHECK_INT(kit_pull_count(&f->k, &f->p, token(f)), 2);
+    edn_buf_dispose(&mine);
+    edn_buf_dispose(&other);
+    edn_buf_dispose(&push);
+}
+
 static void links_that_do_not_continue_the_log_get_its_state(void **state)
 {
     fixture *f = *state;
@@ -678,6 +701,7 @@ int main(void)
         T(another_account_cannot_write_here),
         T(one_bad_batch_refuses_the_push_and_changes_nothing),
         T(a_second_device_reads_and_writes_the_same_space),
+        T(a_batch_that_is_repeated_in_a_push_is_told_from_anothers_of_its_number),
         T(links_that_do_not_continue_the_log_get_its_state),
         T(keeps_only_boxes_that_links_name),
         T(boxes_come_in_the_order_asked),

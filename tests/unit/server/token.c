@@ -124,6 +124,7 @@ static bool accepts_text(const maker *m, const char *header, const char *claims)
 
 #define HEADER "{\"alg\":\"EdDSA\",\"typ\":\"edn+jwt\",\"kid\":\"k1\"}"
 #define ID "q6urq6urq6urq6urq6urqw"
+#define LONGEST "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" /* 64 */
 #define CLAIMS(extra)                                                                                                  \
     "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID                          \
     "\",\"sc\":1,\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"" extra "}"
@@ -169,8 +170,7 @@ static void reads_only_the_json_that_it_writes(void **state)
         "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
         "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"\"}",
         "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
-        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+        "\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"" LONGEST "A\"}",
         "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
         "\"iat\":1001,\"nbf\":1000,\"exp\":1600,\"jti\":\"AAAAAAAAAAA\"}",
         "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID "\",\"sc\":1,"
@@ -180,6 +180,9 @@ static void reads_only_the_json_that_it_writes(void **state)
 
     (void)state;
     CHECK(accepts_text(&m, HEADER, CLAIMS("")));
+    CHECK(accepts_text(&m, HEADER,
+                       "{\"iss\":\"https://sync.example\",\"aud\":\"edn-sync\",\"sub\":\"" ID "\",\"dev\":\"" ID
+                       "\",\"sc\":1,\"iat\":1000,\"nbf\":1000,\"exp\":1600,\"jti\":\"" LONGEST "\"}"));
     CHECK(accepts_text(&m, " {\"kid\" : \"k1\",\n\t\r\"typ\":\"edn+jwt\",\"alg\":\"EdDSA\"} ", CLAIMS("")));
     for (size_t i = 0; i < EDN_COUNT(headers); i++)
         if (accepts_text(&m, headers[i], CLAIMS("")))

@@ -599,6 +599,25 @@ static void an_account_is_registered_once_and_no_more(void **state)
     world_free(&w);
 }
 
+/* The server knows the account, and says so in no words of the protocol: no second login. */
+static void an_account_that_the_server_knows_otherwise_is_not_asked_for_again(void **state)
+{
+    static const char *const bodies[] = {"", "{}"};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(bodies); i++) {
+        world w;
+        outcome o;
+        world_init(&w);
+        w.srv.present = false;
+        links_cut(&w.srv.links, 0);
+        o = sync_refused(&w, &w.d[0], (refusal){.path = "/v1/accounts", .status = 409, .body = bodies[i]});
+        CHECK_STATUS(o.status, EDN_E_DENIED);
+        CHECK_INT(o.figures.round_trips, 4); /* server, challenge, login, register */
+        world_free(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -620,6 +639,7 @@ int main(void)
         cmocka_unit_test(a_failed_save_ends_the_sync_with_its_status),
         cmocka_unit_test(a_server_that_lost_the_account_is_refilled),
         cmocka_unit_test(an_account_is_registered_once_and_no_more),
+        cmocka_unit_test(an_account_that_the_server_knows_otherwise_is_not_asked_for_again),
         cmocka_unit_test(a_long_refill_goes_on_though_others_write_all_the_time),
         cmocka_unit_test(a_full_sync_pulls_before_it_pushes),
         cmocka_unit_test(a_sync_has_no_more_requests_than_its_bound),

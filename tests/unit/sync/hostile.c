@@ -452,6 +452,26 @@ static void one_late_sync_is_no_alarm_and_a_clock_that_went_back_begins_again(vo
     world_free(&w);
 }
 
+static void a_debt_that_is_paid_leaves_the_others(void **state)
+{
+    world w;
+    device *c;
+
+    (void)state;
+    world_three(&w);
+    c = &w.d[2];
+    for (uint8_t i = 0; i < 4; i++) /* the second of them is there, and comes with this sync */
+        c->claims[i] = (edn_claim){{w.d[0].id, i == 1 ? 1 : 90u + i, {{i}}}, w.d[1].id, c->clock_ms, 0};
+    c->claims[1].head = shelf_head(&w.srv.shelf, &w.d[0].id);
+    c->claims_n = 4;
+    CHECK_SYNCED(device_sync(&w, c));
+    CHECK_INT(c->claims_n, 3);
+    CHECK_INT(c->claims[0].head.dseq, 90);
+    CHECK_INT(c->claims[1].head.dseq, 92);
+    CHECK_INT(c->claims[2].head.dseq, 93);
+    world_free(&w);
+}
+
 static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
 {
     world w;
@@ -477,6 +497,8 @@ static void debts_are_bounded_and_keep_the_oldest_and_the_newest(void **state)
     CHECK_INT(c->claims_n, 2 + 5);
     CHECK_INT(c->claims[0].head.dseq, 10);
     size_t newest = 0;
+    for (size_t i = 0; i < c->claims_n; i++)
+        CHECK_INT(c->claims[i].syncs, 1); /* this one; a newer debt begins like any other */
     for (size_t i = 1; i < c->claims_n; i++)
         newest += device_equal(&c->claims[i].head.device, &w.d[0].id) && c->claims[i].head.dseq == 50;
     CHECK_INT(newest, 1);
@@ -1197,12 +1219,12 @@ static void another_origin_gets_no_login(void **state)
     check_finding(&o, EDN_E_AUTH, false);
     CHECK_INT(o.figures.round_trips, 1);
     w.srv.origin =
-        "https://\x1b[2J\xff\n.evil.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        "https://\x1b[2J\xff\n .evil.example/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     w.d[0].remote.receipt_pk = w.srv.receipt_pk;
     o = device_sync_on(&w, &w.d[0], &l); /* in the challenge */
     for (const char *c = o.findings[0].text; *c; c++)
         CHECK(*c >= ' ' && *c <= '~'); /* nothing that a terminal obeys */
-    CHECK(strstr(o.findings[0].text, "https://?[2J??.evil.example/aaaa") != NULL);
+    CHECK(strstr(o.findings[0].text, "https://?[2J???.evil.example/aaaa") != NULL);
     CHECK_STATUS(o.status, EDN_E_AUTH);
     CHECK_INT(o.figures.round_trips, 1);
     w.srv.origin = WORLD_ORIGIN;
@@ -1949,6 +1971,7 @@ int main(void)
         cmocka_unit_test(a_batch_that_the_server_names_but_does_not_give_is_withheld),
         cmocka_unit_test(what_a_peer_has_seen_is_owed_and_its_absence_becomes_an_alarm),
         cmocka_unit_test(one_late_sync_is_no_alarm_and_a_clock_that_went_back_begins_again),
+        cmocka_unit_test(a_debt_that_is_paid_leaves_the_others),
         cmocka_unit_test(debts_are_bounded_and_keep_the_oldest_and_the_newest),
         cmocka_unit_test(every_older_state_of_the_server_is_noticed_within_one_sync_and_mended),
         cmocka_unit_test(a_rollback_is_noticed_when_there_is_something_to_send_too),
