@@ -283,12 +283,15 @@ edn_status account_grant_to_self(edn_client *c, const enrolment *e, const edn_ac
     return st == EDN_OK ? edn_grants_encode(out, &g, 1) : st;
 }
 
-/* Whose home it is, and what opens it. */
+/* Whose home it is, and what opens it. The store of a shared journal is opened by its parent, and tells nobody else
+ * whose it is. */
 static edn_status write_own(edn_client *c, const enrolment *e, edn_bytes slot)
 {
     uint8_t device[48];
     edn_status st;
 
+    if (client_is_shared(c))
+        return identity_save(c, &e->id);
     memcpy(device, e->id.device.b, 16);
     memcpy(device + 16, e->id.account.b, 32);
     if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("device"), edn_bytes_of(device, sizeof device))) !=
@@ -302,7 +305,7 @@ static edn_status write_own(edn_client *c, const enrolment *e, edn_bytes slot)
 static edn_status write_rows(edn_client *c, const enrolment *e, edn_bytes slot, const edn_bytes *links, size_t links_n,
                              const edn_bytes *boxes, size_t boxes_n)
 {
-    edn_status st = slot.n ? write_own(c, e, slot) : EDN_OK;
+    edn_status st = slot.n || client_is_shared(c) ? write_own(c, e, slot) : EDN_OK;
 
     if (st != EDN_OK || (st = keys_root_save(c, e->epoch, &e->rk)) != EDN_OK)
         return st;
@@ -354,11 +357,14 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
 
     if ((st = write_rows(c, e, h->slot, h->links, h->links_n, h->boxes, h->boxes_n)) != EDN_OK ||
         (st = client_refresh(c)) != EDN_OK || (h->remote && (st = remote_save(c, h->remote)) != EDN_OK) ||
-        (st = device_name_set(c, e->id.device_name)) != EDN_OK || (st = log_told_save(c, h->links_n)) != EDN_OK ||
+        (e->id.device_name[0] && (st = device_name_set(c, e->id.device_name)) != EDN_OK) ||
+        (st = log_told_save(c, h->links_n)) != EDN_OK ||
         (h->claims_n && (st = claims_save(c, h->claims, h->claims_n)) != EDN_OK) ||
         (st = h->begun == BEGUN_NOT ? begun_unmark(c) : begun_mark(c, h->begun)) != EDN_OK)
         return st;
-    return h->first ? journal_create(c, &client_id(c)->journal, edn_bytes_str("Diary")) : EDN_OK;
+    if (!h->first)
+        return EDN_OK;
+    return journal_create(c, &client_id(c)->journal, h->journal_name.n ? h->journal_name : edn_bytes_str("Diary"));
 }
 
 edn_status account_write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)

@@ -73,14 +73,15 @@ typedef struct enrolment {
 
 /* What a new home is made of. */
 typedef struct new_home {
-    edn_bytes slot;
+    edn_bytes slot; /* none: of a shared journal, or of a home that has one */
     const edn_bytes *links, *boxes;
     size_t links_n, boxes_n;
     const edn_sync_remote *remote; /* the pinned server; NULL: none */
     begun_kind begun;              /* an init that its server has yet to hear of; a login that it heard of now: NOT */
     const edn_claim *claims;       /* what the server owes already */
     size_t claims_n;
-    bool first; /* of the account: it makes the first journal */
+    bool first;             /* of the account: it makes the first journal */
+    edn_bytes journal_name; /* what that is called; empty: "Diary" */
 } new_home;
 
 typedef struct joining {

@@ -476,7 +476,7 @@ edn_status catalog_describe(edn_client *c, const object *o, edn_arena *a, catalo
 
     memset(out, 0, sizeof *out);
     out->id = o->id;
-    out->journal = object_journal(c, o);
+    out->journal = doc_journal(c, o->doc);
     out->created_ms = created.n == 8 ? edn_load_u64(created.p) : 0;
     out->changed_ms = o->changed_ms;
     out->text_size = edn_doc_text_size(o->doc);

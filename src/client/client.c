@@ -1,4 +1,4 @@
-#include "account_priv.h"
+#include "family.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,8 +127,9 @@ bool edn_client_unlocked(const edn_client *c) { return c->secret != NULL; }
 
 void edn_client_lock(edn_client *c)
 {
-    if (c->busy)
+    if (c->busy || family_busy(c))
         return;
+    family_close(c);
     if (c->store)
         edn_store_lock(c->store);
     objects_forget(c->objects);
@@ -181,6 +182,7 @@ edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *
             return edn_fail(err, EDN_E_PASSPHRASE, "that key does not open the diary in %s", c->home);
         return client_fail(c, st, err);
     }
+    family_tidy(c);
     return EDN_OK;
 }
 
@@ -294,6 +296,8 @@ edn_status client_refresh(edn_client *c)
         st = identity_load(c);
         if (st == EDN_OK)
             st = log_load(c);
+        if (st == EDN_OK && !c->parent)
+            st = family_load(c);
         if (st == EDN_OK)
             c->store_version = version;
     }
@@ -306,7 +310,7 @@ static edn_status begin(edn_client *c, bool write, edn_err *err)
 
     if (err)
         *err = (edn_err){EDN_OK, ""};
-    if (c->busy)
+    if (c->busy || family_busy(c))
         return client_busy(err);
     if (!c->secret)
         return client_fail(c, EDN_E_LOCKED, err);

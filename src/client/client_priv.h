@@ -6,6 +6,7 @@
  *     outbox     local changes -> batches                          inbox     batches -> documents
  *     reissue    batches taken back, after a clone
  *     syncing    drives src/sync over a transport             slot       other ways to unlock than the passphrase
+ *     family     the stores of shared journals beside the person's own
  *
  * Rows are written down in docs/spec/local-store.md. */
 #ifndef EDN_CLIENT_PRIV_H
@@ -37,6 +38,7 @@ typedef enum edn_record_type {
 #define FIELD_TITLE "title"
 #define FIELD_NAME "name"
 #define FIELD_JOURNAL "\x01journal"
+#define FIELD_MOVED "\x01moved" /* of a deleted entry: it went to another store, under the same id */
 #define FIELD_CREATED                                                                                                  \
     "\x01"                                                                                                             \
     "created"
@@ -65,6 +67,7 @@ typedef struct catalog catalog;
 typedef struct object_cache object_cache;
 typedef struct codec codec;
 typedef struct index_cache index_cache;
+typedef struct family family;
 
 /* What lives while the home is unlocked, in guarded memory: one allocation, wiped as a whole. */
 typedef struct unlocked_secrets {
@@ -95,6 +98,8 @@ struct edn_client {
     object_cache *objects;
     codec *codec;
     index_cache *index;
+    edn_client *parent; /* of the store of a shared journal; else NULL */
+    family *family;     /* the children that this one has (family.h); NULL: none */
 
     /* borrowed by the last edn_client_status_get */
     edn_head_status *status_heads;
@@ -105,6 +110,8 @@ struct edn_client {
 static inline uint64_t client_now(const edn_client *c) { return c->clock.now_ms(c->clock.ctx); }
 static inline void client_random(const edn_client *c, void *p, size_t n) { c->random.fill(c->random.ctx, p, n); }
 static inline const identity *client_id(const edn_client *c) { return &c->secret->id; }
+/* Whether others write in this store too. */
+static inline bool client_is_shared(const edn_client *c) { return c->parent != NULL; }
 
 /* A transaction over unlocked state: EDN_E_LOCKED, EDN_E_BUSY, … with a text. Caches are fresh afterwards. */
 EDN_MUST_USE edn_status client_begin_write(edn_client *c, edn_err *err);
@@ -134,6 +141,8 @@ EDN_MUST_USE edn_status meta_del(edn_client *c, const char *name, edn_bytes salt
 EDN_MUST_USE edn_status identity_save(edn_client *c, const identity *id);
 EDN_MUST_USE edn_status identity_load(edn_client *c);
 void identity_derive(identity *id); /* what follows from the rest: sign_sk, space, journal */
+/* Every device of an account names the first journal alike, without having heard of the others. */
+edn_journal_id identity_first_journal(const edn_account_id *account);
 /* Links from the store into c->log, from where it ends: an empty one begins with the image. */
 EDN_MUST_USE edn_status log_load(edn_client *c);
 /* Inside a transaction that writes: keeps an image when many links have come since the last. */
@@ -269,7 +278,8 @@ void object_author(edn_client *c, object *o);
 EDN_MUST_USE edn_status object_wrote(edn_client *c, object *o, uint64_t seq_before);
 /* Takes in another's events. EDN_E_PARENTS, EDN_E_FORMAT, … leave it as it was. */
 EDN_MUST_USE edn_status object_merge(edn_client *c, object *o, edn_bytes message, uint64_t time_ms);
-edn_journal_id object_journal(const edn_client *c, const object *o);
+/* The journal that a document says it lies in. */
+edn_journal_id doc_journal(const edn_client *c, const edn_doc *doc);
 static inline edn_agent_id client_agent(const edn_client *c)
 {
     edn_agent_id a;
@@ -355,6 +365,8 @@ EDN_MUST_USE edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_en
 EDN_MUST_USE edn_status filter_check(const edn_filter *f, edn_err *err);
 /* Whether a filter's journal, tag and wish for deleted entries let an item pass; dates are catalog_list's business. */
 EDN_MUST_USE edn_status filter_fits(edn_client *c, const edn_filter *f, const catalog_item *it, bool *out);
+/* Whether it is deleted because it lies in another store now. */
+bool doc_moved_away(const edn_doc *doc);
 /* Turns the document's text into `text` by the smallest edits. */
 EDN_MUST_USE edn_status doc_edit_to(edn_doc *doc, edn_bytes text);
 /* Makes `doc` show what `want` shows (text, fields, tags, deleted), by events of its present author. */

@@ -12,8 +12,9 @@
  *                      "dictionary-current"    tag 4 ‖ u64 live entries when it was made; 0: it came from elsewhere
  *                      "dictionary-tried"      u64 live entries when one was last trained, or was not to be had
  *
- * and used only where one person wrote it all (SECURITY 2.8), so lengths tell nobody about anybody else's words. The
- * size stands in front, so that a frame cannot make its reader allocate more than its caller allows. */
+ * and used only where one person wrote it all (SECURITY 2.8): records of a shared space are sent as they are, so
+ * lengths tell nobody about anybody else's words. The size stands in front, so that a frame cannot make its reader
+ * allocate more than its caller allows. */
 #include "client_priv.h"
 
 #include <stdlib.h>
@@ -194,9 +195,12 @@ edn_status dictionary_due(edn_client *c, uint64_t live, bool *out)
     edn_buf row = EDN_BUF_INIT(16);
     uint64_t then, tried = 0;
     uint8_t now[8];
-    edn_status st = load_current(c, &then);
+    edn_status st;
 
     *out = false;
+    if (client_is_shared(c))
+        return EDN_OK;
+    st = load_current(c, &then);
     if (st != EDN_OK || live < DICTIONARY_ENTRIES_MIN)
         return st;
     /* Another device's comes before the entries that it was made of: it counts as made for what is here by now. */
@@ -259,9 +263,12 @@ static edn_status choose_dictionary(edn_client *c, size_t n, dictionary **out)
 {
     codec *k = c->codec;
     uint64_t entries;
-    edn_status st = k->current_known ? EDN_OK : load_current(c, &entries);
+    edn_status st;
 
     *out = NULL;
+    if (client_is_shared(c))
+        return EDN_OK; /* it would be made of the others' words */
+    st = k->current_known ? EDN_OK : load_current(c, &entries);
     if (st == EDN_OK && k->has_current && n <= DICTIONARY_USE_MAX)
         st = find_dictionary(c, k->current, out);
     return st == EDN_E_MISSING ? EDN_OK : st;
@@ -299,8 +306,12 @@ static edn_status pack_with(codec *k, dictionary *d, edn_bytes raw, int level, e
 edn_status codec_pack(edn_client *c, edn_bytes raw, int level, edn_buf *out)
 {
     dictionary *d = NULL;
-    edn_status st = raw.n < PACK_SIZE_MIN ? EDN_OK : choose_dictionary(c, raw.n, &d);
+    edn_status st;
 
+    /* A text of several authors: what one of them puts in would show in its length how much of it the others wrote. */
+    if (client_is_shared(c) && level == CODEC_LEVEL_RECORD)
+        return put_raw(out, raw);
+    st = raw.n < PACK_SIZE_MIN ? EDN_OK : choose_dictionary(c, raw.n, &d);
     return st == EDN_OK ? pack_with(c->codec, d, raw, level, out) : st;
 }
 

@@ -251,6 +251,16 @@ edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *e
     return change(c, id, change_revive, NULL, err);
 }
 
+/* ---- moving ------------------------------------------------------------------------------------------------------ */
+
+bool doc_moved_away(const edn_doc *doc)
+{
+    edn_bytes v;
+
+    return edn_doc_state_of(doc) == EDN_DOC_DELETED && edn_doc_get(doc, edn_bytes_str(FIELD_MOVED), &v) == EDN_OK &&
+           v.n > 0;
+}
+
 /* ---- making one document show what another shows ----------------------------------------------------------------- */
 
 static edn_status become_fields(edn_doc *doc, const edn_doc *want)
@@ -372,14 +382,12 @@ edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *
 {
     edn_buf text = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX), name = EDN_BUF_INIT(4096);
     edn_doc_state state = edn_doc_state_of(doc);
-    edn_bytes created = field_of(doc, FIELD_CREATED), journal = field_of(doc, FIELD_JOURNAL);
+    edn_bytes created = field_of(doc, FIELD_CREATED);
     edn_status st;
 
     memset(out, 0, sizeof *out);
     out->id = *id;
-    out->journal = client_id(c)->journal;
-    if (journal.n == sizeof out->journal.b)
-        memcpy(out->journal.b, journal.p, journal.n);
+    out->journal = doc_journal(c, doc);
     out->date = field_of(doc, FIELD_DATE);
     out->title = field_of(doc, FIELD_TITLE);
     out->deleted = state == EDN_DOC_DELETED;

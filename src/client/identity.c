@@ -38,16 +38,22 @@ static void read_text(edn_reader *r, char *to, size_t size, const char *field)
     to[s.n] = 0;
 }
 
+edn_journal_id identity_first_journal(const edn_account_id *account)
+{
+    edn_hash h = edn_h32_t(EDN_LABEL_JOURNAL_FIRST, EDN_F(*account));
+    edn_journal_id j;
+
+    memcpy(j.b, h.b, sizeof j.b);
+    return j;
+}
+
 void identity_derive(identity *id)
 {
     edn_sign_pk pk;
-    edn_hash h;
 
     edn_sign_keypair(id->sign_seed.b, &pk, &id->sign_sk);
     id->space = edn_space_personal(&id->account);
-    /* Every device of the account names the first journal alike, without having heard of the others. */
-    h = edn_h32_t(EDN_LABEL_JOURNAL_FIRST, EDN_F(id->account));
-    memcpy(id->journal.b, h.b, sizeof id->journal.b);
+    id->journal = identity_first_journal(&id->account);
 }
 
 edn_status identity_load(edn_client *c)

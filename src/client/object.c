@@ -436,12 +436,13 @@ edn_status object_merge(edn_client *c, object *o, edn_bytes message, uint64_t ti
     return st;
 }
 
-edn_journal_id object_journal(const edn_client *c, const object *o)
+edn_journal_id doc_journal(const edn_client *c, const edn_doc *doc)
 {
     edn_journal_id j;
     edn_bytes v;
 
-    if (edn_doc_get(o->doc, edn_bytes_str(FIELD_JOURNAL), &v) == EDN_OK && v.n == sizeof j.b)
+    /* A shared store is one journal, whatever another member writes into this field. */
+    if (!client_is_shared(c) && edn_doc_get(doc, edn_bytes_str(FIELD_JOURNAL), &v) == EDN_OK && v.n == sizeof j.b)
         memcpy(j.b, v.p, sizeof j.b);
     else
         j = client_id(c)->journal;

@@ -330,7 +330,7 @@ static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch,
     if (o->type == EDN_RECORD_JOURNAL)
         memcpy(r->journal.b, o->id.b, sizeof r->journal.b);
     else
-        r->journal = object_journal(c, o);
+        r->journal = doc_journal(c, o->doc);
     if ((st = keys_journal_current(c, &r->journal, &r->journal_epoch, &jk, made)) != EDN_OK)
         return st;
     edn_entry_key_of(out, &jk, &r->journal, &o->id, r->key_version);

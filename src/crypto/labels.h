@@ -75,6 +75,7 @@
     X(STORE_VALUE, "EDNv1/store/value")                                                                                \
     X(STORE_NAME, "EDNv1/store/name")                                                                                  \
     X(STORE_ROW, "EDNv1/store/row")                                                                                    \
+    X(STORE_SHARED, "EDNv1/store/shared")                                                                              \
     X(STORE_OPEN, "EDNv1/store/open")                                                                                  \
     X(FAKE, "EDNv1/server/fake")                                                                                       \
     X(PSEUDONYM, "EDNv1/server/pseudonym")                                                                             \

@@ -1,0 +1,579 @@
+/* The children of a home: the row that lists them, making, opening and dropping their stores.
+ *
+ *     META "family"   u8 version ‖ u32 n ‖ n × (space account 32 ‖ u8 state)
+ *
+ * A child is made, and taken away, in two steps: its row says so first (MAKING, DROPPING), and is durable; then, while
+ * this process holds the parent's lock, the files are made or removed and the row follows. So whoever holds that lock
+ * and finds one of these rows knows that nobody is at it any more, and finishes it. */
+#include "family.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FAMILY_VERSION 1u
+#define ROW_SIZE_MAX 65536u
+#define TRIES_MAX 8u
+
+typedef struct family_child {
+    edn_account_id space;
+    edn_journal_id journal; /* follows from it */
+    family_state state;     /* 0: its row is gone, but somebody may still hold the client */
+    edn_status broken;      /* why it did not open; EDN_OK */
+    edn_client *c;          /* NULL: not open */
+} family_child;
+
+struct family {
+    family_child *p;
+    size_t n, cap;
+};
+
+/* ---- the row ----------------------------------------------------------------------------------------------------- */
+
+static family_child *child_at(const edn_client *c, const edn_account_id *space)
+{
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        if (memcmp(c->family->p[i].space.b, space->b, sizeof space->b) == 0)
+            return &c->family->p[i];
+    return NULL;
+}
+
+static edn_status child_put(edn_client *c, const edn_account_id *space, family_state state)
+{
+    family_child *k = child_at(c, space);
+
+    if (!c->family && !(c->family = calloc(1, sizeof *c->family)))
+        return EDN_E_NOMEM;
+    if (!k) {
+        if (!edn_array_room(&c->family->p, &c->family->cap, c->family->n + 1, sizeof *k))
+            return EDN_E_NOMEM;
+        k = &c->family->p[c->family->n++];
+        memset(k, 0, sizeof *k);
+        k->space = *space;
+        k->journal = identity_first_journal(space);
+    }
+    k->state = state;
+    return EDN_OK;
+}
+
+static edn_status row_read(edn_client *c, edn_bytes row)
+{
+    edn_reader r = edn_reader_init(row);
+    uint32_t n;
+    edn_status st = EDN_OK;
+
+    if (edn_read_u8(&r, "version") != FAMILY_VERSION)
+        edn_reader_fail(&r, EDN_E_FORMAT, "version");
+    n = edn_read_u32(&r, "spaces");
+    for (uint32_t i = 0; st == EDN_OK && i < n && edn_reader_status(&r) == EDN_OK; i++) {
+        edn_account_id space;
+        edn_read_into(&r, space.b, sizeof space.b, "space");
+        uint8_t state = edn_read_u8(&r, "state");
+        if (state < FAMILY_MAKING || state > FAMILY_DROPPING)
+            edn_reader_fail(&r, EDN_E_FORMAT, "state");
+        else if (edn_reader_status(&r) == EDN_OK)
+            st = child_put(c, &space, (family_state)state);
+    }
+    return st == EDN_OK ? edn_reader_end(&r) : st;
+}
+
+edn_status family_load(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT(ROW_SIZE_MAX);
+    edn_status st = meta_get(c, "family", EDN_BYTES_EMPTY, &row);
+
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        c->family->p[i].state = (family_state)0;
+    if (st == EDN_OK)
+        st = row_read(c, edn_buf_view(&row));
+    edn_buf_dispose(&row);
+    /* A list that cannot be read must not keep the person from their own store: `verify` says so. */
+    return st == EDN_E_MISSING || st == EDN_E_DAMAGED || st == EDN_E_FORMAT ? EDN_OK : st;
+}
+
+static edn_status row_save(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT(ROW_SIZE_MAX);
+    uint32_t n = 0;
+    edn_status st;
+
+    for (size_t i = 0; i < c->family->n; i++)
+        n += c->family->p[i].state != 0;
+    edn_put_u8(&row, FAMILY_VERSION);
+    edn_put_u32(&row, n);
+    for (size_t i = 0; i < c->family->n; i++) {
+        const family_child *k = &c->family->p[i];
+        if (!k->state)
+            continue;
+        edn_put_bytes(&row, k->space.b, sizeof k->space.b);
+        edn_put_u8(&row, (uint8_t)k->state);
+    }
+    st = edn_buf_status(&row);
+    if (st == EDN_OK)
+        st = meta_put(c, "family", EDN_BYTES_EMPTY, edn_buf_view(&row));
+    edn_buf_dispose(&row);
+    return st;
+}
+
+/* Ends a transaction in which a child's state was changed; when that comes to nothing, memory follows the row again. */
+static edn_status change_end(edn_client *c, edn_status st, edn_err *err)
+{
+    edn_err ignored;
+
+    if (st == EDN_OK)
+        st = row_save(c);
+    st = client_end_write(c, st, err);
+    if (st != EDN_OK && client_begin_read(c, &ignored) == EDN_OK)
+        (void)!client_end_read(c, EDN_OK, &ignored); /* read at its beginning */
+    return st;
+}
+
+bool family_has(const edn_client *c)
+{
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        if (c->family->p[i].state == FAMILY_HERE)
+            return true;
+    return false;
+}
+
+bool family_busy(const edn_client *c)
+{
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        if (c->family->p[i].c && c->family->p[i].c->busy)
+            return true;
+    return false;
+}
+
+void family_close(edn_client *c)
+{
+    if (!c->family)
+        return;
+    for (size_t i = 0; i < c->family->n; i++)
+        edn_client_close(c->family->p[i].c);
+    free(c->family->p);
+    free(c->family);
+    c->family = NULL;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static void child_key(const edn_client *c, const edn_account_id *space, edn_local_key *out)
+{
+    edn_kdf_t(out->b, sizeof out->b, c->secret->ldk.b, EDN_LABEL_STORE_SHARED, EDN_F(*space));
+}
+
+/* A client over the child's folder, whose store is not open yet. */
+static edn_status child_new(edn_client *c, const edn_account_id *space, edn_client **out, edn_err *err)
+{
+    edn_store_key_name name = edn_store_name(c->store, EDN_TABLE_META, "shared", EDN_F(*space));
+    size_t size = strlen(c->home) + sizeof "/shared/" + 2 * sizeof name.b;
+    char *home = malloc(size), hex[2 * sizeof name.b + 1];
+    edn_client_options o = {.home = home,
+                            .clock = c->clock,
+                            .random = c->random,
+                            .transport = c->transport,
+                            .vfs = c->vfs,
+                            .ca_file = c->ca_file,
+                            .proxy = c->proxy};
+    edn_status st;
+
+    *out = NULL;
+    if (!home)
+        return edn_fail(err, EDN_E_NOMEM, "out of memory");
+    edn_hex_encode(hex, name.b, sizeof name.b);
+    snprintf(home, size, "%s/shared/%s", c->home, hex);
+    st = client_new(&o, out, err);
+    free(home);
+    if (st == EDN_OK)
+        (*out)->parent = c;
+    return st;
+}
+
+/* EDN_E_MISSING: nobody's yet; EDN_E_ACCOUNT: somebody else's. */
+static edn_status child_identify(edn_client *k, const edn_account_id *space)
+{
+    edn_buf row = EDN_BUF_INIT(4096);
+    edn_status st = meta_get(k, "identity", EDN_BYTES_EMPTY, &row);
+
+    edn_buf_wipe(&row);
+    if (st != EDN_OK || (st = client_refresh(k)) != EDN_OK)
+        return st;
+    k->device = client_id(k)->device;
+    return memcmp(client_id(k)->account.b, space->b, sizeof space->b) == 0 ? EDN_OK : EDN_E_ACCOUNT;
+}
+
+/* EDN_E_MISSING: there is no store, or one that was never anybody's. */
+static edn_status child_open(edn_client *c, const edn_account_id *space, edn_client **out, edn_err *err)
+{
+    EDN_SECRET(edn_local_key) ldk = EDN_KEY_EMPTY;
+    edn_store_options so = {.vfs = c->vfs};
+    edn_client *k = NULL;
+    edn_status st = child_new(c, space, &k, err);
+
+    *out = NULL;
+    if (st != EDN_OK)
+        return st;
+    child_key(c, space, &ldk);
+    if ((st = edn_store_open(k->home, &so, &k->store, err)) == EDN_OK && (st = client_unlock_store(k, &ldk)) == EDN_OK)
+        st = child_identify(k, space);
+    if (st == EDN_E_AUTH || st == EDN_E_ACCOUNT || st == EDN_E_FORMAT)
+        st = EDN_E_DAMAGED;
+    if (st != EDN_OK) {
+        if (st != EDN_E_MISSING)
+            client_fail(k, st, err);
+        edn_client_close(k);
+        return st;
+    }
+    *out = k;
+    return EDN_OK;
+}
+
+/* The child's client, opened when it is not. */
+static edn_status child_get(edn_client *c, family_child *k, edn_client **out, edn_err *err)
+{
+    edn_status st = EDN_OK;
+
+    if (!k->c) {
+        st = child_open(c, &k->space, &k->c, err);
+        if (st == EDN_E_MISSING) /* its row says that it is whole */
+            st = edn_fail(err, EDN_E_DAMAGED, "the store of a shared journal is missing in %s", c->home);
+        k->broken = st == EDN_E_DAMAGED ? st : EDN_OK;
+    }
+    *out = k->c;
+    return st;
+}
+
+/* ---- making ------------------------------------------------------------------------------------------------------ */
+
+static edn_status no_child(edn_err *err) { return edn_fail(err, EDN_E_MISSING, "there is no such shared journal"); }
+
+static edn_status add_note(edn_client *c, const edn_account_id *space, edn_err *err)
+{
+    const family_child *k;
+    size_t n = 0;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    k = child_at(c, space);
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        n += c->family->p[i].state != 0;
+    if (k && (k->state == FAMILY_HERE || k->state == FAMILY_BEGUN))
+        st = edn_fail(err, EDN_E_EXISTS, "this shared journal is here already");
+    else if (k && k->state == FAMILY_DROPPING)
+        st = edn_fail(err, EDN_E_BUSY, "this shared journal is being taken away; lock the diary and try again");
+    else if (n >= FAMILY_MAX)
+        st = edn_fail(err, EDN_E_LIMIT, "a diary has at most %u shared journals", FAMILY_MAX);
+    if (st == EDN_OK)
+        st = child_put(c, space, FAMILY_MAKING);
+    return change_end(c, st, err);
+}
+
+/* Holds the parent's lock. EDN_E_CONFLICT: somebody took our note for one of a dead process. */
+static edn_status add_make(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
+{
+    const edn_account_id *space = &e->id.account;
+    bool begun = h->begun != BEGUN_NOT;
+    edn_client *made = NULL;
+    family_child *k;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    k = child_at(c, space);
+    if (!k || k->state != FAMILY_MAKING) {
+        st = k && k->state ? EDN_E_EXISTS : EDN_E_CONFLICT;
+        return client_end_write(c, st, err);
+    }
+    st = child_open(c, space, &made, err);
+    if (st == EDN_E_MISSING) {
+        if (err)
+            *err = (edn_err){EDN_OK, ""};
+        if ((st = child_new(c, space, &made, err)) == EDN_OK)
+            st = account_write_home(made, e, h, err);
+    }
+    if (st == EDN_OK) {
+        edn_client_close(k->c);
+        k->c = made;
+        k->state = begun ? FAMILY_BEGUN : FAMILY_HERE;
+    } else {
+        edn_client_close(made);
+        k->state = (family_state)0;
+        /* What does not open may be a diary all the same: it stays, without a row. */
+        if (st == EDN_E_DAMAGED)
+            return change_end(c, st, err);
+    }
+    return change_end(c, st, err);
+}
+
+/* Takes the note back, if it is still only that. */
+static void add_forget(edn_client *c, const edn_account_id *space)
+{
+    edn_err ignored;
+    family_child *k;
+
+    if (client_begin_write(c, &ignored) != EDN_OK)
+        return; /* the next unlocking does it */
+    k = child_at(c, space);
+    if (k && k->state == FAMILY_MAKING)
+        k->state = (family_state)0;
+    (void)!change_end(c, EDN_OK, &ignored); /* likewise */
+}
+
+static edn_status add(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
+{
+    edn_status st = EDN_E_CONFLICT;
+
+    for (unsigned tries = 0; st == EDN_E_CONFLICT && tries < TRIES_MAX; tries++)
+        if ((st = add_note(c, &e->id.account, err)) == EDN_OK && (st = add_make(c, e, h, err)) != EDN_OK)
+            add_forget(c, &e->id.account);
+    return st;
+}
+
+edn_status family_add(edn_client *c, const enrolment *e, const new_home *h, edn_client **out, edn_err *err)
+{
+    enrolment *mine = edn_secret_alloc(sizeof *mine);
+    edn_status st;
+
+    *out = NULL;
+    if (!mine)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    *mine = *e;
+    st = c->secret ? EDN_OK : client_fail(c, EDN_E_LOCKED, err);
+    if (st == EDN_OK) {
+        child_key(c, &e->id.account, &mine->ldk);
+        st = add(c, mine, h, err);
+    }
+    edn_secret_free(mine);
+    return st == EDN_OK ? family_find(c, &e->id.account, out, err) : st;
+}
+
+edn_status family_finish(edn_client *c, const edn_account_id *space, edn_err *err)
+{
+    edn_client *child;
+    family_child *k;
+    edn_status st = family_find(c, space, &child, err);
+
+    if (st != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    k = child_at(c, space);
+    if (!k || !k->state)
+        st = no_child(err);
+    else if (k->state == FAMILY_BEGUN && (st = client_begin_write(child, err)) == EDN_OK)
+        st = client_end_write(child, begun_unmark(child), err);
+    if (st == EDN_OK)
+        k->state = FAMILY_HERE;
+    return change_end(c, st, err);
+}
+
+/* ---- dropping ---------------------------------------------------------------------------------------------------- */
+
+/* Whether it holds what no receipt covers. */
+static edn_status child_unsent(edn_client *k, bool *out, edn_err *err)
+{
+    edn_sync_remote remote = {0};
+    heads h = {NULL, 0};
+    uint64_t n = 0;
+    edn_status st = client_begin_read(k, err);
+
+    *out = true;
+    if (st != EDN_OK)
+        return st;
+    if ((st = outbox_count(k, &n)) == EDN_OK && (st = heads_load(k, &h)) == EDN_OK &&
+        (st = remote_load(k, &remote)) == EDN_OK) {
+        const edn_head *own = edn_heads_find(h.p, h.n, &client_id(k)->device);
+        const edn_head *there = edn_heads_find(remote.heads, remote.heads_n, &client_id(k)->device);
+        *out = n > 0 || (own && (!there || there->dseq < own->dseq));
+    }
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+    heads_dispose(&h);
+    return client_end_read(k, st, err);
+}
+
+/* Inside a transaction of the parent that writes, so that nobody makes it meanwhile. */
+static edn_status child_remove(edn_client *c, family_child *k, edn_err *err)
+{
+    edn_client *gone;
+    edn_status st = child_new(c, &k->space, &gone, err);
+
+    if (st != EDN_OK)
+        return st;
+    edn_client_close(k->c);
+    k->c = NULL;
+    edn_store_remove(gone->home, gone->vfs);
+    edn_client_close(gone);
+    k->state = (family_state)0;
+    return EDN_OK;
+}
+
+static edn_status drop_note(edn_client *c, const edn_account_id *space, edn_err *err)
+{
+    family_child *k;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    k = child_at(c, space);
+    if (!k || !k->state)
+        return client_end_write(c, no_child(err), err);
+    k->state = FAMILY_DROPPING;
+    return change_end(c, EDN_OK, err);
+}
+
+static edn_status drop_finish(edn_client *c, const edn_account_id *space, edn_err *err)
+{
+    family_child *k;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    k = child_at(c, space);
+    if (k && k->state == FAMILY_DROPPING)
+        st = child_remove(c, k, err);
+    return change_end(c, st, err);
+}
+
+edn_status family_drop(edn_client *c, const edn_account_id *space, bool unsent_too, edn_err *err)
+{
+    edn_client *child;
+    bool unsent = false;
+    edn_status st = EDN_OK;
+
+    if (!unsent_too && (st = family_find(c, space, &child, err)) == EDN_OK &&
+        (st = child_unsent(child, &unsent, err)) == EDN_OK && unsent)
+        st = edn_fail(err, EDN_E_CONFLICT, "there are entries in this shared journal that no server has yet");
+    if (st != EDN_OK || (st = drop_note(c, space, err)) != EDN_OK)
+        return st;
+    return drop_finish(c, space, err);
+}
+
+/* ---- finishing what was interrupted ------------------------------------------------------------------------------ */
+
+/* A store that is whole is kept, and one that is nobody's taken away; what does not open is left for another time. */
+static edn_status settle_made(edn_client *c, family_child *k, edn_err *err)
+{
+    begun_kind begun = BEGUN_NOT;
+    edn_client *made;
+    edn_status st = child_open(c, &k->space, &made, err);
+
+    if (st == EDN_E_MISSING)
+        return child_remove(c, k, err);
+    if (st == EDN_OK && (st = begun_read(made->store, &begun)) == EDN_OK)
+        k->state = begun == BEGUN_NOT ? FAMILY_HERE : FAMILY_BEGUN;
+    edn_client_close(made);
+    return st;
+}
+
+void family_tidy(edn_client *c)
+{
+    edn_err ignored;
+    bool due = false;
+
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        due |= c->family->p[i].state == FAMILY_MAKING || c->family->p[i].state == FAMILY_DROPPING;
+    if (!due || client_begin_write(c, &ignored) != EDN_OK)
+        return;
+    edn_status st = EDN_OK;
+    for (size_t i = 0; st == EDN_OK && c->family && i < c->family->n; i++) {
+        if (c->family->p[i].state == FAMILY_MAKING)
+            st = settle_made(c, &c->family->p[i], &ignored);
+        else if (c->family->p[i].state == FAMILY_DROPPING)
+            st = child_remove(c, &c->family->p[i], &ignored);
+    }
+    (void)!change_end(c, st, &ignored); /* the next unlocking tries again */
+}
+
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
+
+edn_status family_find(edn_client *c, const edn_account_id *space, edn_client **out, edn_err *err)
+{
+    family_child *k = child_at(c, space);
+
+    *out = NULL;
+    if (!k || (k->state != FAMILY_HERE && k->state != FAMILY_BEGUN))
+        return no_child(err);
+    return child_get(c, k, out, err);
+}
+
+edn_status family_next(edn_client *c, size_t *at, edn_client **out, edn_err *err)
+{
+    edn_status st;
+
+    *out = NULL;
+    while (c->family && *at < c->family->n) {
+        family_child *k = &c->family->p[(*at)++];
+        if (k->state != FAMILY_HERE)
+            continue;
+        if ((st = child_get(c, k, out, err)) != EDN_E_DAMAGED)
+            return st;
+        if (err)
+            *err = (edn_err){EDN_OK, ""};
+    }
+    return EDN_OK;
+}
+
+edn_status family_of_journal(edn_client *c, const edn_journal_id *j, edn_client **out, edn_err *err)
+{
+    *out = c;
+    for (size_t i = 0; j && c->family && i < c->family->n; i++) {
+        family_child *k = &c->family->p[i];
+        if (k->state == FAMILY_HERE && memcmp(k->journal.b, j->b, sizeof j->b) == 0)
+            return child_get(c, k, out, err);
+    }
+    return EDN_OK;
+}
+
+typedef enum presence { ABSENT, MOVED_AWAY, DELETED, LIVE } presence;
+
+static edn_status row_is_there(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    (void)key;
+    (void)st;
+    (void)value;
+    *(bool *)ctx = true;
+    return EDN_E_CANCELLED; /* one is enough */
+}
+
+/* How an entry stands in one store. One that does not open is there: whoever asks for it is to be told. */
+static edn_status presence_of(edn_client *c, const edn_entry_id *id, presence *out, edn_err *err)
+{
+    bool there = false;
+    object *o;
+    edn_status st = edn_store_scan(c->store, EDN_TABLE_ENTRY, id_bytes(id), EDN_BYTES_EMPTY, true, row_is_there,
+                                   &there);
+
+    *out = ABSENT;
+    if (st == EDN_E_CANCELLED)
+        st = EDN_OK;
+    if (st != EDN_OK || !there)
+        return client_fail(c, st, err);
+    if ((st = client_begin_read(c, err)) != EDN_OK)
+        return st;
+    st = object_get(c, id, &o);
+    if (st == EDN_OK && o->type == EDN_RECORD_ENTRY)
+        *out = edn_doc_state_of(o->doc) != EDN_DOC_DELETED ? LIVE : doc_moved_away(o->doc) ? MOVED_AWAY : DELETED;
+    else if (st == EDN_E_DAMAGED)
+        *out = LIVE;
+    return client_end_read(c, st == EDN_E_DAMAGED || st == EDN_E_MISSING ? EDN_OK : st, err);
+}
+
+edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err)
+{
+    presence best = ABSENT, now;
+    edn_client *k;
+    edn_status st;
+
+    *out = c;
+    if (!family_has(c))
+        return EDN_OK;
+    st = presence_of(c, id, &best, err);
+    for (size_t at = 0; st == EDN_OK && best != LIVE;) {
+        if ((st = family_next(c, &at, &k, err)) != EDN_OK || !k)
+            break;
+        if ((st = presence_of(k, id, &now, err)) == EDN_OK && now > best) {
+            best = now;
+            *out = k;
+        }
+    }
+    return st;
+}

@@ -1,0 +1,68 @@
+/* family: the stores of shared journals beside a person's own one, and which of them has what.
+ *
+ * A home holds one store for the person (the parent) and one for each shared journal (its children), each a whole
+ * edn_client with a log, keys, batches and an index of its own. Only the parent is given out: public functions find the
+ * child themselves. Code that takes a client works on any of them, and on one at a time.
+ *
+ *     HOME/shared/<32 hex>/diary.edn     name: the row name of "shared" in META of the parent, salted with the space
+ *                                        account; local key: KDF(parent's, "EDNv1/store/shared", 32; space account)
+ *     parent's META "family"             which there are (docs/spec/local-store.md)
+ *
+ * Which children there are is known as of the parent's last transaction, so ids and names that it has given out are
+ * found. A child is opened when it is first asked for, and closed when the parent is locked: pointers to it are good
+ * until then. Of two stores at once, the parent's transaction begins first: while a child is in one the parent is
+ * busy. */
+#ifndef EDN_CLIENT_FAMILY_H
+#define EDN_CLIENT_FAMILY_H
+
+#include "account_priv.h"
+
+typedef enum family_state {
+    FAMILY_MAKING = 1,   /* the row came before the store, which may be half made */
+    FAMILY_BEGUN = 2,    /* its server has yet to hear of it: no part of the diary */
+    FAMILY_HERE = 3,     /* listed, searched, synced */
+    FAMILY_DROPPING = 4, /* on its way out */
+} family_state;
+
+#define FAMILY_MAX 256u
+
+/* ---- making and dropping; outside of transactions ---------------------------------------------------------------- */
+
+/* Makes the store of a space from a finished enrolment: e->id.account is the space account, e->ldk is ignored. With
+ * h->begun the child is FAMILY_BEGUN until family_finish, else FAMILY_HERE. A store of that space which was left here
+ * is taken as it is, for it may hold what nobody else has: its device may be another than e's. A failure leaves
+ * nothing; a crash leaves nothing, or all of it. EDN_E_EXISTS: it is here; EDN_E_LIMIT: FAMILY_MAX. */
+EDN_MUST_USE edn_status family_add(edn_client *c, const enrolment *e, const new_home *h, edn_client **out,
+                                   edn_err *err);
+/* The server has heard of it. EDN_E_MISSING. */
+EDN_MUST_USE edn_status family_finish(edn_client *c, const edn_account_id *space, edn_err *err);
+/* Takes the store away. EDN_E_CONFLICT: it holds what no server has, unless that may go too; EDN_E_MISSING. A crash
+ * leaves all of it, or the rest goes with the next unlocking. */
+EDN_MUST_USE edn_status family_drop(edn_client *c, const edn_account_id *space, bool unsent_too, edn_err *err);
+
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
+
+/* A child that is FAMILY_HERE or FAMILY_BEGUN. EDN_E_MISSING: there is none; why it does not open: EDN_E_DAMAGED, … */
+EDN_MUST_USE edn_status family_find(edn_client *c, const edn_account_id *space, edn_client **out, edn_err *err);
+/* Walks the children that are FAMILY_HERE, from *at = 0 on; *out is NULL behind the last. One that is damaged is left
+ * out and named by status, sync and verify; other failures (memory, the disk) are given. */
+EDN_MUST_USE edn_status family_next(edn_client *c, size_t *at, edn_client **out, edn_err *err);
+/* The store that a journal lies in: `c` when no child has it. NULL is the first journal. */
+EDN_MUST_USE edn_status family_of_journal(edn_client *c, const edn_journal_id *j, edn_client **out, edn_err *err);
+/* The store that an entry lies in: where it is live, the person's own first; else where it was deleted and not moved
+ * away; `c` when nobody has it. */
+EDN_MUST_USE edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err);
+bool family_has(const edn_client *c); /* whether there is any child to be looked at */
+
+/* ---- for the client's own beginnings and ends -------------------------------------------------------------------- */
+
+/* Inside a transaction of the parent: reads which children there are. */
+EDN_MUST_USE edn_status family_load(edn_client *c);
+/* Finishes what was interrupted, when the home was just unlocked. What cannot be finished now waits for the next
+ * time. */
+void family_tidy(edn_client *c);
+bool family_busy(const edn_client *c);
+/* Closes the children, wiping what they know. */
+void family_close(edn_client *c);
+
+#endif
