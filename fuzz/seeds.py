@@ -49,6 +49,9 @@ def devlog(k):
     for checked in (b"\x00", b"\x01"):
         yield checked + b"".join(lp(x) for x in links)
         yield checked + b"".join(lp(x) for x in links[:2])
+        space = [k[f"space_link_{i}"] for i in range(5)]
+        yield checked + b"".join(lp(x) for x in space)
+        yield checked + b"".join(lp(x) for x in space[:3] + links[3:])
         for case in vectors("sigchain"):
             yield checked + b"".join(lp(bytes.fromhex(x)) for x in case["links"])
 

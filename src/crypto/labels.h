@@ -13,6 +13,7 @@
     X(HEADS, "EDNv1/heads")                                                                                            \
     X(PINS, "EDNv1/pins")                                                                                              \
     X(SIG_LINK, "EDNv1/sig/link")                                                                                      \
+    X(SIG_SPACE, "EDNv1/sig/space")                                                                                    \
     X(SIG_POP, "EDNv1/sig/pop")                                                                                        \
     X(SIG_AIK, "EDNv1/sig/aik")                                                                                        \
     X(SIG_BATCH, "EDNv1/sig/batch")                                                                                    \

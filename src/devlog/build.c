@@ -53,9 +53,10 @@ void edn_link_pop(edn_signature *out, const edn_devlog *log, const edn_link_sign
     edn_link_pop_at(out, at.seq, &at.prev, signer_of(by), aik, cert, device_sk);
 }
 
-edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
-                          edn_bytes body)
+static edn_status link_build(edn_buf *out, const edn_devlog *log, bool space, const edn_link_signer *by,
+                             edn_link_type type, edn_bytes body)
 {
+    const log_kind *kind = edn_log_kind(space);
     place at = place_after(log);
     size_t before = out->n;
     edn_signature sig;
@@ -63,7 +64,7 @@ edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_si
     if (body.n > LINK_BODY_SIZE_MAX)
         return EDN_E_LIMIT;
     edn_buf_reserve(out, LINK_SIZE_MIN + body.n);
-    edn_put_str(out, "EDNL");
+    edn_put_bytes(out, kind->magic, sizeof kind->magic);
     edn_put_u8(out, LINK_VERSION);
     edn_put_u8(out, (uint8_t)type);
     edn_put_u16(out, LINK_SUITE_1);
@@ -75,9 +76,15 @@ edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_si
     edn_put_lp(out, body);
     if (edn_buf_status(out) != EDN_OK)
         return edn_buf_status(out);
-    edn_sign_t(&sig, by->sk, EDN_LABEL_SIG_LINK, edn_bytes_of(out->p + before, out->n - before));
+    edn_sign_t(&sig, by->sk, kind->sig_label, edn_bytes_of(out->p + before, out->n - before));
     edn_put_bytes(out, sig.b, sizeof sig.b);
     return edn_buf_status(out);
+}
+
+edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
+                          edn_bytes body)
+{
+    return link_build(out, log, edn_devlog_is_space(log), by, type, body);
 }
 
 /* Bodies of a known length are put together here; none passes this. */
@@ -94,13 +101,14 @@ static edn_status build_and_drop(edn_buf *out, const edn_devlog *log, const edn_
     return st;
 }
 
-edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
-                            const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
-                            const edn_sign_sk *device_sk)
+static edn_status genesis(edn_buf *out, bool space, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
+                          const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
+                          const edn_sign_sk *device_sk)
 {
     edn_link_signer by = {NULL, aik_sk, time_ms};
     edn_buf body = EDN_BUF_INIT(SMALL_BODY_SIZE_MAX);
     edn_signature pop;
+    edn_status st;
 
     edn_link_pop(&pop, NULL, &by, aik, cert, device_sk);
     edn_put_bytes(&body, aik->b, sizeof aik->b);
@@ -108,7 +116,24 @@ edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign
     edn_put_bytes(&body, aek->b, sizeof aek->b);
     edn_put_bytes(&body, grants_hash->b, sizeof grants_hash->b);
     edn_put_bytes(&body, pop.b, sizeof pop.b);
-    return build_and_drop(out, NULL, &by, EDN_LINK_GENESIS, &body);
+    if ((st = edn_buf_status(&body)) == EDN_OK)
+        st = link_build(out, NULL, space, &by, EDN_LINK_GENESIS, edn_buf_view(&body));
+    edn_buf_dispose(&body);
+    return st;
+}
+
+edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
+                            const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
+                            const edn_sign_sk *device_sk)
+{
+    return genesis(out, false, aik, aik_sk, time_ms, cert, aek, grants_hash, device_sk);
+}
+
+edn_status edn_link_space_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk, uint64_t time_ms,
+                                  const edn_cert *cert, const edn_dh_pk *aek, const edn_hash *grants_hash,
+                                  const edn_sign_sk *device_sk)
+{
+    return genesis(out, true, aik, aik_sk, time_ms, cert, aek, grants_hash, device_sk);
 }
 
 edn_status edn_link_add_device(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_cert *cert,
@@ -156,7 +181,7 @@ edn_status edn_link_revoke_rotate(edn_buf *out, const edn_devlog *log, const edn
 {
     edn_buf body = EDN_BUF_INIT(LINK_BODY_SIZE_MAX);
 
-    if (rotation->revoked_n > EDN_DEVICES_MAX)
+    if (rotation->revoked_n > edn_log_kind(edn_devlog_is_space(log))->active_max)
         return EDN_E_LIMIT;
     edn_put_u32(&body, (uint32_t)rotation->revoked_n);
     for (size_t i = 0; i < rotation->revoked_n; i++)

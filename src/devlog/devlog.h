@@ -1,15 +1,25 @@
 /* devlog: the public half of identity. An account's device log is an append-only chain of signed links; its id is the
- * hash of the first, so no server can swap it (SECURITY 2.6). Pure; the server links it too. */
+ * hash of the first, so no server can swap it (SECURITY 2.6). Pure; the server links it too.
+ *
+ * A shared journal's *space log* is a chain of the same form, of its members' keys and their devices (docs/spec/
+ * sharing.md). Link 0 says which kind a log is; a link of the other kind never follows. */
 #ifndef EDN_DEVLOG_H
 #define EDN_DEVLOG_H
 
 #include "crypto/verify.h"
 
 #define EDN_LINK_SIZE_MAX 65536u
-#define EDN_DEVICES_MAX 32u /* active at one time */
+#define EDN_DEVICES_MAX 32u     /* active at one time, of an account */
+#define EDN_SPACE_KEYS_MAX 128u /* the same, of a space: members and devices */
 #define EDN_LINKS_MAX 100000u
 
-enum { EDN_CAP_READ = 1, EDN_CAP_WRITE = 2, EDN_CAP_ADMIN = 4 };
+/* MEMBER stands in space logs alone. It is a person's key there, not a device's: it lets in and takes out devices of
+ * theirs, with no right that it has not itself, and signs no batches. */
+enum { EDN_CAP_READ = 1, EDN_CAP_WRITE = 2, EDN_CAP_ADMIN = 4, EDN_CAP_MEMBER = 8 };
+
+typedef enum edn_role { EDN_ROLE_READ = 1, EDN_ROLE_WRITE = 2, EDN_ROLE_OWNER = 3 } edn_role;
+/* The rights of the member key in this role; without EDN_CAP_MEMBER they are its devices'. 0: no role. */
+uint32_t edn_role_caps(edn_role role);
 
 typedef enum edn_link_type {
     EDN_LINK_GENESIS = 1,
@@ -69,7 +79,8 @@ EDN_MUST_USE edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out)
 
 /* Checks the next link in full and takes it in. The first failure decides, in the order of SECURITY 2.6: EDN_E_FORMAT,
  * _SUITE, _TYPE, _SEQ, _PREV, _ACCOUNT, _SIGNER_REVOKED, _SIGNER_UNKNOWN, _SIG, _CAP, _FORMAT (body), _KEY_INVALID,
- * _DUP_DEVICE, _POP, _DEVICE_UNKNOWN, _EPOCH, _POLICY; then EDN_E_LIMIT (devices, links), EDN_E_NOMEM. A refused link
+ * _DUP_DEVICE, _POP, _DEVICE_UNKNOWN, _EPOCH, _POLICY; then EDN_E_LIMIT (devices, links), EDN_E_NOMEM. In a space log
+ * EDN_E_CAP also stands right behind the body's form: what a member key may not give or take out. A refused link
  * changes nothing. `link` may be hostile. docs/spec/devlog.md says what each means. */
 EDN_MUST_USE edn_status edn_devlog_append(edn_devlog *log, edn_bytes link);
 /* The same without signature and key checks (nothing on curves), for links that this device verified before and kept
@@ -84,6 +95,7 @@ EDN_MUST_USE edn_status edn_devlog_image_read(edn_bytes in, edn_devlog **out);
 
 /* How many links; seq of the last is one less. The rest must not be asked of an empty log. */
 uint64_t edn_devlog_count(const edn_devlog *log);
+bool edn_devlog_is_space(const edn_devlog *log);
 edn_account_id edn_devlog_account(const edn_devlog *log);
 edn_hash edn_devlog_head(const edn_devlog *log);
 /* The hash of link `seq`; false past the end. */
@@ -101,8 +113,16 @@ uint8_t edn_devlog_kdf_floor(const edn_devlog *log);
 /* Every device ever added, in the order of the log; borrowed until the next append. NULL past the end. */
 const edn_device *edn_devlog_device(const edn_devlog *log, size_t i);
 const edn_device *edn_devlog_device_find(const edn_devlog *log, const edn_device_id *id);
+/* Space logs: the member key by which this key came in, active or not: it or the nearest above it that was let in by
+ * the AIK or by a key with admin. NULL: there is none, or the id is not in the log. Borrowed like the others. */
+const edn_device *edn_devlog_membership(const edn_devlog *log, const edn_device_id *id);
 /* Whether the device was active after link `seq`. */
 bool edn_device_active_at(const edn_device *d, uint64_t seq);
+/* Whether batches by it count: member keys sign none. */
+static inline bool edn_cert_writes(const edn_cert *c)
+{
+    return (c->caps & (EDN_CAP_WRITE | EDN_CAP_MEMBER)) == EDN_CAP_WRITE;
+}
 static inline bool edn_device_active(const edn_device *d) { return d->revoked_seq == UINT64_MAX; }
 /* The last batch of a revoked device that counts in a space: {dseq 0} when none does. False: the device is active. */
 bool edn_devlog_cut(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space, uint64_t *dseq,
@@ -121,8 +141,9 @@ typedef struct edn_link_info {
     edn_account_id account;
     edn_device_id signer; /* zero: the AIK */
     edn_bytes body;       /* borrowed from the link */
+    bool space;           /* of a space log */
 } edn_link_info;
-/* EDN_E_FORMAT, EDN_E_TYPE. */
+/* EDN_E_FORMAT, EDN_E_TYPE (SET_KDF and SET_RECOVERY are none of a space log). */
 EDN_MUST_USE edn_status edn_link_peek(edn_bytes link, edn_link_info *out);
 /* The hashes (H32 of the bytes) of the boxes that a link names, in the order of its body: grants; kdf record and root
  * box; grants and the box of the epoch before; or the recovery box. A server keeps no others. EDN_E_FORMAT,
@@ -130,8 +151,8 @@ EDN_MUST_USE edn_status edn_link_peek(edn_bytes link, edn_link_info *out);
 #define EDN_LINK_BOXES_MAX 2u
 EDN_MUST_USE edn_status edn_link_boxes(edn_bytes link, edn_hash out[EDN_LINK_BOXES_MAX], size_t *n);
 
-/* Building: what follows `log` (an empty log for genesis). Each appends one signed link to `out` and takes nothing into
- * the log. `signer` NULL means that `sk` is the AIK. */
+/* Building: what follows `log`, of its kind. Each appends one signed link to `out` and takes nothing into the log.
+ * `signer` NULL means that `sk` is the AIK. */
 typedef struct edn_link_signer {
     const edn_device_id *device; /* NULL: the AIK */
     const edn_sign_sk *sk;
@@ -147,6 +168,10 @@ void edn_link_pop_at(edn_signature *out, uint64_t seq, const edn_hash *prev, con
 EDN_MUST_USE edn_status edn_link_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk,
                                          uint64_t time_ms, const edn_cert *cert, const edn_dh_pk *aek,
                                          const edn_hash *grants_hash, const edn_sign_sk *device_sk);
+/* The first link of a space log. */
+EDN_MUST_USE edn_status edn_link_space_genesis(edn_buf *out, const edn_sign_pk *aik, const edn_sign_sk *aik_sk,
+                                               uint64_t time_ms, const edn_cert *cert, const edn_dh_pk *aek,
+                                               const edn_hash *grants_hash, const edn_sign_sk *device_sk);
 EDN_MUST_USE edn_status edn_link_add_device(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                             const edn_cert *cert, const edn_hash *grants_hash,
                                             const edn_signature *pop);

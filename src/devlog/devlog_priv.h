@@ -15,7 +15,16 @@
 #define CUT_SIZE 72u /* space 32 ‖ u64 dseq ‖ hash 32 */
 #define PIN_SIZE 88u
 
-#define EDN_CAPS_KNOWN ((uint32_t)(EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN))
+#define CAPS_KNOWN ((uint32_t)(EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN))
+
+/* What differs between the two kinds of logs, but for who may what (log.c). */
+typedef struct log_kind {
+    char magic[4];
+    const char *sig_label;
+    uint32_t caps_known;
+    uint32_t active_max;
+} log_kind;
+const log_kind *edn_log_kind(bool space);
 
 /* A link taken apart: the fixed part and what is signed. All borrowed. */
 typedef struct link_form {
@@ -56,8 +65,10 @@ typedef struct link_body {
     uint32_t flags;
 } link_body;
 
-/* EDN_E_FORMAT unless `in` is exactly a body of this type. Allocates nothing. */
-EDN_MUST_USE edn_status edn_link_body_read(edn_link_type type, edn_bytes in, link_body *out);
+/* Whether logs of this kind have links of this type. */
+bool edn_link_type_known(bool space, uint8_t type);
+/* EDN_E_FORMAT unless the body is exactly one of this type. Allocates nothing. */
+EDN_MUST_USE edn_status edn_link_body_read(edn_link_type type, const edn_link_info *info, link_body *out);
 
 /* The next device and its cuts from `revoked` (checked before, so this cannot fail). */
 edn_device_id edn_revoked_next(edn_reader *r, uint32_t *cuts_n);
@@ -70,8 +81,11 @@ bool edn_link_pop_verify(const edn_signature *pop, const edn_hash *prev, uint64_
 
 /* ---- the state of a log ------------------------------------------------------------------------------------------ */
 
+#define ROW_NONE UINT32_MAX
+
 typedef struct device_row {
     edn_device device;
+    uint32_t parent; /* the row that let it in, which stands before it; ROW_NONE: the AIK */
     size_t cuts_at;
     uint32_t cuts_n;
 } device_row;
@@ -91,7 +105,7 @@ struct edn_devlog {
     edn_dh_pk aek;
     edn_hash grants_hash, kdf_hash, root_box_hash;
     edn_sign_pk login;
-    bool has_kdf;
+    bool has_kdf, space;
     uint32_t epoch, flags;
     uint16_t suite_min;
     uint8_t kdf_floor;

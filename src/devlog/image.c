@@ -1,9 +1,9 @@
 /* The state of a log as bytes, so that a device need not take in every link again each time that it is unlocked:
  *
- *     u8 version 1 ‖ u32 count ‖ u32 devices ‖ u32 cuts ‖ u32 pins
+ *     u8 version 2 ‖ u8 space ‖ u32 count ‖ u32 devices ‖ u32 cuts ‖ u32 pins
  *     count × link hash 32
  *     devices × (id 16 ‖ cert 100 ‖ u64 added seq ‖ u64 added ms ‖ added by 16 ‖ u64 revoked seq ‖ u32 first cut
- *                ‖ u32 cuts)
+ *                ‖ u32 cuts ‖ u32 number of the device that let it in: a lower one, or 2^32 - 1: the AIK)
  *     devices × u32: the devices' numbers, in ascending order of their ids
  *     cuts × (space 32 ‖ u64 dseq ‖ hash 32)
  *     pins × (space 32 ‖ device 16 ‖ u64 dseq ‖ hash 32)
@@ -14,7 +14,7 @@
  * no more: whether it is true, `edn verify` tells from the links. */
 #include "devlog_priv.h"
 
-enum { VERSION = 1, DEVICE_SIZE = 16 + CERT_SIZE + 16 + 3 * 8 + 2 * 4 };
+enum { VERSION = 2, DEVICE_SIZE = 16 + CERT_SIZE + 16 + 3 * 8 + 3 * 4 };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
@@ -28,6 +28,7 @@ static void put_device(edn_buf *out, const device_row *row)
     edn_put_u64(out, row->device.revoked_seq);
     edn_put_u32(out, (uint32_t)row->cuts_at);
     edn_put_u32(out, row->cuts_n);
+    edn_put_u32(out, row->parent);
 }
 
 static void put_lists(edn_buf *out, const edn_devlog *log)
@@ -53,6 +54,7 @@ static void put_lists(edn_buf *out, const edn_devlog *log)
 void edn_devlog_image_put(edn_buf *out, const edn_devlog *log)
 {
     edn_put_u8(out, VERSION);
+    edn_put_u8(out, log->space);
     edn_put_u32(out, (uint32_t)log->count);
     edn_put_u32(out, (uint32_t)log->devices_n);
     edn_put_u32(out, (uint32_t)log->cuts_n);
@@ -75,7 +77,8 @@ void edn_devlog_image_put(edn_buf *out, const edn_devlog *log)
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static void read_device(edn_reader *r, device_row *row, size_t cuts_n)
+/* A device never came in by one that is not before it: walks up end. */
+static void read_device(edn_reader *r, device_row *row, size_t at, size_t cuts_n)
 {
     edn_read_into(r, row->device.id.b, sizeof row->device.id.b, "device");
     edn_read_into(r, row->device.cert.sign.b, sizeof row->device.cert.sign.b, "signing key");
@@ -90,6 +93,9 @@ static void read_device(edn_reader *r, device_row *row, size_t cuts_n)
     row->cuts_n = edn_read_u32(r, "cuts");
     if (row->cuts_at > cuts_n || row->cuts_n > cuts_n - row->cuts_at)
         edn_reader_fail(r, EDN_E_FORMAT, "cuts");
+    row->parent = edn_read_u32(r, "let in by");
+    if (row->parent != ROW_NONE && row->parent >= at)
+        edn_reader_fail(r, EDN_E_FORMAT, "let in by");
 }
 
 /* Searches in by_id rely on its order, and on its naming devices that there are. */
@@ -109,7 +115,7 @@ static void read_lists(edn_reader *r, edn_devlog *log)
 {
     edn_read_into(r, log->hashes, (size_t)log->count * sizeof *log->hashes, "hashes");
     for (size_t i = 0; i < log->devices_n; i++)
-        read_device(r, &log->devices[i], log->cuts_n);
+        read_device(r, &log->devices[i], i, log->cuts_n);
     read_order(r, log);
     for (size_t i = 0; i < log->cuts_n; i++)
         log->cuts[i] = edn_cut_next(r);
@@ -138,20 +144,23 @@ edn_status edn_devlog_image_read(edn_bytes in, edn_devlog **out)
 {
     edn_reader r = edn_reader_init(in);
     uint32_t counts[4];
+    uint8_t space;
     edn_devlog *log;
     edn_status st = EDN_E_NOMEM;
 
     *out = NULL;
     if (edn_read_u8(&r, "version") != VERSION)
         return EDN_E_FORMAT;
+    space = edn_read_u8(&r, "space");
     for (size_t i = 0; i < EDN_COUNT(counts); i++)
         counts[i] = edn_read_u32(&r, "count");
-    if (counts[0] == 0 || counts[0] > EDN_LINKS_MAX || !edn_reader_has(&r, counts[0], 32) ||
+    if (space > 1 || counts[0] == 0 || counts[0] > EDN_LINKS_MAX || !edn_reader_has(&r, counts[0], 32) ||
         !edn_reader_has(&r, counts[1], DEVICE_SIZE) || !edn_reader_has(&r, counts[2], CUT_SIZE) ||
         !edn_reader_has(&r, counts[3], PIN_SIZE))
         return EDN_E_FORMAT;
     if (edn_devlog_new(&log) != EDN_OK)
         return st;
+    log->space = space;
     log->count = counts[0];
     log->devices_n = counts[1];
     log->cuts_n = counts[2];

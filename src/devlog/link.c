@@ -1,6 +1,6 @@
 /* One link as bytes (SECURITY 2.6):
  *
- *     0    4   "EDNL"            16   32  hash of the link before, zero in the first
+ *     0    4   "EDNL", "EDNS"    16   32  hash of the link before, zero in the first
  *     4    1   version 1         48   32  account id, zero in the first
  *     5    1   type              80   16  signer: device id, zero for the AIK
  *     6    2   suite             96    8  time, ms since 1970, by the signer's clock: never trusted
@@ -10,17 +10,39 @@
  * Here is only what a link says; what it may say at its place in a log is log.c's. */
 #include "devlog_priv.h"
 
-static const char link_magic[4] = {'E', 'D', 'N', 'L'};
+const log_kind *edn_log_kind(bool space)
+{
+    static const log_kind device = {{'E', 'D', 'N', 'L'}, EDN_LABEL_SIG_LINK, CAPS_KNOWN, EDN_DEVICES_MAX};
+    static const log_kind shared = {
+        {'E', 'D', 'N', 'S'}, EDN_LABEL_SIG_SPACE, CAPS_KNOWN | EDN_CAP_MEMBER, EDN_SPACE_KEYS_MAX};
+
+    return space ? &shared : &device;
+}
+
+bool edn_link_type_known(bool space, uint8_t type)
+{
+    if (space && (type == EDN_LINK_SET_KDF || type == EDN_LINK_SET_RECOVERY))
+        return false; /* nobody signs in to a space by passphrase, nor recovers it: its members hold what opens it */
+    return type >= EDN_LINK_GENESIS && type <= EDN_LINK_ROTATE_AIK;
+}
+
+static bool is_magic(edn_bytes in, bool space)
+{
+    return edn_bytes_equal(in, edn_bytes_of(edn_log_kind(space)->magic, 4));
+}
 
 edn_status edn_link_form_read(edn_bytes link, link_form *out)
 {
     edn_reader r = edn_reader_init(link);
+    edn_bytes magic;
     link_form f;
 
     memset(&f, 0, sizeof f);
     if (link.n < LINK_SIZE_MIN || link.n > EDN_LINK_SIZE_MAX)
         return EDN_E_FORMAT;
-    if (!edn_bytes_equal(edn_read_bytes(&r, 4, "magic"), edn_bytes_of(link_magic, 4)))
+    magic = edn_read_bytes(&r, 4, "magic");
+    f.info.space = is_magic(magic, true);
+    if (!f.info.space && !is_magic(magic, false))
         edn_reader_fail(&r, EDN_E_FORMAT, "magic");
     if (edn_read_u8(&r, "version") != LINK_VERSION)
         edn_reader_fail(&r, EDN_E_FORMAT, "version");
@@ -48,7 +70,7 @@ edn_status edn_link_peek(edn_bytes link, edn_link_info *out)
     memset(out, 0, sizeof *out);
     if ((st = edn_link_form_read(link, &f)) != EDN_OK)
         return st;
-    if (f.type < EDN_LINK_GENESIS || f.type > EDN_LINK_ROTATE_AIK)
+    if (!edn_link_type_known(f.info.space, f.type))
         return EDN_E_TYPE;
     f.info.type = (edn_link_type)f.type;
     *out = f.info;
@@ -72,7 +94,7 @@ void edn_cert_put(edn_buf *out, const edn_cert *cert)
     edn_put_bytes(out, cert->name_hash.b, sizeof cert->name_hash.b);
 }
 
-static void cert_read(edn_reader *r, link_body *b)
+static void cert_read(edn_reader *r, bool space, link_body *b)
 {
     edn_reader c;
 
@@ -82,7 +104,7 @@ static void cert_read(edn_reader *r, link_body *b)
     edn_read_into(&c, b->cert.enc.b, sizeof b->cert.enc.b, "certificate: encryption key");
     b->cert.caps = edn_read_u32(&c, "certificate: rights");
     edn_read_into(&c, b->cert.name_hash.b, sizeof b->cert.name_hash.b, "certificate: name hash");
-    if (b->cert.caps & ~EDN_CAPS_KNOWN)
+    if (b->cert.caps & ~edn_log_kind(space)->caps_known)
         edn_reader_fail(r, EDN_E_FORMAT, "certificate: rights");
 }
 
@@ -192,21 +214,21 @@ static void checkpoint_read(edn_reader *r, link_body *b)
         b->pins = edn_read_bytes(r, (size_t)b->pins_n * PIN_SIZE, "pins");
 }
 
-edn_status edn_link_body_read(edn_link_type type, edn_bytes in, link_body *b)
+edn_status edn_link_body_read(edn_link_type type, const edn_link_info *info, link_body *b)
 {
-    edn_reader r = edn_reader_init(in);
+    edn_reader r = edn_reader_init(info->body);
 
     memset(b, 0, sizeof *b);
     switch (type) {
     case EDN_LINK_GENESIS:
         edn_read_into(&r, b->aik.b, sizeof b->aik.b, "account identity key");
-        cert_read(&r, b);
+        cert_read(&r, info->space, b);
         edn_read_into(&r, b->aek.b, sizeof b->aek.b, "account encryption key");
         edn_read_into(&r, b->grants_hash.b, sizeof b->grants_hash.b, "grants hash");
         edn_read_into(&r, b->proof.b, sizeof b->proof.b, "proof");
         break;
     case EDN_LINK_ADD_DEVICE:
-        cert_read(&r, b);
+        cert_read(&r, info->space, b);
         edn_read_into(&r, b->grants_hash.b, sizeof b->grants_hash.b, "grants hash");
         edn_read_into(&r, b->proof.b, sizeof b->proof.b, "proof");
         break;
@@ -249,7 +271,7 @@ edn_status edn_link_rotation(edn_bytes link, edn_rotation *out)
         return st;
     if (info.type != EDN_LINK_REVOKE_ROTATE)
         return EDN_E_TYPE;
-    if ((st = edn_link_body_read(info.type, info.body, &b)) != EDN_OK)
+    if ((st = edn_link_body_read(info.type, &info, &b)) != EDN_OK)
         return st;
     out->epoch = b.epoch;
     out->aek = b.aek;
@@ -265,7 +287,7 @@ edn_status edn_link_boxes(edn_bytes link, edn_hash out[EDN_LINK_BOXES_MAX], size
     edn_status st;
 
     *n = 0;
-    if ((st = edn_link_peek(link, &info)) != EDN_OK || (st = edn_link_body_read(info.type, info.body, &b)) != EDN_OK)
+    if ((st = edn_link_peek(link, &info)) != EDN_OK || (st = edn_link_body_read(info.type, &info, &b)) != EDN_OK)
         return st;
     switch (info.type) {
     case EDN_LINK_GENESIS:

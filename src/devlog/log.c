@@ -9,7 +9,7 @@
  * What holds between appends:
  *   1. hashes[i] is the hash of link i, and count is how many there are;
  *   2. devices stands in the order of the log and by_id in the order of ids: an id is in both once, for ever;
- *   3. active_n devices are not revoked, at most EDN_DEVICES_MAX;
+ *   3. active_n devices are not revoked, at most as many as logs of this kind may have;
  *   4. every key in a state that was not built from trusted links was checked to be of prime order. */
 #include "devlog_priv.h"
 
@@ -153,7 +153,7 @@ static bool is_zero(const uint8_t *p, size_t n)
 
 static bool signer_is_aik(const link_form *f) { return is_zero(f->info.signer.b, sizeof f->info.signer.b); }
 
-/* Suite, type, seq, prev, account. */
+/* Kind, suite, type, seq, prev, account. */
 static edn_status check_place(const edn_devlog *log, const link_form *f)
 {
     static const edn_hash no_hash;
@@ -161,9 +161,11 @@ static edn_status check_place(const edn_devlog *log, const link_form *f)
     const edn_hash *prev = log->count ? &log->hashes[log->count - 1] : &no_hash;
     const edn_account_id *account = log->count ? &log->account : &no_account;
 
+    if (log->count && f->info.space != log->space)
+        return EDN_E_FORMAT;
     if (f->suite != LINK_SUITE_1 || f->suite < log->suite_min)
         return EDN_E_SUITE;
-    if (f->type < EDN_LINK_GENESIS || f->type > EDN_LINK_ROTATE_AIK)
+    if (!edn_link_type_known(f->info.space, f->type))
         return EDN_E_TYPE;
     if ((f->type == EDN_LINK_GENESIS) != (log->count == 0))
         return EDN_E_TYPE;
@@ -200,6 +202,12 @@ static edn_status find_signer(const edn_devlog *log, const link_form *f, const d
     return EDN_OK;
 }
 
+/* A member key that is no admin. */
+static bool is_plain_member(const device_row *row)
+{
+    return row && (row->device.cert.caps & (EDN_CAP_MEMBER | EDN_CAP_ADMIN)) == EDN_CAP_MEMBER;
+}
+
 static bool signer_may(const link_form *f, const device_row *row)
 {
     switch ((edn_link_type)f->type) {
@@ -208,9 +216,43 @@ static bool signer_may(const link_form *f, const device_row *row)
         return !row;
     case EDN_LINK_CHECKPOINT:
         return row;
+    case EDN_LINK_ADD_DEVICE:
+    case EDN_LINK_REVOKE_ROTATE:
+        if (is_plain_member(row))
+            return true; /* whom, member_may says */
+        break;
     default:
-        return !row || (row->device.cert.caps & EDN_CAP_ADMIN);
+        break;
     }
+    return !row || (row->device.cert.caps & EDN_CAP_ADMIN);
+}
+
+/* Whether `by` let this key in, or let in one that did, and so on; or is it. Parents stand before their children. */
+static bool descends_from(const edn_devlog *log, const device_row *row, const device_row *by)
+{
+    while (row > by && row->parent != ROW_NONE)
+        row = &log->devices[row->parent];
+    return row == by;
+}
+
+/* What a member key may give and take out: no right that it has not, and nobody who did not come in by it. */
+static bool member_may(const edn_devlog *log, edn_link_type type, const link_body *b, const device_row *by)
+{
+    edn_reader r = edn_reader_init(b->revoked);
+
+    if (!is_plain_member(by))
+        return true;
+    if (type == EDN_LINK_ADD_DEVICE)
+        return !(b->cert.caps & ~by->device.cert.caps);
+    for (uint32_t i = 0; type == EDN_LINK_REVOKE_ROTATE && i < b->revoked_n; i++) {
+        uint32_t cuts_n;
+        edn_device_id id = edn_revoked_next(&r, &cuts_n);
+        const device_row *row = row_find(log, &id);
+        (void)edn_read_bytes(&r, (size_t)cuts_n * CUT_SIZE, "cuts"); /* not needed for this */
+        if (!row || !descends_from(log, row, by))
+            return false;
+    }
+    return true;
 }
 
 static bool keys_valid(edn_link_type type, const link_body *b)
@@ -254,7 +296,7 @@ static bool proof_valid(const edn_devlog *log, const link_form *f, const link_bo
 static bool revoked_are_active(const edn_devlog *log, const link_body *b)
 {
     edn_reader r = edn_reader_init(b->revoked);
-    edn_device_id seen[EDN_DEVICES_MAX];
+    edn_device_id seen[EDN_SPACE_KEYS_MAX];
 
     if (b->revoked_n > log->active_n)
         return false;
@@ -278,7 +320,7 @@ static edn_status check_meaning(const edn_devlog *log, edn_link_type type, const
 {
     switch (type) {
     case EDN_LINK_ADD_DEVICE:
-        return log->active_n >= EDN_DEVICES_MAX ? EDN_E_LIMIT : EDN_OK;
+        return log->active_n >= edn_log_kind(log->space)->active_max ? EDN_E_LIMIT : EDN_OK;
     case EDN_LINK_REVOKE_ROTATE:
         if (!revoked_are_active(log, b))
             return EDN_E_DEVICE_UNKNOWN;
@@ -304,12 +346,14 @@ static edn_status link_check(const edn_devlog *log, const link_form *f, link_bod
     if ((st = check_place(log, f)) != EDN_OK || (st = find_signer(log, f, &row, &pk)) != EDN_OK)
         return st;
     type = (edn_link_type)f->type;
-    if (!trusted && !edn_verify_checked_t(&f->signature, &pk, EDN_LABEL_SIG_LINK, f->signed_bytes))
+    if (!trusted && !edn_verify_checked_t(&f->signature, &pk, edn_log_kind(f->info.space)->sig_label, f->signed_bytes))
         return EDN_E_SIG;
     if (!signer_may(f, row))
         return EDN_E_CAP;
-    if ((st = edn_link_body_read(type, f->info.body, b)) != EDN_OK)
+    if ((st = edn_link_body_read(type, &f->info, b)) != EDN_OK)
         return st;
+    if (!member_may(log, type, b, row))
+        return EDN_E_CAP;
     if (!trusted && !keys_valid(type, b))
         return EDN_E_KEY_INVALID;
     if (type == EDN_LINK_GENESIS || type == EDN_LINK_ADD_DEVICE) {
@@ -328,8 +372,10 @@ static void device_add(edn_devlog *log, const edn_device_id *id, const link_form
 {
     size_t at = id_position(log, id);
     device_row *row = &log->devices[log->devices_n];
+    const device_row *parent = row_find(log, &f->info.signer);
 
     memset(row, 0, sizeof *row);
+    row->parent = parent ? (uint32_t)(parent - log->devices) : ROW_NONE;
     row->device.id = *id;
     row->device.cert = *cert;
     row->device.added_seq = f->info.seq;
@@ -377,6 +423,7 @@ static void link_apply(edn_devlog *log, edn_bytes link, const link_form *f, cons
     switch ((edn_link_type)f->type) {
     case EDN_LINK_GENESIS:
         memcpy(log->account.b, hash.b, sizeof hash.b);
+        log->space = f->info.space;
         log->aik = b->aik;
         log->aek = b->aek;
         log->grants_hash = b->grants_hash;
@@ -439,6 +486,7 @@ edn_status edn_devlog_append_trusted(edn_devlog *log, edn_bytes link) { return a
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 uint64_t edn_devlog_count(const edn_devlog *log) { return log->count; }
+bool edn_devlog_is_space(const edn_devlog *log) { return log->space; }
 edn_account_id edn_devlog_account(const edn_devlog *log) { return log->account; }
 
 edn_hash edn_devlog_head(const edn_devlog *log)
@@ -460,6 +508,32 @@ bool edn_devlog_hash_at(const edn_devlog *log, uint64_t seq, edn_hash *out)
 uint32_t edn_devlog_epoch(const edn_devlog *log) { return log->epoch; }
 edn_sign_pk edn_devlog_aik(const edn_devlog *log) { return log->aik; }
 edn_dh_pk edn_devlog_aek(const edn_devlog *log) { return log->aek; }
+
+uint32_t edn_role_caps(edn_role role)
+{
+    switch (role) {
+    case EDN_ROLE_READ:
+        return EDN_CAP_MEMBER | EDN_CAP_READ;
+    case EDN_ROLE_WRITE:
+        return EDN_CAP_MEMBER | EDN_CAP_READ | EDN_CAP_WRITE;
+    case EDN_ROLE_OWNER:
+        return EDN_CAP_MEMBER | EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN;
+    }
+    return 0;
+}
+
+const edn_device *edn_devlog_membership(const edn_devlog *log, const edn_device_id *id)
+{
+    const device_row *row = row_find(log, id);
+
+    while (row) {
+        const device_row *parent = row->parent == ROW_NONE ? NULL : &log->devices[row->parent];
+        if ((row->device.cert.caps & EDN_CAP_MEMBER) && (!parent || (parent->device.cert.caps & EDN_CAP_ADMIN)))
+            return &row->device;
+        row = parent;
+    }
+    return NULL;
+}
 
 bool edn_devlog_kdf(const edn_devlog *log, edn_hash *kdf_hash, edn_hash *root_box_hash, edn_sign_pk *login)
 {

@@ -169,7 +169,7 @@ edn_status edn_rotation_grants(edn_buf *out, const edn_devlog *log, const edn_de
                             .purpose = EDN_GRANT_ROOT,
                             .link_seq = edn_devlog_count(log),
                             .prev = edn_devlog_head(log)};
-    edn_grant grants[EDN_DEVICES_MAX];
+    edn_grant grants[EDN_SPACE_KEYS_MAX];
     const edn_device *d;
     size_t n = 0;
     edn_status st;

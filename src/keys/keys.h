@@ -128,7 +128,7 @@ EDN_MUST_USE edn_status edn_grant_seal(uint8_t out[EDN_GRANT_SIZE], const edn_gr
                                        const edn_random *rng);
 EDN_MUST_USE edn_status edn_grant_open(const edn_grant_context *cx, const edn_dh_sk *sk, edn_bytes grant,
                                        const edn_psk *psk, edn_bytes psk_id, edn_root_key *secret);
-#define EDN_GRANTS_MAX 64u
+#define EDN_GRANTS_MAX EDN_SPACE_KEYS_MAX
 /* Grants blob: u32 n ‖ n × (recipient 16 ‖ grant 81), strictly ascending by recipient. `grants` may come in any
  * order. */
 typedef struct edn_grant {

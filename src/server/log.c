@@ -138,14 +138,15 @@ static uint64_t sum(const edn_bytes *p, size_t n)
     return out;
 }
 
-static size_t devices_active(const edn_devlog *log)
+/* A space's log has its own bound, which is of keys, not of devices of one person. */
+static bool devices_too_many(const edn_server *s, const edn_devlog *log)
 {
     const edn_device *d;
     size_t n = 0;
 
     for (size_t i = 0; (d = edn_devlog_device(log, i)); i++)
         n += edn_device_active(d);
-    return n;
+    return n > (edn_devlog_is_space(log) ? EDN_SPACE_KEYS_MAX : s->config.limits.quota_devices);
 }
 
 static bool any_link_is(const edn_bytes *links, size_t n, edn_link_type type)
@@ -204,8 +205,7 @@ static edn_status log_extend(edn_server *s, server_job *job, server_account *a, 
         edn_server_problem(job->out, 422, "box", "boxes must be those that links name, the kdf record among them");
         goto out;
     }
-    if (devices_active(log) > s->config.limits.quota_devices ||
-        !edn_server_has_room(s, a, sum(links, links_n) + sum(boxes, boxes_n))) {
+    if (devices_too_many(s, log) || !edn_server_has_room(s, a, sum(links, links_n) + sum(boxes, boxes_n))) {
         edn_server_problem(job->out, 507, "quota", "the account's space on this server is used up");
         goto out;
     }
@@ -327,7 +327,7 @@ static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, 
         if (st != EDN_E_MISSING)
             return st;
     }
-    if (devices_active(*log) > s->config.limits.quota_devices ||
+    if (devices_too_many(s, *log) ||
         sum(m->links, m->links_n) + sum(m->boxes, m->boxes_n) > s->config.limits.quota_bytes) {
         edn_server_problem(job->out, 507, "quota", "the account's space on this server is used up");
         return EDN_OK;

@@ -59,7 +59,7 @@ static const push_refusal *push_may_write(const server_account *a, const edn_bat
     if (!edn_devlog_hash_at(a->log, h->log_seq, &at) || memcmp(&at, &h->log_head, sizeof at) != 0)
         return &push_log;
     *device = edn_devlog_device_find(a->log, &h->device);
-    if (!*device || !edn_device_active_at(*device, h->log_seq) || !((*device)->cert.caps & EDN_CAP_WRITE) ||
+    if (!*device || !edn_device_active_at(*device, h->log_seq) || !edn_cert_writes(&(*device)->cert) ||
         h->epoch > edn_devlog_epoch(a->log))
         return &push_author;
     if (edn_devlog_cut(a->log, &h->device, &h->space, &cut, &cut_hash) &&

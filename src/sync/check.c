@@ -64,7 +64,7 @@ static edn_status author_in_log(void *ctx, const batch_in *in, edn_sign_pk *pk, 
         return EDN_E_DEVICE_UNKNOWN;
     if (!edn_device_active_at(d, h->log_seq))
         return EDN_E_SIGNER_REVOKED;
-    if (!(d->cert.caps & EDN_CAP_WRITE))
+    if (!edn_cert_writes(&d->cert))
         return EDN_E_CAP;
     if (!hash_equal(&at, &h->log_head) && !EDN_PLANT(accepts_other_log))
         return EDN_E_FORK; /* its author was shown another device log */

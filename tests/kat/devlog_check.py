@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads device logs that EDN made and judged, and judges them again, from SECURITY.md 2.6 alone.
+"""Reads device logs and space logs that EDN made and judged, and judges them again, from SECURITY.md 2.6 and
+docs/spec/sharing.md alone.
 
 usage: devlog_check.py DEVLOG_MAKE [CASES [SEED]]
 
@@ -13,7 +14,7 @@ import sys
 
 import ed25519
 
-DEVICES_MAX, LINKS_MAX, SHARES_MAX, LINK_SIZE_MAX = 32, 100000, 16, 65536
+DEVICES_MAX, SPACE_KEYS_MAX, LINKS_MAX, SHARES_MAX, LINK_SIZE_MAX = 32, 128, 100000, 16, 65536
 GENESIS, ADD, REVOKE, KDF, RECOVERY, CHECKPOINT, POLICY, ROTATE = range(1, 9)
 AIK = bytes(16)
 
@@ -66,10 +67,26 @@ def h32(x):
 
 
 class Device:
-    def __init__(self, cert, seq, time):
+    def __init__(self, cert, seq, time, by):
         self.cert, self.sign, self.enc = cert, cert[:32], cert[32:64]
         self.caps = int.from_bytes(cert[64:68], "little")
-        self.added, self.time, self.revoked, self.cuts = seq, time, -1, {}
+        self.added, self.time, self.revoked, self.cuts, self.by = seq, time, -1, {}, by
+
+    def line(self):
+        """It, the key that let it in, the key that let that one in…"""
+        d = self
+        while d:
+            yield d
+            d = d.by
+
+    def plain_member(self):
+        return self.caps & 8 and not self.caps & 4
+
+    def membership(self):
+        for d in self.line():
+            if d.caps & 8 and (d.by is None or d.by.caps & 4):
+                return d
+        return None
 
     def active(self):
         return self.revoked == -1
@@ -86,15 +103,19 @@ class Log:
     def append(self, link):
         need(172 <= len(link) <= LINK_SIZE_MAX, "E_FORMAT")
         r = Reader(link)
-        need(r.take(4) == b"EDNL" and r.take(1) == b"\x01", "E_FORMAT")
+        magic = r.take(4)
+        need(magic in (b"EDNL", b"EDNS") and r.take(1) == b"\x01", "E_FORMAT")
+        space = magic == b"EDNS"
         kind, suite, seq = r.number(1), r.number(2), r.number(8)
         prev, account, signer, time = r.take(32), r.take(32), r.take(16), r.number(8)
         body, sig = r.take(r.number(4)), r.take(64)
         r.end()
 
         first = not self.hashes
+        need(first or space == self.space, "E_FORMAT")
         need(suite == 1 and suite >= self.suite_min, "E_SUITE")
         need(GENESIS <= kind <= ROTATE and (kind == GENESIS) == first, "E_TYPE")
+        need(not (space and kind in (KDF, RECOVERY)), "E_TYPE")
         need(seq == len(self.hashes), "E_SEQ")
         need(prev == (bytes(32) if first else self.hashes[-1]), "E_PREV")
         need(account == (bytes(32) if first else self.hashes[0]), "E_ACCOUNT")
@@ -104,16 +125,18 @@ class Log:
             need(by is None or by.active(), "E_SIGNER_REVOKED")
             need(by is not None, "E_SIGNER_UNKNOWN")
         key = by.sign if by else Reader(body).take(32) if first else self.aik
-        need(verify(key, t(b"EDNv1/sig/link", link[:-64]), sig), "E_SIG")
+        need(verify(key, t(b"EDNv1/sig/space" if space else b"EDNv1/sig/link", link[:-64]), sig), "E_SIG")
         if kind in (GENESIS, ROTATE):
             need(by is None, "E_CAP")
         elif kind == CHECKPOINT:
             need(by is not None, "E_CAP")
-        else:
+        elif not (by and by.plain_member() and kind in (ADD, REVOKE)):
             need(by is None or by.caps & 4, "E_CAP")
 
         r = Reader(body)
+        self.by, self.new_space = by, space
         commit = self.BODIES[kind](self, r, prev, seq, signer, time)
+        self.space = space
         self.hashes.append(h32(t(b"EDNv1/hash/link", link[:-64], sig)))
         commit()
 
@@ -121,7 +144,7 @@ class Log:
 
     def certificate(self, r):
         cert = r.take(100)
-        need(int.from_bytes(cert[64:68], "little") < 8, "E_FORMAT")
+        need(int.from_bytes(cert[64:68], "little") < (16 if self.new_space else 8), "E_FORMAT")
         return cert
 
     def check_device(self, cert, aik, prev, seq, signer, pop):
@@ -139,19 +162,23 @@ class Log:
 
         def commit():
             self.aik, self.aek, self.grants = aik, aek, grants
-            self.devices[device] = Device(cert, seq, time)
+            self.devices[device] = Device(cert, seq, time, None)
         return commit
 
     def add(self, r, prev, seq, signer, time):
         cert, grants, pop = self.certificate(r), r.take(32), r.take(64)
         r.end()
+        by = self.by
+        if by and by.plain_member():
+            need(int.from_bytes(cert[64:68], "little") & ~by.caps == 0, "E_CAP")
         need(prime_order(cert[:32]) and ed25519.x25519_usable(cert[32:64]), "E_KEY_INVALID")
         device = self.check_device(cert, self.aik, prev, seq, signer, pop)
-        need(sum(d.active() for d in self.devices.values()) < DEVICES_MAX, "E_LIMIT")
+        need(sum(d.active() for d in self.devices.values()) < (SPACE_KEYS_MAX if self.space else DEVICES_MAX),
+             "E_LIMIT")
 
         def commit():
             self.grants = grants
-            self.devices[device] = Device(cert, seq, time)
+            self.devices[device] = Device(cert, seq, time, by)
         return commit
 
     def revoke(self, r, prev, seq, signer, time):
@@ -163,6 +190,9 @@ class Log:
         epoch, aek, grants = r.number(4), r.take(32), r.take(32)
         r.take(32)
         r.end()
+        if self.by and self.by.plain_member():
+            need(all(d in self.devices and any(x is self.by for x in self.devices[d].line()) for d, _ in gone),
+                 "E_CAP")
         need(ed25519.x25519_usable(aek), "E_KEY_INVALID")
         need(len({d for d, _ in gone}) == len(gone), "E_DEVICE_UNKNOWN")
         need(all(d in self.devices and self.devices[d].active() for d, _ in gone), "E_DEVICE_UNKNOWN")
@@ -235,10 +265,12 @@ class Log:
     def state(self, cuts):
         out = {"account": self.hashes[0].hex(), "head": self.hashes[-1].hex(), "aik": self.aik.hex(),
                "aek": self.aek.hex(), "grants": self.grants.hex(), "epoch": self.epoch, "suite_min": self.suite_min,
-               "kdf_floor": self.kdf_floor, "count": len(self.hashes)}
+               "kdf_floor": self.kdf_floor, "count": len(self.hashes), "space": self.space}
+        ids = {id(d): i for i, d in self.devices.items()}
         if self.kdf:
             out["kdf"], out["root_box"], out["login"] = (x.hex() for x in self.kdf)
-        out["devices"] = [{"id": i.hex(), "name_hash": d.cert[68:].hex(), "caps": d.caps, "added": d.added,
+        out["devices"] = [{"id": i.hex(), "name_hash": d.cert[68:].hex(),
+                           "member": ids.get(id(d.membership()), b"").hex(), "caps": d.caps, "added": d.added,
                            "time": d.time, "revoked": d.revoked} for i, d in self.devices.items()]
         out["pins"] = [{"space": p[:32].hex(), "device": p[32:48].hex(), "hash": p[56:].hex(),
                         "dseq": int.from_bytes(p[48:56], "little")} for p in self.pins]

@@ -1,7 +1,7 @@
 /* usage: devlog_make SEED CASES
  *
- * Writes device logs as JSON, one a line, for devlog_check.py: each some good links and one that is broken (or not),
- * with what src/devlog gave and, when the last link was taken, what the log then says. */
+ * Writes device logs and space logs as JSON, one a line, for devlog_check.py: each some good links and one that is
+ * broken (or not), with what src/devlog gave and, when the last link was taken, what the log then says. */
 #include "links.h"
 
 #include <inttypes.h>
@@ -37,9 +37,11 @@ static void print_devices(const edn_devlog *log)
 
     printf("\"devices\": [");
     for (size_t i = 0; (d = edn_devlog_device(log, i)); i++) {
+        const edn_device *member = edn_devlog_membership(log, &d->id);
         printf("%s{", i ? ", " : "");
         print_hex("id", d->id.b, 16, ", ");
         print_hex("name_hash", d->cert.name_hash.b, 32, ", ");
+        print_hex("member", member ? member->id.b : NULL, member ? 16 : 0, ", ");
         printf("\"caps\": %" PRIu32 ", \"added\": %" PRIu64 ", \"time\": %" PRIu64 ", \"revoked\": %" PRId64 "}",
                d->cert.caps, d->added_seq, d->added_time_ms, (int64_t)d->revoked_seq);
     }
@@ -106,6 +108,7 @@ static void print_state(const links *l, const edn_devlog *log)
     print_devices(log);
     print_pins(log);
     print_cuts(l, log);
+    printf("\"space\": %s, ", edn_devlog_is_space(log) ? "true" : "false");
     printf("\"epoch\": %" PRIu32 ", \"suite_min\": %u, \"kdf_floor\": %u, \"count\": %" PRIu64 "}",
            edn_devlog_epoch(log), edn_devlog_suite_min(log), edn_devlog_kdf_floor(log), edn_devlog_count(log));
 }
@@ -139,10 +142,10 @@ int main(int argc, char **argv)
     seed = strtoull(argv[1], NULL, 0);
     cases = strtoul(argv[2], NULL, 0);
     /* One log grows a while, and every manner of breaking it is tried at its end as it does; the first case of each
-     * step is mostly a good one, which shows the whole state. */
-    for (unsigned long i = 0; i < cases;) {
+     * step is mostly a good one, which shows the whole state. Every other log is a space's. */
+    for (unsigned long i = 0, log = 0; i < cases; log++) {
         links l;
-        links_init(&l, seed + i);
+        (log & 1 ? links_init_space : links_init)(&l, seed + i);
         for (unsigned step = 0; step < 14 && i < cases; step++) {
             for (unsigned k = 0; k < 9 && i < cases; k++, i++)
                 run_case(&l, k == 0 ? 0 : (step * 8 + k - 1) % LINKS_BREAKS);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds a device log, batches and what else is signed or hashed, from SECURITY.md alone.
+"""Builds a device log, a space log, batches and what else is signed or hashed, from SECURITY.md and docs/spec alone.
 
 usage: wire_ref.py > known.txt      tests/unit/devlog/known.c and tests/unit/wire/known.c read it
        wire_ref.py --check known.txt
@@ -56,7 +56,7 @@ def show(name, value):
 
 # ---- the device log (2.6) ----------------------------------------------------------------------------------------
 
-AIK, A, B, LOGIN, AIK2, SERVER = (fill(i) for i in range(1, 7))  # seeds
+AIK, A, B, LOGIN, AIK2, SERVER, OWNER, WRITER = (fill(i) for i in range(1, 9))  # seeds
 TIME = 1790000000000
 
 
@@ -65,8 +65,8 @@ def device_id(sign, enc):
 
 
 class Log:
-    def __init__(self):
-        self.links, self.hashes, self.aik = [], [], AIK
+    def __init__(self, magic=b"EDNL", label="EDNv1/sig/link"):
+        self.links, self.hashes, self.aik, self.magic, self.label = [], [], AIK, magic, label
 
     def at(self):
         """seq, hash before, account"""
@@ -80,9 +80,9 @@ class Log:
 
     def append(self, kind, signer, seed, body):
         seq, prev, account = self.at()
-        link = b"EDNL" + u8(1) + u8(kind) + u16(1) + u64(seq) + prev + account + signer
+        link = self.magic + u8(1) + u8(kind) + u16(1) + u64(seq) + prev + account + signer
         link += u64(TIME + 1000 * seq) + lp(body)
-        sig = ed25519.sign(seed, t("EDNv1/sig/link", link))
+        sig = ed25519.sign(seed, t(self.label, link))
         self.links.append(link + sig)
         self.hashes.append(h32(t("EDNv1/hash/link", link, sig)))
 
@@ -118,6 +118,26 @@ def device_log():
         show("link_%d" % i, link)
         show("link_hash_%d" % i, h)
     return log, id_a, id_b
+
+
+# ---- a space log (docs/spec/sharing.md): the owner with a device, a writer with a device that leaves ----------------
+
+
+def space_log():
+    log, nobody = Log(b"EDNS", "EDNv1/sig/space"), bytes(16)
+    keys = [(OWNER, 0x13, 15), (A, 0x11, 7), (WRITER, 0x14, 11), (B, 0x12, 3)]
+    certs = [cert(seed, fill(enc), caps, b"") for seed, enc, caps in keys]
+    ids = [device_id(c[:32], c[32:64]) for c in certs]
+
+    body = ed25519.public_key(AIK) + certs[0] + fill(0x21) + fill(0x31) + log.pop(nobody, certs[0], OWNER)
+    log.append(1, nobody, AIK, body)
+    for i in 1, 2, 3:  # each by the one before
+        log.append(2, ids[i - 1], keys[i - 1][0], certs[i] + fill(0x31 + i) + log.pop(ids[i - 1], certs[i], keys[i][0]))
+    cuts = u32(1) + fill(0x51) + u64(9) + fill(0x63)
+    log.append(3, ids[2], WRITER, u32(1) + ids[3] + cuts + u32(1) + fill(0x22) + fill(0x35) + fill(0x36))
+    for i, (link, h) in enumerate(zip(log.links, log.hashes)):
+        show("space_link_%d" % i, link)
+        show("space_link_hash_%d" % i, h)
 
 
 # ---- batches (2.8) -----------------------------------------------------------------------------------------------
@@ -198,6 +218,7 @@ def main():
     log, id_a, id_b = device_log()
     states(log, id_a, batches(log, id_a, id_b))
     messages()
+    space_log()
     text = "\n".join(LINES) + "\n"
     if sys.argv[1:2] == ["--check"]:
         with open(sys.argv[2], encoding="utf-8") as f:

@@ -57,8 +57,10 @@ static edn_status build_links(void *ctx)
     edn_link_pop(&pop, l->log, &by, &l->aik, &l->devices[0].cert, &l->devices[0].sk);
     if ((st = edn_link_set_kdf(&out, l->log, &by, &h, &h, &l->aik)) == EDN_OK &&
         (st = edn_link_add_device(&out, l->log, &by, &l->devices[0].cert, &h, &pop)) == EDN_OK &&
-        (st = edn_link_checkpoint(&out, l->log, &by, pins, 2)) == EDN_OK)
-        st = edn_link_genesis(&out, &l->aik, &l->aik_sk, 1, &l->devices[0].cert, &aek, &h, &l->devices[0].sk);
+        (st = edn_link_checkpoint(&out, l->log, &by, pins, 2)) == EDN_OK &&
+        (st = edn_link_genesis(&out, &l->aik, &l->aik_sk, 1, &l->devices[0].cert, &aek, &h, &l->devices[0].sk)) ==
+            EDN_OK)
+        st = edn_link_space_genesis(&out, &l->aik, &l->aik_sk, 1, &l->devices[0].cert, &aek, &h, &l->devices[0].sk);
     edn_buf_dispose(&out);
     return st;
 }
@@ -80,6 +82,18 @@ static void logs_survive_each_failing_allocation(void **state)
     links_dispose(&l);
 }
 
+static void space_logs_survive_each_failing_allocation(void **state)
+{
+    links l;
+
+    (void)state;
+    links_init_space(&l, check_seed());
+    for (int i = 0; i < 40; i++)
+        links_step(&l, (edn_link_type)0);
+    CHECK(oom_each(append_and_copy, &l) > 12);
+    links_dispose(&l);
+}
+
 static void builders_survive_each_failing_allocation(void **state)
 {
     links l;
@@ -94,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logs_survive_each_failing_allocation),
+        cmocka_unit_test(space_logs_survive_each_failing_allocation),
         cmocka_unit_test(builders_survive_each_failing_allocation),
     };
     CHECK_OK(edn_crypto_init());

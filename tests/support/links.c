@@ -35,12 +35,12 @@ edn_bytes links_at(const links *l, size_t i)
 
 void links_new_device(links *l, links_device *d)
 {
-    static const uint32_t caps[] = {7, 7, 3, 1};
+    static const uint32_t caps[] = {7, 7, 3, 1}, space_caps[] = {15, 11, 11, 9, 7, 3, 3, 1};
 
     memset(d, 0, sizeof *d);
     d->cert.sign = new_keypair(l, &d->sk);
     fill(l, d->cert.enc.b, 32);
-    d->cert.caps = caps[below(l, EDN_COUNT(caps))];
+    d->cert.caps = l->space ? space_caps[below(l, EDN_COUNT(space_caps))] : caps[below(l, EDN_COUNT(caps))];
     fill(l, d->cert.name_hash.b, 32);
     d->id = edn_device_id_of(&d->cert.sign, &d->cert.enc);
     d->active = true;
@@ -57,6 +57,33 @@ static links_device *pick(links *l, bool active, uint32_t caps)
             return d;
     }
     return NULL;
+}
+
+/* A member key that is no admin, or NULL. */
+static links_device *pick_member(links *l)
+{
+    size_t start = (size_t)below(l, l->devices_n ? l->devices_n : 1);
+
+    for (size_t i = 0; i < l->devices_n; i++) {
+        links_device *d = &l->devices[(start + i) % l->devices_n];
+        if (d->active && (d->cert.caps & 12) == 8)
+            return d;
+    }
+    return NULL;
+}
+
+static bool is_id(const edn_device_id *a, const edn_device_id *b) { return memcmp(a->b, b->b, sizeof a->b) == 0; }
+
+/* Whether `d` is `by`, or came in by it or by one that did. */
+static bool comes_from(const links *l, const links_device *d, const links_device *by)
+{
+    while (d && d != by) {
+        const links_device *parent = NULL;
+        for (size_t i = 0; i < l->devices_n && !parent; i++)
+            parent = is_id(&l->devices[i].id, &d->by) ? &l->devices[i] : NULL;
+        d = parent;
+    }
+    return d;
 }
 
 static void sign_by(link_draft *d, const links_device *by)
@@ -111,12 +138,15 @@ void links_revoke_body(links *l, edn_buf *body, const edn_device_id *ids, uint32
     put_random(l, body, 32 + 32 + 32);
 }
 
-static void revoke_body(links *l, link_draft *d)
+/* `by`: the member key that signs, and then only who came in by it; NULL: anybody. */
+static void revoke_body(links *l, link_draft *d, const links_device *by)
 {
     edn_device_id ids[2];
     uint32_t n = 0;
     links_device *a = pick(l, true, 0), *b = pick(l, true, 0);
 
+    a = a && by && !comes_from(l, a, by) ? NULL : a;
+    b = b && by && !comes_from(l, b, by) ? NULL : b;
     if (a && below(l, 3))
         ids[n++] = a->id;
     if (n && b && b != a && below(l, 2))
@@ -154,12 +184,31 @@ static void rotate_body(links *l, link_draft *d)
     edn_put_bytes(&d->body, sig.b, 64);
 }
 
+/* Who signs a good link of this type; the member key is returned when it is one without admin. */
+static links_device *choose_signer(links *l, link_draft *d, edn_link_type type)
+{
+    links_device *admin = pick(l, true, EDN_CAP_ADMIN), *any = pick(l, true, 0), *member = pick_member(l);
+    bool delegated = type == EDN_LINK_ADD_DEVICE || type == EDN_LINK_REVOKE_ROTATE;
+
+    if (l->space && member && delegated && below(l, 3)) {
+        sign_by(d, member);
+        d->device.cert.caps &= member->cert.caps;
+        return member;
+    }
+    if (type == EDN_LINK_CHECKPOINT && any)
+        sign_by(d, any);
+    else if (type != EDN_LINK_ROTATE_AIK && admin && below(l, 4))
+        sign_by(d, admin);
+    return NULL;
+}
+
 void links_draft(links *l, link_draft *d, edn_link_type type)
 {
-    links_device *admin;
+    links_device *member;
 
     memset(d, 0, sizeof *d);
-    memcpy(d->magic, "EDNL", 4);
+    memcpy(d->magic, l->space ? "EDNS" : "EDNL", 4);
+    d->label = l->space ? EDN_LABEL_SIG_SPACE : EDN_LABEL_SIG_LINK;
     d->version = 1;
     d->suite = 1;
     d->body = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
@@ -170,24 +219,20 @@ void links_draft(links *l, link_draft *d, edn_link_type type)
     d->type = (uint8_t)type;
     if (type == EDN_LINK_GENESIS) {
         d->sk = d->new_aik_sk;
-        d->device.cert.caps = 7;
+        d->device.cert.caps = l->space ? 15 : 7;
         genesis_body(l, d);
         return;
     }
     d->seq = edn_devlog_count(l->log);
     d->prev = edn_devlog_head(l->log);
     d->account = edn_devlog_account(l->log);
-    admin = pick(l, true, EDN_CAP_ADMIN);
-    if (type == EDN_LINK_CHECKPOINT && pick(l, true, 0))
-        sign_by(d, pick(l, true, 0));
-    else if (type != EDN_LINK_ROTATE_AIK && admin && below(l, 4))
-        sign_by(d, admin);
+    member = choose_signer(l, d, type);
     switch (type) {
     case EDN_LINK_ADD_DEVICE:
         add_device_body(l, d);
         break;
     case EDN_LINK_REVOKE_ROTATE:
-        revoke_body(l, d);
+        revoke_body(l, d, member);
         break;
     case EDN_LINK_SET_KDF:
         put_random(l, &d->body, 64);
@@ -227,7 +272,7 @@ void links_put(edn_buf *out, const link_draft *d)
     edn_put_u64(out, d->time_ms);
     edn_put_lp(out, edn_buf_view(&d->body));
     CHECK_OK(edn_buf_status(out));
-    edn_sign_t(&sig, &d->sk, EDN_LABEL_SIG_LINK, edn_bytes_of(out->p + before, out->n - before));
+    edn_sign_t(&sig, &d->sk, d->label, edn_bytes_of(out->p + before, out->n - before));
     edn_put_bytes(out, sig.b, 64);
     CHECK_OK(edn_buf_status(out));
 }
@@ -240,7 +285,7 @@ static void take(links *l, link_draft *d)
     l->ends[l->n++] = l->bytes.n;
     CHECK_OK(edn_devlog_append(l->log, links_at(l, l->n - 1)));
     if (d->type == EDN_LINK_GENESIS || d->type == EDN_LINK_ADD_DEVICE)
-        l->devices[l->devices_n++] = d->device;
+        d->device.by = d->signer, l->devices[l->devices_n++] = d->device;
     if (d->type == EDN_LINK_GENESIS || d->type == EDN_LINK_ROTATE_AIK) {
         l->aik = d->new_aik;
         l->aik_sk = d->new_aik_sk;
@@ -252,11 +297,12 @@ static void take(links *l, link_draft *d)
     edn_buf_dispose(&d->body);
 }
 
-void links_init(links *l, uint64_t seed)
+static void init(links *l, uint64_t seed, bool space)
 {
     link_draft d;
 
     memset(l, 0, sizeof *l);
+    l->space = space;
     l->rng.s = seed ? seed : 1;
     for (int i = 0; i < 8; i++)
         (void)check_next(&l->rng); /* small seeds grow apart */
@@ -268,6 +314,9 @@ void links_init(links *l, uint64_t seed)
     links_draft(l, &d, EDN_LINK_GENESIS);
     take(l, &d);
 }
+
+void links_init(links *l, uint64_t seed) { init(l, seed, false); }
+void links_init_space(links *l, uint64_t seed) { init(l, seed, true); }
 
 void links_dispose(links *l)
 {
@@ -289,15 +338,16 @@ static size_t active_count(const links *l)
 static edn_link_type type_at_random(links *l)
 {
     /* Devices come more often than they go. */
-    static const uint8_t types[] = {2, 2, 2, 3, 3, 4, 5, 6, 6, 7, 8};
-    edn_link_type type = (edn_link_type)types[below(l, EDN_COUNT(types))];
+    static const uint8_t types[] = {2, 2, 2, 3, 3, 4, 5, 6, 6, 7, 8}, space_types[] = {2, 2, 2, 2, 3, 3, 6, 7, 8};
+    edn_link_type type = (edn_link_type)(l->space ? space_types[below(l, EDN_COUNT(space_types))]
+                                                  : types[below(l, EDN_COUNT(types))]);
 
     if (type == EDN_LINK_CHECKPOINT && active_count(l) == 0)
         type = EDN_LINK_ADD_DEVICE;
     if (type == EDN_LINK_ADD_DEVICE && active_count(l) >= EDN_DEVICES_MAX)
         type = EDN_LINK_REVOKE_ROTATE;
     if (type == EDN_LINK_SET_POLICY && edn_devlog_kdf_floor(l->log) > 200)
-        type = EDN_LINK_SET_KDF;
+        type = EDN_LINK_CHECKPOINT;
     return type;
 }
 
@@ -518,6 +568,35 @@ static void break_caps(links *l, link_draft *d)
     add_device_body(l, d);
 }
 
+/* A member key gives what it has not, or takes out who did not come in by it. */
+static void break_membership(links *l, link_draft *d)
+{
+    links_device *member, *other;
+
+    redraft(l, d, below(l, 2) ? EDN_LINK_ADD_DEVICE : EDN_LINK_REVOKE_ROTATE);
+    member = pick_member(l);
+    other = pick(l, below(l, 8), 0);
+    if (member)
+        sign_by(d, member);
+    if (d->type == EDN_LINK_ADD_DEVICE) {
+        d->device.cert.caps = (uint32_t)below(l, 16);
+        add_device_body(l, d);
+    } else if (other) {
+        links_revoke_body(l, &d->body, &other->id, 1, (uint32_t)below(l, 2), edn_devlog_epoch(l->log) + 1);
+    }
+}
+
+/* A link of the other kind, signed as such; or only half of it. */
+static void break_kind(links *l, link_draft *d)
+{
+    uint64_t how = below(l, 3);
+
+    if (how != 1)
+        memcpy(d->magic, l->space ? "EDNL" : "EDNS", 4);
+    if (how != 2)
+        d->label = l->space ? EDN_LABEL_SIG_LINK : EDN_LABEL_SIG_SPACE;
+}
+
 static void break_epoch(links *l, link_draft *d)
 {
     static const uint32_t add[] = {0, 2, UINT32_MAX, 0x10001, 0x80000001};
@@ -609,6 +688,22 @@ static void break_draft(links *l, link_draft *d, unsigned how)
     case 26:
         redraft(l, d, EDN_LINK_GENESIS);
         break; /* a second beginning, of another account */
+    case 32:
+    case 33:
+    case 34:
+        break_membership(l, d);
+        break;
+    case 35:
+        break_kind(l, d);
+        break;
+    case 36: /* not in a space log */
+        redraft(l, d, below(l, 2) ? EDN_LINK_SET_KDF : EDN_LINK_SET_RECOVERY);
+        break;
+    case 37: /* the other kind's rights */
+        redraft(l, d, EDN_LINK_ADD_DEVICE);
+        d->device.cert.caps |= 8;
+        add_device_body(l, d);
+        break;
     default:
         break;
     }

@@ -1,5 +1,5 @@
-/* Device logs made at random, link by link, and links that are broken in one way or two and signed all the same. What
- * a broken link must give is not said here: tests/kat/devlog_check.py finds out by itself.
+/* Device logs and space logs made at random, link by link, and links that are broken in one way or two and signed all
+ * the same. What a broken link must give is not said here: tests/kat/devlog_check.py finds out by itself.
  *
  * Links are written here byte by byte, without the builders of src/devlog. */
 #ifndef EDN_TESTS_LINKS_H
@@ -15,6 +15,7 @@ typedef struct links_device {
     edn_cert cert;
     edn_sign_sk sk;
     bool active;
+    edn_device_id by; /* who let it in; zero: the AIK */
 } links_device;
 
 typedef struct links {
@@ -30,10 +31,13 @@ typedef struct links {
     uint32_t flags;           /* of the last policy */
     edn_space_id spaces[512]; /* those that cuts were drawn for, the newest of them */
     size_t spaces_n;
+    bool space; /* a space log */
 } links;
 
 /* Makes the first link too. */
 void links_init(links *l, uint64_t seed);
+/* The same, of a space log. */
+void links_init_space(links *l, uint64_t seed);
 void links_dispose(links *l);
 edn_bytes links_at(const links *l, size_t i);
 
@@ -41,7 +45,7 @@ edn_bytes links_at(const links *l, size_t i);
 void links_step(links *l, edn_link_type type);
 
 /* Appends to `out` a link that might come next, broken in up to two ways: how many ways there are is LINKS_BREAKS. */
-enum { LINKS_BREAKS = 32 };
+enum { LINKS_BREAKS = 38 };
 void links_broken(links *l, unsigned how, edn_buf *out);
 
 /* ---- the parts --------------------------------------------------------------------------------------------------- */
@@ -49,6 +53,7 @@ void links_broken(links *l, unsigned how, edn_buf *out);
 /* A link before it is signed: each part is open. */
 typedef struct link_draft {
     char magic[4];
+    const char *label; /* that it is signed under */
     uint8_t version, type;
     uint16_t suite;
     uint64_t seq, time_ms;

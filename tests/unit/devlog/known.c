@@ -1,11 +1,11 @@
-/* The log that tests/kat/wire_ref.py builds, built again here: byte for byte the same. */
+/* The logs that tests/kat/wire_ref.py builds, built again here: byte for byte the same. */
 #include "devlog/devlog.h"
 
 #include "known.h"
 
 #define TIME 1790000000000u
 
-enum { AIK = 1, A, B, LOGIN, AIK2 };
+enum { AIK = 1, A, B, LOGIN, AIK2, OWNER = 7, WRITER };
 
 typedef struct built {
     edn_devlog *log;
@@ -221,6 +221,70 @@ static void a_log_is_built_as_another_program_builds_it(void **state)
     edn_devlog_free(x.log);
 }
 
+/* The next link of the space log is as known, and the log takes it. */
+static void take_space(edn_devlog *log, edn_buf *link, edn_status st)
+{
+    unsigned i = (unsigned)edn_devlog_count(log);
+    edn_hash h;
+    char name[32];
+
+    CHECK_OK(st);
+    snprintf(name, sizeof name, "space_link_%u", i);
+    CHECK_KNOWN(name, edn_buf_view(link));
+    CHECK_OK(edn_devlog_append(log, edn_buf_view(link)));
+    snprintf(name, sizeof name, "space_link_hash_%u", i);
+    h = edn_devlog_head(log);
+    CHECK_KNOWN(name, EDN_F(h));
+    edn_buf_dispose(link);
+}
+
+static void a_space_log_is_built_as_another_program_builds_it(void **state)
+{
+    static const struct {
+        uint8_t seed, enc;
+        uint32_t caps;
+    } keys[] = {{OWNER, 0x13, 15}, {A, 0x11, 7}, {WRITER, 0x14, 11}, {B, 0x12, 3}};
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_sign_sk aik_sk, sk[EDN_COUNT(keys)];
+    edn_sign_pk aik = known_key(AIK, &aik_sk);
+    edn_cert cert[EDN_COUNT(keys)];
+    edn_device_id id[EDN_COUNT(keys)];
+    edn_rotation r = {.revoked = &id[3], .revoked_n = 1, .cuts_n = 1, .epoch = 1};
+    edn_link_signer by;
+    edn_signature pop;
+    edn_hash grants;
+    edn_devlog *log;
+    edn_pin cut;
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(keys); i++) {
+        cert[i] = make_cert(keys[i].seed, keys[i].enc, keys[i].caps, "", &sk[i]);
+        id[i] = edn_device_id_of(&cert[i].sign, &cert[i].enc);
+    }
+    CHECK_OK(edn_devlog_new(&log));
+    FILLED(r.aek, 0x21);
+    FILLED(grants, 0x31);
+    take_space(log, &link, edn_link_space_genesis(&link, &aik, &aik_sk, TIME, &cert[0], &r.aek, &grants, &sk[0]));
+    for (uint8_t i = 1; i < EDN_COUNT(keys); i++) {
+        FILLED(grants, 0x31 + i);
+        by = (edn_link_signer){&id[i - 1], &sk[i - 1], TIME + 1000 * i};
+        edn_link_pop(&pop, log, &by, &aik, &cert[i], &sk[i]);
+        take_space(log, &link, edn_link_add_device(&link, log, &by, &cert[i], &grants, &pop));
+    }
+    FILLED(cut.space, 0x51);
+    cut.device = id[3];
+    cut.dseq = 9;
+    FILLED(cut.hash, 0x63);
+    r.cuts = &cut;
+    FILLED(r.aek, 0x22);
+    FILLED(r.grants_hash, 0x35);
+    FILLED(r.prev_box_hash, 0x36);
+    by = (edn_link_signer){&id[2], &sk[2], TIME + 4000};
+    take_space(log, &link, edn_link_revoke_rotate(&link, log, &by, &r));
+    CHECK(edn_devlog_membership(log, &id[3]) == edn_devlog_device(log, 2));
+    edn_devlog_free(log);
+}
+
 static void a_link_names_its_boxes(void **state)
 {
     static const struct {
@@ -252,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_is_built_as_another_program_builds_it),
+        cmocka_unit_test(a_space_log_is_built_as_another_program_builds_it),
         cmocka_unit_test(a_link_names_its_boxes),
     };
     CHECK_OK(edn_crypto_init());
