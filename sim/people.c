@@ -23,13 +23,22 @@ static void text_put(edn_buf *b, uint32_t scalar)
     edn_put_bytes(b, utf8, edn_utf8_put(utf8, scalar));
 }
 
+/* A write that was cut short would be looked for in vain. */
+static void whole_copy(char *to, size_t size, const char *from)
+{
+    size_t n = strlen(from);
+
+    EDN_ASSERT(n < size);
+    memcpy(to, from, n + 1);
+}
+
 static void write_add(plan *p, const char *name, const char *value)
 {
     write *w = &p->writes[p->c.writes_n++];
 
     *w = (write){.entry = p->c.entry, .author = p->c.author};
-    snprintf(w->name, sizeof w->name, "%s", name);
-    snprintf(w->value, sizeof w->value, "%s", value);
+    whole_copy(w->name, sizeof w->name, name);
+    whole_copy(w->value, sizeof w->value, value);
 }
 
 static void plan_init(plan *p, device *d, uint16_t entry)

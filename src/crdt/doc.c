@@ -4,8 +4,9 @@
 
 #include <stdlib.h>
 
-/* Events that the walker is behind before it is thrown away: about what making it anew costs. */
-#define WALKER_BEHIND_MAX 4096u
+/* Events that the walker is behind before it is thrown away: these, and at least as many as it knows, so that however
+ * often it has to be made anew, an event is entered twice for each that was made. */
+#define WALKER_BEHIND_MIN 4096u
 
 edn_status edn_doc_new(edn_doc **out)
 {
@@ -138,7 +139,9 @@ static void local_begin(edn_doc *doc, uint32_t agent)
 
 void edn_doc_walker_age(edn_doc *doc)
 {
-    if (!doc->whole && doc->log.n - edn_walker_to(doc->walker) > WALKER_BEHIND_MAX) {
+    edn_lv to = edn_walker_to(doc->walker), knows = to - edn_walker_from(doc->walker);
+
+    if (!doc->whole && doc->log.n - to > EDN_MAX(WALKER_BEHIND_MIN, knows)) {
         edn_walker_free(doc->walker);
         doc->walker = NULL;
     }
@@ -419,6 +422,18 @@ static void field_apply(edn_doc *doc, const edn_op *op)
     }
 }
 
+/* The short way may find no memory; edn_doc_metas_reserve has set aside what the long one needs. */
+static bool tag_seen(edn_doc *doc, const edn_op *op, const doc_tag *t)
+{
+    bool seen;
+    edn_status st = edn_log_heard(&doc->log, &doc->heap, &op->lv, 1, t->lv, &seen);
+
+    if (st != EDN_OK)
+        st = edn_log_reaches(&doc->log, &doc->heap, &op->lv, 1, t->lv, &seen);
+    EDN_ASSERT(st == EDN_OK);
+    return seen;
+}
+
 static void tag_apply(edn_doc *doc, const edn_op *op)
 {
     edn_bytes name = edn_log_meta_name(&doc->log, op);
@@ -434,17 +449,13 @@ static void tag_apply(edn_doc *doc, const edn_op *op)
     }
     /* A removal takes off what it has seen; an addition beside it stays. */
     kept = at;
-    for (uint32_t i = at; i < doc->n_tags; i++) {
-        const doc_tag *t = &doc->tags[i];
-        bool seen = false;
-        if (name_compare(&doc->log, t->name_at, t->name_n, name) == 0) {
-            edn_status st = edn_log_reaches(&doc->log, &doc->heap, &op->lv, 1, t->lv, &seen);
-            EDN_ASSERT(st == EDN_OK); /* edn_doc_metas_reserve saw to the memory */
-        }
-        if (!seen)
-            doc->tags[kept++] = *t;
-    }
-    doc->n_tags = kept;
+    for (; at < doc->n_tags && name_compare(&doc->log, doc->tags[at].name_at, doc->tags[at].name_n, name) == 0; at++)
+        if (!tag_seen(doc, op, &doc->tags[at]))
+            doc->tags[kept++] = doc->tags[at];
+    if (kept == at)
+        return;
+    memmove(doc->tags + kept, doc->tags + at, (doc->n_tags - at) * sizeof *doc->tags);
+    doc->n_tags -= at - kept;
 }
 
 void edn_doc_metas_apply(edn_doc *doc, edn_lv from)

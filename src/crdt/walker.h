@@ -31,6 +31,9 @@ void edn_walker_free(edn_walker *w);
  * there is no limit. */
 void edn_walker_limit(edn_walker *w, uint64_t moves);
 uint64_t edn_walker_moves(const edn_walker *w); /* changed so far */
+/* From now on an author gets a version of its own as soon as another's was moved back for it, and not only when that
+ * has cost much: for tests, whose worlds are small. */
+void edn_walker_lanes(edn_walker *w);
 
 /* Enters the events up to `to`, and appends what they do to `edits` (NULL: it is known already). After an error the
  * walker may only be freed. EDN_E_FORMAT: an event points outside its text. */
