@@ -148,6 +148,8 @@ def wire(k):
     yield b"\x01" + k["body"]
     for i, m in enumerate(messages):
         yield bytes([2 + i]) + b"\x01" + m
+    for i, name in enumerate(["mail", "mails", "set_ask", "lookup", "found", "inbox", "letters"], 2 + len(messages)):
+        yield bytes([i]) + k["message_" + name]
 
 
 def sync():

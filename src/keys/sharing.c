@@ -33,29 +33,33 @@ void edn_safety_number(char out[EDN_SAFETY_DIGITS_SIZE], const edn_account_id *a
 }
 
 static const char card_prefix[] = "edn1:";
-enum { CARD_CHECK = 4, CARD_HEAD = 36, CARD_SIZE_MAX = CARD_HEAD + EDN_ORIGIN_SIZE_MAX };
+enum { CARD_KNOWN = 40, CARD_CHECK = 4, CARD_HEAD = 44, CARD_SIZE_MAX = CARD_HEAD + EDN_ORIGIN_SIZE_MAX };
 _Static_assert(sizeof card_prefix + (8 * CARD_SIZE_MAX + 4) / 5 <= EDN_CARD_TEXT_SIZE, "every card fits");
 
 static void card_check(uint8_t out[CARD_CHECK], const uint8_t *card, edn_bytes server)
 {
-    edn_hash h = edn_h32_t(EDN_LABEL_CARD, edn_bytes_of(card, sizeof(edn_account_id)), server);
+    edn_hash h = edn_h32_t(EDN_LABEL_CARD, edn_bytes_of(card, 32), edn_bytes_of(card + 32, sizeof(edn_witness)),
+                           server);
 
     memcpy(out, h.b, CARD_CHECK);
 }
 
-void edn_card_text(char out[EDN_CARD_TEXT_SIZE], const edn_account_id *account, const char *server)
+void edn_card_text(char out[EDN_CARD_TEXT_SIZE], const edn_account_id *account, const edn_witness *witness,
+                   const char *server)
 {
     uint8_t card[CARD_SIZE_MAX];
     size_t n = EDN_MIN(strlen(server), (size_t)EDN_ORIGIN_SIZE_MAX);
 
     memcpy(card, account->b, sizeof account->b);
-    card_check(card + sizeof account->b, card, edn_bytes_of(server, n));
+    memcpy(card + sizeof account->b, witness->b, sizeof witness->b);
+    card_check(card + CARD_KNOWN, card, edn_bytes_of(server, n));
     memcpy(card + CARD_HEAD, server, n);
     memcpy(out, card_prefix, sizeof card_prefix);
     edn_base32_encode(out + sizeof card_prefix - 1, card, CARD_HEAD + n);
 }
 
-edn_status edn_card_parse(const char *text, edn_account_id *account, char server[EDN_ORIGIN_SIZE_MAX + 1])
+edn_status edn_card_parse(const char *text, edn_account_id *account, edn_witness *witness,
+                          char server[EDN_ORIGIN_SIZE_MAX + 1])
 {
     static const size_t at = sizeof card_prefix - 1;
     uint8_t card[CARD_SIZE_MAX], check[CARD_CHECK];
@@ -68,9 +72,10 @@ edn_status edn_card_parse(const char *text, edn_account_id *account, char server
     if (n < CARD_HEAD || n > CARD_SIZE_MAX || !edn_base32_decode(card, n, edn_bytes_of(text + at, digits)))
         return EDN_E_INVALID;
     card_check(check, card, edn_bytes_of(card + CARD_HEAD, n - CARD_HEAD));
-    if (memcmp(check, card + sizeof account->b, sizeof check) != 0 || memchr(card + CARD_HEAD, 0, n - CARD_HEAD))
+    if (memcmp(check, card + CARD_KNOWN, sizeof check) != 0 || memchr(card + CARD_HEAD, 0, n - CARD_HEAD))
         return EDN_E_INVALID;
     memcpy(account->b, card, sizeof account->b);
+    memcpy(witness->b, card + sizeof account->b, sizeof witness->b);
     memcpy(server, card + CARD_HEAD, n - CARD_HEAD);
     server[n - CARD_HEAD] = 0;
     return EDN_OK;

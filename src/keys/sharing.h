@@ -11,12 +11,15 @@
 #define EDN_SAFETY_DIGITS_SIZE 61u
 void edn_safety_number(char out[EDN_SAFETY_DIGITS_SIZE], const edn_account_id *a, const edn_account_id *b);
 
-/* What others add an account by: "edn1:" and Crockford's base32 of account 32 ‖ 4 bytes that find typing errors ‖
- * server. Letters of either case. */
+/* What others add an account by: "edn1:" and Crockford's base32 of account 32 ‖ witness 8 ‖ 4 bytes that find typing
+ * errors ‖ server. The witness (wire.h) is of any link of its log: by it the server shows the log to whoever has the
+ * card. Letters of either case. */
 #define EDN_CARD_TEXT_SIZE 640u
-void edn_card_text(char out[EDN_CARD_TEXT_SIZE], const edn_account_id *account, const char *server);
+void edn_card_text(char out[EDN_CARD_TEXT_SIZE], const edn_account_id *account, const edn_witness *witness,
+                   const char *server);
 /* EDN_E_INVALID: no card, or one with a typing error. */
-EDN_MUST_USE edn_status edn_card_parse(const char *text, edn_account_id *account, char server[EDN_ORIGIN_SIZE_MAX + 1]);
+EDN_MUST_USE edn_status edn_card_parse(const char *text, edn_account_id *account, edn_witness *witness,
+                                       char server[EDN_ORIGIN_SIZE_MAX + 1]);
 
 /* ---- a device in a shared space ---------------------------------------------------------------------------------- */
 

@@ -11,11 +11,12 @@ typedef enum field_type {
     FIELD_KIND,  /* u8 from 1 to max */
     FIELD_FLAGS, /* u8 with no bits but those of max */
     FIELD_U64,
-    FIELD_RAW,    /* max bytes as they are */
-    FIELD_BYTES,  /* LP, of min to max bytes: edn_bytes */
-    FIELD_LIST,   /* u32 n ‖ n × LP, each of min to max bytes: edn_bytes *, size_t */
-    FIELD_HASHES, /* u32 n ‖ n × 32: edn_hash *, size_t */
-    FIELD_HEADS,  /* edn_heads_put: edn_head *, size_t */
+    FIELD_RAW,     /* max bytes as they are */
+    FIELD_BYTES,   /* LP, of min to max bytes: edn_bytes */
+    FIELD_LIST,    /* u32 n ‖ n × LP, each of min to max bytes: edn_bytes *, size_t */
+    FIELD_HASHES,  /* u32 n ‖ n × 32: edn_hash *, size_t */
+    FIELD_HEADS,   /* edn_heads_put: edn_head *, size_t */
+    FIELD_LETTERS, /* u32 n ‖ n × (u64 number, rising ‖ LP of min to max bytes): edn_msg_letter *, size_t */
 } field_type;
 
 typedef struct field {
@@ -165,6 +166,29 @@ static const field set_ask_fields[] = {
     RAW(set_ask, set),
 };
 
+static const field lookup_fields[] = {
+    KIND(lookup, kind, EDN_LOOKUP_ACCOUNT),
+    RAW(lookup, id),
+    U64(lookup, from),
+    RAW(lookup, witness),
+};
+static const field found_fields[] = {
+    FLAGS(found, flags, EDN_FOUND_MORE),
+    RAW(found, account),
+    LINKS(found, links),
+};
+static const field inbox_fields[] = {
+    KIND(inbox, kind, EDN_INBOX_DROP),
+    RAW(inbox, to),
+    RAW(inbox, witness),
+    U64(inbox, number),
+    {FIELD_BYTES, AT(inbox, message), 0, 0, EDN_INBOX_LETTER_SIZE_MAX, 0, "message"},
+};
+static const field letters_fields[] = {
+    {FIELD_LETTERS, AT(letters, letters), AT(letters, n), 1, EDN_INBOX_LETTER_SIZE_MAX, EDN_INBOX_LETTERS_MAX,
+     "letters"},
+};
+
 static bool is_zero(const uint8_t *p, size_t n)
 {
     uint8_t sum = 0;
@@ -198,6 +222,22 @@ static bool mail_sound(const void *p)
            (m->kind == EDN_MAIL_PUT || m->kind == EDN_MAIL_GET || m->number == 0);
 }
 
+static bool lookup_sound(const void *p)
+{
+    const edn_msg_lookup *m = p;
+
+    return m->kind == EDN_LOOKUP_ACCOUNT || is_zero(m->witness.b, sizeof m->witness.b);
+}
+
+static bool inbox_sound(const void *p)
+{
+    const edn_msg_inbox *m = p;
+
+    if (m->kind == EDN_INBOX_PUT)
+        return m->number == 0 && m->message.n > 0;
+    return m->message.n == 0 && is_zero(m->to.b, sizeof m->to.b) && is_zero(m->witness.b, sizeof m->witness.b);
+}
+
 /* ---- one put and one decode -------------------------------------------------------------------------------------- */
 
 static void put_fail(edn_buf *out, edn_status st)
@@ -212,6 +252,16 @@ static void put_item(edn_buf *out, const field *f, edn_bytes item)
         put_fail(out, EDN_E_LIMIT);
     else
         edn_put_lp(out, item);
+}
+
+static void put_letters(edn_buf *out, const field *f, const edn_msg_letter *letters, size_t n)
+{
+    edn_put_u32(out, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        EDN_ASSERT(i == 0 || letters[i - 1].number < letters[i].number);
+        edn_put_u64(out, letters[i].number);
+        put_item(out, f, letters[i].message);
+    }
 }
 
 static void put_field(edn_buf *out, const field *f, const uint8_t *m)
@@ -253,6 +303,9 @@ static void put_field(edn_buf *out, const field *f, const uint8_t *m)
         break;
     case FIELD_HEADS:
         edn_heads_put(out, *(edn_head *const *)(const void *)p, n);
+        break;
+    case FIELD_LETTERS:
+        put_letters(out, f, *(edn_msg_letter *const *)(const void *)p, n);
         break;
     }
 }
@@ -300,6 +353,25 @@ static void read_list(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
     *(size_t *)(void *)(m + f->count_at) = n;
 }
 
+static void read_letters(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
+{
+    uint32_t n = edn_read_u32(r, f->name);
+    edn_msg_letter *list;
+
+    if (n > f->count_max)
+        edn_reader_fail(r, EDN_E_FORMAT, f->name);
+    if (!edn_reader_has(r, n, (size_t)12 + f->min) || n == 0 || !(list = edn_wire_alloc(r, a, n, sizeof *list)))
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        list[i].number = edn_read_u64(r, f->name);
+        list[i].message = read_item(r, f);
+        if (i > 0 && list[i - 1].number >= list[i].number)
+            edn_reader_fail(r, EDN_E_FORMAT, f->name);
+    }
+    *(edn_msg_letter **)(void *)(m + f->at) = list;
+    *(size_t *)(void *)(m + f->count_at) = n;
+}
+
 static void read_field(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
 {
     uint8_t *p = m + f->at;
@@ -331,6 +403,9 @@ static void read_field(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
     case FIELD_HEADS:
         if (!edn_heads_read(r, a, (edn_head **)(void *)p, (size_t *)(void *)(m + f->count_at)))
             return; /* the reader remembers why */
+        break;
+    case FIELD_LETTERS:
+        read_letters(r, a, f, m);
         break;
     }
 }
@@ -373,6 +448,10 @@ MESSAGE(pulled, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(push, EDN_PUSH_SIZE_MAX, NULL)
 MESSAGE(pushed, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(set_ask, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(lookup, EDN_MSG_SIZE_MAX, lookup_sound)
+MESSAGE(found, EDN_PULL_SIZE_MAX, NULL)
+MESSAGE(inbox, EDN_INBOX_ASK_SIZE_MAX, inbox_sound)
+MESSAGE(letters, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(mail, EDN_MAIL_ASK_SIZE_MAX, mail_sound)
 MESSAGE(mails, EDN_MAILS_MAX *(EDN_MAIL_SIZE_MAX + 4u) + 64u, NULL)
 

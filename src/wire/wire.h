@@ -139,6 +139,8 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
  *   POST /v1/mailbox        mail            -> mails; needs no token
  *   POST /v1/recovery       set ask         -> log append: the account's log and its recovery box; needs no token
+ *   POST /v1/lookup         lookup          -> found; by name it needs a device's token
+ *   POST /v1/inbox          inbox           -> letters; a put needs no token, the others a device's
  *
  * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. Byte by byte,
  * with every status: docs/spec/protocol.md. */
@@ -303,11 +305,65 @@ typedef struct edn_msg_set_ask {
     uint8_t set[16]; /* of the log's newest SET_RECOVERY: only who was given a share knows it */
 } edn_msg_set_ask;
 
+/* That its bearer has seen an account's device log: the first bytes of the hash of any link of it but the first, whose
+ * hash is the account's id. Without one, who guesses names could have ids made up for them (challenge) and ask which
+ * are true. Zero, and good, for a log without a passphrase: such an account has no name. */
+typedef struct edn_witness {
+    uint8_t b[8];
+} edn_witness;
+/* Of link `seq` with this hash. */
+static inline edn_witness edn_witness_of(uint64_t seq, const edn_hash *link)
+{
+    edn_witness w = {{0}};
+
+    if (seq > 0)
+        memcpy(w.b, link->b, sizeof w.b);
+    return w;
+}
+
+/* Another account's device log. */
+enum { EDN_LOOKUP_NAME = 1, EDN_LOOKUP_ACCOUNT = 2 };
+typedef struct edn_msg_lookup {
+    uint8_t kind;
+    uint8_t id[32];      /* the name's hash, or the account */
+    uint64_t from;       /* links from this number on are wanted */
+    edn_witness witness; /* by account, without a token of an account there; else zero */
+} edn_msg_lookup;
+enum { EDN_FOUND_MORE = 1 };
+typedef struct edn_msg_found {
+    uint8_t flags;
+    edn_account_id account;
+    edn_bytes *links;
+    size_t links_n;
+} edn_msg_found;
+
+/* Letters (docs/spec/sharing.md) that wait for an account's devices. */
+#define EDN_INBOX_LETTER_SIZE_MAX 65536u
+#define EDN_INBOX_LETTERS_MAX 64u
+#define EDN_INBOX_DAYS 30u
+#define EDN_INBOX_ASK_SIZE_MAX (EDN_INBOX_LETTER_SIZE_MAX + 64u)
+enum { EDN_INBOX_PUT = 1, EDN_INBOX_GET = 2, EDN_INBOX_DROP = 3 };
+typedef struct edn_msg_inbox {
+    uint8_t kind;
+    edn_account_id to;   /* put: whose inbox; else zero */
+    edn_witness witness; /* put: of that account's log; else zero */
+    uint64_t number;     /* get: the first that is wanted; drop: of the letter; put: 0 */
+    edn_bytes message;   /* put; else empty */
+} edn_msg_inbox;
+typedef struct edn_msg_letter {
+    uint64_t number; /* rises, and is never used again */
+    edn_bytes message;
+} edn_msg_letter;
+typedef struct edn_msg_letters {
+    edn_msg_letter *letters; /* of a get, in order */
+    size_t n;
+} edn_msg_letters;
+
 /* clang-format off */
 #define EDN_MESSAGES(X) \
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
     X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed) X(mail) X(mails) \
-    X(set_ask)
+    X(set_ask) X(lookup) X(found) X(inbox) X(letters)
 /* clang-format on */
 
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */

@@ -209,6 +209,12 @@ def messages():
         "mail": u8(2) + fill(0xbf, 16) + u8(2) + u64(3) + lp(fill(0xd3, 7)),
         "mails": u64(299) + boxes,
         "set_ask": fill(0xb2) + fill(0xbf, 16),
+        "lookup": u8(2) + fill(0xb2) + u64(5) + fill(0xc2, 8),
+        "lookup_by_name": u8(1) + fill(0xb5) + u64(0) + bytes(8),
+        "found": u8(1) + fill(0xb2) + links,
+        "inbox": u8(1) + fill(0xb2) + fill(0xc2, 8) + u64(0) + lp(fill(0xd3, 7)),
+        "inbox_drop": u8(3) + bytes(40) + u64(300) + lp(b""),
+        "letters": many(u64(2) + lp(fill(0xd3, 7)), u64(1 << 33) + lp(fill(0xd4, 1))),
     }
     for name, body in bodies.items():
         show("message_" + name, u8(1) + body)

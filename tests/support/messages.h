@@ -190,6 +190,51 @@ static inline void random_set_ask(check_rng *r, edn_arena *a, edn_msg_set_ask *m
     random_fill(r, m, sizeof *m);
 }
 
+static inline void random_lookup(check_rng *r, edn_arena *a, edn_msg_lookup *m)
+{
+    (void)a;
+    memset(m, 0, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 2));
+    random_fill(r, m->id, sizeof m->id);
+    m->from = random_u64(r);
+    if (m->kind == EDN_LOOKUP_ACCOUNT)
+        random_fill(r, m->witness.b, sizeof m->witness.b);
+}
+
+static inline void random_found(check_rng *r, edn_arena *a, edn_msg_found *m)
+{
+    m->flags = (uint8_t)check_below(r, 2);
+    random_fill(r, m->account.b, sizeof m->account.b);
+    m->links_n = check_below(r, 3);
+    m->links = random_list(r, a, m->links_n, EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MIN + 64);
+}
+
+static inline void random_inbox(check_rng *r, edn_arena *a, edn_msg_inbox *m)
+{
+    memset(m, 0, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 3));
+    if (m->kind == EDN_INBOX_PUT) {
+        random_fill(r, m->to.b, sizeof m->to.b);
+        random_fill(r, m->witness.b, sizeof m->witness.b);
+        m->message = random_bytes(r, a, 1, 60);
+    } else {
+        m->number = random_u64(r);
+    }
+}
+
+static inline void random_letters(check_rng *r, edn_arena *a, edn_msg_letters *m)
+{
+    uint64_t number = 0;
+
+    m->n = check_below(r, 4);
+    m->letters = edn_arena_calloc(a, m->n, sizeof *m->letters);
+    CHECK(m->letters);
+    for (size_t i = 0; i < m->n; i++) {
+        number += 1 + check_below(r, 1000);
+        m->letters[i] = (edn_msg_letter){number, random_bytes(r, a, 1, 30)};
+    }
+}
+
 static inline void random_body(check_rng *r, edn_arena *a, edn_body *b)
 {
     b->heads_n = check_below(r, 4);

@@ -37,25 +37,28 @@ static void a_card_with_any_letter_changed_is_none(void **state)
 {
     (void)state;
     const edn_account_id account = {{7, 1, 2, 3}};
+    const edn_witness witness = {{9, 8, 0, 6}};
     char card[EDN_CARD_TEXT_SIZE], server[EDN_ORIGIN_SIZE_MAX + 1], longest[EDN_ORIGIN_SIZE_MAX + 1];
     edn_account_id back;
+    edn_witness seen;
 
-    edn_card_text(card, &account, "https://diary.example:8443");
-    CHECK_OK(edn_card_parse(card, &back, server));
+    edn_card_text(card, &account, &witness, "https://diary.example:8443");
+    CHECK_OK(edn_card_parse(card, &back, &seen, server));
     CHECK(memcmp(back.b, account.b, sizeof back.b) == 0);
+    CHECK(memcmp(seen.b, witness.b, sizeof seen.b) == 0);
     CHECK_STR(edn_bytes_str(server), "https://diary.example:8443");
     for (size_t i = 0; card[i]; i++) {
         char was = card[i];
         card[i] = was == 'X' ? 'Y' : 'X';
-        CHECK_STATUS(edn_card_parse(card, &back, server), EDN_E_INVALID);
+        CHECK_STATUS(edn_card_parse(card, &back, &seen, server), EDN_E_INVALID);
         card[i] = 0;
-        CHECK_STATUS(edn_card_parse(card, &back, server), EDN_E_INVALID);
+        CHECK_STATUS(edn_card_parse(card, &back, &seen, server), EDN_E_INVALID);
         card[i] = was;
     }
     memset(longest, 'a', EDN_ORIGIN_SIZE_MAX);
     longest[EDN_ORIGIN_SIZE_MAX] = 0;
-    edn_card_text(card, &account, longest);
-    CHECK_OK(edn_card_parse(card, &back, server));
+    edn_card_text(card, &account, &witness, longest);
+    CHECK_OK(edn_card_parse(card, &back, &seen, server));
     CHECK_STR(edn_bytes_str(server), longest);
 }
 

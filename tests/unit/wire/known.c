@@ -298,13 +298,42 @@ static void messages_of_meeting_are_as_known(void **state)
     edn_arena_dispose(&a);
 }
 
+static void messages_between_accounts_are_as_known(void **state)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_msg_lookup lookup = {.kind = EDN_LOOKUP_ACCOUNT, .from = 5}, by_name = {.kind = EDN_LOOKUP_NAME};
+    edn_msg_inbox inbox = {.kind = EDN_INBOX_PUT}, drop = {.kind = EDN_INBOX_DROP, .number = 300};
+    edn_msg_letter letters[2];
+    edn_account_id account;
+    parts p;
+
+    (void)state;
+    parts_init(&p, &a);
+    FILLED(account, 0xb2);
+    FILLED(lookup.id, 0xb2);
+    FILLED(lookup.witness, 0xc2);
+    FILLED(by_name.id, 0xb5);
+    CHECK_MESSAGE("message_lookup", lookup, lookup);
+    CHECK_MESSAGE("message_lookup_by_name", lookup, by_name);
+    CHECK_MESSAGE("message_found", found, {EDN_FOUND_MORE, account, p.links, 2});
+    inbox.to = account;
+    FILLED(inbox.witness, 0xc2);
+    inbox.message = p.boxes[0];
+    CHECK_MESSAGE("message_inbox", inbox, inbox);
+    CHECK_MESSAGE("message_inbox_drop", inbox, drop);
+    letters[0] = (edn_msg_letter){2, p.boxes[0]};
+    letters[1] = (edn_msg_letter){(uint64_t)1 << 33, p.boxes[1]};
+    CHECK_MESSAGE("message_letters", letters, {letters, 2});
+    edn_arena_dispose(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_and_body_are_as_known),      cmocka_unit_test(batches_are_as_known),
         cmocka_unit_test(states_and_logins_are_as_known),   cmocka_unit_test(messages_of_signing_in_are_as_known),
         cmocka_unit_test(messages_of_the_log_are_as_known), cmocka_unit_test(messages_of_syncing_are_as_known),
-        cmocka_unit_test(messages_of_meeting_are_as_known),
+        cmocka_unit_test(messages_of_meeting_are_as_known), cmocka_unit_test(messages_between_accounts_are_as_known),
     };
     CHECK_OK(edn_crypto_init());
     return cmocka_run_group_tests(tests, NULL, NULL);

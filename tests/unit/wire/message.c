@@ -192,15 +192,70 @@ static void a_passphrase_login_names_no_device(void **state)
     CHECK_OK(decode_patched(k, &m, 34, 1));
 }
 
+static void a_lookup_by_name_bears_no_witness(void **state)
+{
+    const kind *k = kind_named("lookup");
+    edn_msg_lookup m;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    m.kind = EDN_LOOKUP_NAME;
+    CHECK_OK(decode_patched(k, &m, 2, 1));                    /* id */
+    CHECK_STATUS(decode_patched(k, &m, 42, 1), EDN_E_FORMAT); /* the witness's first byte */
+    CHECK_STATUS(decode_patched(k, &m, 49, 1), EDN_E_FORMAT);
+    m.kind = EDN_LOOKUP_ACCOUNT;
+    CHECK_OK(decode_patched(k, &m, 49, 1));
+    CHECK_STATUS(decode_patched(k, &m, 1, 0), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, 3), EDN_E_FORMAT);
+}
+
+static void only_a_put_names_an_inbox(void **state)
+{
+    const kind *k = kind_named("inbox");
+    edn_msg_inbox m;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    for (m.kind = EDN_INBOX_GET; m.kind <= EDN_INBOX_DROP; m.kind++) {
+        CHECK_OK(decode_patched(k, &m, 42, 1));                              /* number */
+        CHECK_STATUS(decode_patched(k, &m, 2, 1), EDN_E_FORMAT);             /* whose */
+        CHECK_STATUS(decode_patched(k, &m, 34, 1), EDN_E_FORMAT);            /* witness */
+        CHECK_STATUS(decode_patched(k, &m, 1, EDN_INBOX_PUT), EDN_E_FORMAT); /* without a message */
+        CHECK_STATUS(decode_patched(k, &m, 1, 4), EDN_E_FORMAT);
+        CHECK_STATUS(decode_patched(k, &m, 1, 0), EDN_E_FORMAT);
+    }
+    m.kind = EDN_INBOX_PUT;
+    m.message = edn_bytes_str("sealed");
+    CHECK_OK(decode_patched(k, &m, 2, 1));
+    CHECK_OK(decode_patched(k, &m, 34, 1));
+    CHECK_STATUS(decode_patched(k, &m, 42, 1), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, EDN_INBOX_GET), EDN_E_FORMAT); /* with one */
+}
+
+static void letters_come_in_order(void **state)
+{
+    const kind *k = kind_named("letters");
+    edn_msg_letter two[2] = {{4, edn_bytes_str("a")}, {5, edn_bytes_str("b")}};
+    edn_msg_letters m = {two, 2};
+
+    (void)state;
+    CHECK_OK(decode_patched(k, &m, 18, 6));
+    CHECK_STATUS(decode_patched(k, &m, 18, 4), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 18, 3), EDN_E_FORMAT);
+}
+
 static void unknown_flags_are_refused(void **state)
 {
     edn_msg_pushed m;
+    edn_msg_found found = {.flags = 0};
 
     (void)state;
     memset(&m, 0, sizeof m);
     CHECK_OK(decode_patched(kind_named("pushed"), &m, 1, EDN_PUSHED_EXPECTED));
     CHECK_STATUS(decode_patched(kind_named("pushed"), &m, 1, 2), EDN_E_FORMAT);
     CHECK_STATUS(decode_patched(kind_named("pushed"), &m, 1, 0x80), EDN_E_FORMAT);
+    CHECK_OK(decode_patched(kind_named("found"), &found, 1, EDN_FOUND_MORE));
+    CHECK_STATUS(decode_patched(kind_named("found"), &found, 1, 2), EDN_E_FORMAT);
 }
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
@@ -230,6 +285,10 @@ static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
     edn_msg_boxes boxes = {&item, 1};
     edn_msg_push push = {.batches = &item, .batches_n = 1};
     edn_msg_log_append append = {.links = &item, .links_n = 1};
+    edn_msg_found found = {.links = &item, .links_n = 1};
+    edn_msg_inbox inbox = {.kind = EDN_INBOX_PUT};
+    edn_msg_letter letter = {.number = 1};
+    edn_msg_letters letters = {&letter, 1};
     struct {
         const char *name;
         const void *m;
@@ -241,6 +300,9 @@ static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
         {"boxes", &boxes, &item, 0, EDN_BOX_SIZE_MAX},
         {"push", &push, &item, EDN_BATCH_SIZE_MIN, EDN_BATCH_SIZE_MAX},
         {"log_append", &append, &item, EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MAX},
+        {"found", &found, &item, EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MAX},
+        {"letters", &letters, &letter.message, 1, EDN_INBOX_LETTER_SIZE_MAX},
+        {"inbox", &inbox, &inbox.message, 1, EDN_INBOX_LETTER_SIZE_MAX},
     };
 
     (void)state;
@@ -252,7 +314,7 @@ static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
         CHECK_OK(put_status(k, limits[i].m));
         limits[i].item->n = limits[i].max + 1;
         CHECK_STATUS(put_status(k, limits[i].m), EDN_E_LIMIT);
-        if (limits[i].min > 0) {
+        if (limits[i].min > 0 && limits[i].m != &inbox) { /* a put without a message is our own mistake */
             limits[i].item->n = limits[i].min - 1;
             CHECK_STATUS(put_status(k, limits[i].m), EDN_E_LIMIT);
         }
@@ -282,6 +344,33 @@ static void a_list_is_taken_at_its_limit_and_not_past_it(void **state)
     CHECK_STATUS(put_status(kind_named("boxes"), &b), EDN_E_LIMIT);
     CHECK_STATUS(put_status(kind_named("box_ask"), &ask), EDN_E_LIMIT);
     CHECK_STATUS(put_status(kind_named("pull"), &pull), EDN_E_LIMIT);
+}
+
+static void an_inbox_is_taken_at_its_limit_and_not_past_it(void **state)
+{
+    edn_msg_letter letters[EDN_INBOX_LETTERS_MAX + 1];
+    edn_msg_letters m = {letters, EDN_INBOX_LETTERS_MAX};
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_msg_letters out;
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(letters); i++)
+        letters[i] = (edn_msg_letter){i, edn_bytes_str("x")};
+    CHECK_OK(put_status(kind_named("letters"), &m));
+    m.n++;
+    CHECK_STATUS(put_status(kind_named("letters"), &m), EDN_E_LIMIT);
+    edn_put_u8(&b, EDN_PROTOCOL_VERSION); /* by somebody who puts them all the same */
+    edn_put_u32(&b, EDN_COUNT(letters));
+    for (size_t i = 0; i < EDN_COUNT(letters); i++) {
+        edn_put_u64(&b, i);
+        edn_put_lp(&b, edn_bytes_str("x"));
+    }
+    CHECK_STATUS(edn_letters_decode(&a, edn_buf_view(&b), &out), EDN_E_FORMAT);
+    edn_store_u32(b.p + 1, EDN_COUNT(letters) - 1);
+    CHECK_OK(edn_letters_decode(&a, edn_bytes_of(b.p, b.n - 13), &out));
+    edn_arena_dispose(&a);
+    edn_buf_dispose(&b);
 }
 
 static void a_whole_body_is_taken_at_its_limit_and_not_past_it(void **state)
@@ -385,9 +474,13 @@ int main(void)
         cmocka_unit_test(a_changed_byte_is_refused_or_is_another_message),
         cmocka_unit_test(a_passphrase_challenge_names_no_account),
         cmocka_unit_test(a_passphrase_login_names_no_device),
+        cmocka_unit_test(a_lookup_by_name_bears_no_witness),
+        cmocka_unit_test(only_a_put_names_an_inbox),
+        cmocka_unit_test(letters_come_in_order),
         cmocka_unit_test(unknown_flags_are_refused),
         cmocka_unit_test(an_item_is_taken_at_its_limit_and_not_past_it),
         cmocka_unit_test(a_list_is_taken_at_its_limit_and_not_past_it),
+        cmocka_unit_test(an_inbox_is_taken_at_its_limit_and_not_past_it),
         cmocka_unit_test(a_whole_body_is_taken_at_its_limit_and_not_past_it),
         cmocka_unit_test(limits_hold_against_other_encoders),
         cmocka_unit_test(a_lie_about_a_count_costs_no_memory),
