@@ -6,7 +6,11 @@
  * Strings and bytes handed to callbacks are borrowed for the call. A callback must not use the client that called it:
  * what it asks for is refused with EDN_E_BUSY, and edn_client_lock does nothing. Functions that take `edn_err *` fill
  * it with one sentence for a person; NULL is allowed. A failed call changes nothing unless its contract says
- * otherwise. */
+ * otherwise.
+ *
+ * A shared journal (edn/sharing.h) is one of the journals, and its entries are among all others: what is said here of
+ * the diary holds for all of it. One whose store is damaged is left out; edn_client_status_get and edn_client_verify
+ * name it. */
 #ifndef EDN_CLIENT_H
 #define EDN_CLIENT_H
 
@@ -191,6 +195,8 @@ EDN_MUST_USE edn_status edn_client_edit(edn_client *c, const edn_entry_id *id, e
 EDN_MUST_USE edn_status edn_client_set(edn_client *c, const edn_entry_id *id, edn_bytes name, edn_bytes value,
                                        edn_err *err);
 EDN_MUST_USE edn_status edn_client_tag(edn_client *c, const edn_entry_id *id, edn_bytes tag, bool add, edn_err *err);
+/* Between a private and a shared journal, or two shared ones, the entry is written anew under its id, and its history
+ * stays behind, deleted. EDN_E_DENIED: the person may not write in one of the two. */
 EDN_MUST_USE edn_status edn_client_move(edn_client *c, const edn_entry_id *id, const edn_journal_id *to, edn_err *err);
 EDN_MUST_USE edn_status edn_client_remove(edn_client *c, const edn_entry_id *id, edn_err *err);
 EDN_MUST_USE edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *err);
@@ -317,21 +323,23 @@ typedef struct edn_journal {
     edn_journal_id id;
     edn_bytes name;
     uint64_t entries; /* not deleted */
+    bool shared;      /* several people write in it (edn/sharing.h) */
 } edn_journal;
 typedef edn_status edn_journal_fn(void *ctx, const edn_journal *journal);
 EDN_MUST_USE edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err);
 EDN_MUST_USE edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, edn_bytes name,
                                                   edn_err *err);
+/* The person's own, then the shared ones. */
 EDN_MUST_USE edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn_err *err);
 /* By name (exact, then case folded) or prefix of the id in hex. */
 EDN_MUST_USE edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_id *out, edn_err *err);
 
 /* ---- bringing in and taking out ---------------------------------------------------------------------------------- */
 
-/* One transaction: all drafts that `next` gives (until it sets *done), or none. A draft whose id is given and known
- * already is left out and counted, so that an import can be repeated. `journal_name`, when not empty, wins over
- * draft.journal: the journal of exactly that name, made in the same transaction when there is none. `created_ms` 0:
- * now. What `next` hands out is borrowed until it is called again. */
+/* One transaction for each store, the person's own last: all drafts that `next` gives (until it sets *done), or
+ * none. A draft whose id is given and known already is left out and counted, so that an import can be repeated.
+ * `journal_name`, when not empty, wins over draft.journal: the journal of exactly that name, made in the same
+ * transaction when there is none. `created_ms` 0: now. What `next` hands out is borrowed until it is called again. */
 typedef struct edn_import_item {
     edn_draft draft;
     edn_bytes journal_name;

@@ -379,38 +379,57 @@ static edn_status list_gathered(edn_client *c, const listed_page *l, edn_bytes f
     return st;
 }
 
-edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx)
+edn_status catalog_months(edn_client *c, edn_bytes from, edn_bytes to, size_t *first, size_t *end)
 {
-    catalog *k = c->catalog;
+    const catalog *k = c->catalog;
     edn_status st = months_load(c);
-    size_t first = 0, end = k->months_n;
     char name[MONTH_SIZE + 1];
 
+    *first = 0;
+    *end = k->months_n;
     if (from.n >= MONTH_SIZE) {
         month_of(from, name);
-        first = month_lower_bound(k, name);
+        *first = month_lower_bound(k, name);
     }
     if (to.n >= MONTH_SIZE) {
         month_of(to, name);
-        end = month_lower_bound(k, name);
-        if (end < k->months_n && strcmp(k->months[end].name, name) == 0)
-            end++;
+        *end = month_lower_bound(k, name);
+        if (*end < k->months_n && strcmp(k->months[*end].name, name) == 0)
+            ++*end;
     }
+    return st;
+}
+
+edn_status catalog_list_month(edn_client *c, const char *name, edn_bytes from, edn_bytes to, bool reverse,
+                              catalog_fn *fn, void *ctx)
+{
+    month *m = month_find(c->catalog, name);
+    edn_buf pages = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_status st = m ? gather_pages(c, m, from, to, &pages) : EDN_OK;
+    size_t n = pages.n / sizeof(listed_page);
+
+    for (size_t at = 0; st == EDN_OK && at < n; at++) {
+        listed_page l;
+        memcpy(&l, pages.p + (reverse ? n - 1 - at : at) * sizeof l, sizeof l);
+        st = list_gathered(c, &l, from, to, reverse, fn, ctx);
+    }
+    edn_buf_dispose(&pages);
+    return st;
+}
+
+edn_status catalog_list(edn_client *c, edn_bytes from, edn_bytes to, bool reverse, catalog_fn *fn, void *ctx)
+{
+    catalog *k = c->catalog;
+    size_t first, end;
+    edn_status st = catalog_months(c, from, to, &first, &end);
+    char name[MONTH_SIZE + 1];
+
     /* A month at a time, so that what stops early has not read the directories of all. */
     for (size_t left = end > first ? end - first : 0, i = reverse ? end - 1 : first; st == EDN_OK && left-- > 0;) {
-        edn_buf pages = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-        size_t n;
         if (i >= k->months_n)
             break;
         memcpy(name, k->months[i].name, sizeof name);
-        st = gather_pages(c, &k->months[i], from, to, &pages);
-        n = pages.n / sizeof(listed_page);
-        for (size_t at = 0; st == EDN_OK && at < n; at++) {
-            listed_page l;
-            memcpy(&l, pages.p + (reverse ? n - 1 - at : at) * sizeof l, sizeof l);
-            st = list_gathered(c, &l, from, to, reverse, fn, ctx);
-        }
-        edn_buf_dispose(&pages);
+        st = catalog_list_month(c, name, from, to, reverse, fn, ctx);
         i = month_lower_bound(k, name); /* months may have come or gone meanwhile */
         i = reverse ? i - 1 : i + (i < k->months_n && strcmp(k->months[i].name, name) == 0);
     }

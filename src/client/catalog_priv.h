@@ -71,6 +71,11 @@ EDN_MUST_USE edn_status month_get(edn_client *c, const char *name, month **out);
 EDN_MUST_USE edn_status month_parts_load(edn_client *c, month *m);
 /* The part on which a key belongs. After month_parts_load. */
 size_t month_part_of(const month *m, const item_key *key);
+/* Where in the list the months stand that such dates fall into: [*first, *end). */
+EDN_MUST_USE edn_status catalog_months(edn_client *c, edn_bytes from, edn_bytes to, size_t *first, size_t *end);
+/* As catalog_list, of one month; after months_load. */
+EDN_MUST_USE edn_status catalog_list_month(edn_client *c, const char *name, edn_bytes from, edn_bytes to, bool reverse,
+                                           catalog_fn *fn, void *ctx);
 /* Takes a month that has no items out of the list. */
 EDN_MUST_USE edn_status month_drop_if_empty(edn_client *c, month *m);
 

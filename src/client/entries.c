@@ -1,5 +1,5 @@
 /* Entries: writing them, changing them, showing and finding them. */
-#include "client_priv.h"
+#include "family.h"
 
 #include "base/plant.h"
 
@@ -107,7 +107,8 @@ edn_status edn_client_add(edn_client *c, const edn_draft *d, edn_entry_id *out, 
 {
     edn_status st;
 
-    if ((st = edn_client_draft_check(d, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+    if ((st = edn_client_draft_check(d, err)) != EDN_OK || (st = family_of_journal(c, d->journal, &c, err)) != EDN_OK ||
+        (st = family_begin_change(c, err)) != EDN_OK)
         return st;
     client_random(c, out->b, sizeof out->b);
     return client_end_write(c, entry_create(c, out, d, client_now(c)), err);
@@ -122,9 +123,9 @@ static edn_status change(edn_client *c, const edn_entry_id *id, change_fn *fn, v
 {
     object *o;
     uint64_t before;
-    edn_status st = client_begin_write(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = family_begin_change(c, err)) != EDN_OK)
         return st;
     st = object_get(c, id, &o);
     if (st == EDN_E_MISSING || (st == EDN_OK && o->type != EDN_RECORD_ENTRY))
@@ -223,10 +224,26 @@ edn_status edn_client_tag(edn_client *c, const edn_entry_id *id, edn_bytes tag, 
     return st == EDN_OK ? change(c, id, change_tag, &t, err) : st;
 }
 
+static edn_status change_nothing(edn_doc *doc, void *ctx)
+{
+    (void)doc;
+    (void)ctx;
+    return EDN_OK;
+}
+
 edn_status edn_client_move(edn_client *c, const edn_entry_id *id, const edn_journal_id *to, edn_err *err)
 {
     edn_field f = {edn_bytes_str(FIELD_JOURNAL), EDN_F(*to)};
-    return change(c, id, change_field, &f, err);
+    edn_client *from, *target;
+    edn_status st = family_of_entry(c, id, &from, err);
+
+    if (st == EDN_OK)
+        st = family_of_journal(c, to, &target, err);
+    if (st != EDN_OK)
+        return st;
+    if (from != target)
+        return family_move(c, from, id, 1, to, err);
+    return client_is_shared(from) ? change(c, id, change_nothing, NULL, err) : change(c, id, change_field, &f, err);
 }
 
 static edn_status change_remove(edn_doc *doc, void *ctx)
@@ -242,8 +259,13 @@ edn_status edn_client_remove(edn_client *c, const edn_entry_id *id, edn_err *err
 
 static edn_status change_revive(edn_doc *doc, void *ctx)
 {
+    edn_bytes moved;
+    edn_status st = EDN_OK;
+
     (void)ctx;
-    return edn_doc_state_of(doc) == EDN_DOC_LIVE ? EDN_OK : edn_doc_revive(doc);
+    if (edn_doc_get(doc, edn_bytes_str(FIELD_MOVED), &moved) == EDN_OK && moved.n)
+        st = edn_doc_set(doc, edn_bytes_str(FIELD_MOVED), EDN_BYTES_EMPTY);
+    return st != EDN_OK || edn_doc_state_of(doc) == EDN_DOC_LIVE ? st : edn_doc_revive(doc);
 }
 
 edn_status edn_client_undelete(edn_client *c, const edn_entry_id *id, edn_err *err)
@@ -427,9 +449,9 @@ edn_status entry_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, v
 
 edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *fn, void *ctx, edn_err *err)
 {
-    edn_status st = client_begin_read(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     st = entry_show(c, id, fn, ctx);
     if (st == EDN_E_MISSING)
@@ -472,19 +494,28 @@ edn_status filter_fits(edn_client *c, const edn_filter *f, const catalog_item *i
 }
 
 typedef struct listing {
-    edn_client *c;
     const edn_filter *filter;
     edn_entry_fn *fn;
     void *ctx;
     size_t n;
-    edn_journal_id name_of; /* the journal whose name is held */
-    bool named;
+    const edn_client *named_in; /* the journal whose name is held, and its store */
+    edn_journal_id name_of;
     edn_buf name;
 } listing;
 
 #define LISTING_STOP EDN_E_CANCELLED /* enough: turned back into EDN_OK */
 
-static edn_status list_item(void *ctx, const catalog_item *it)
+/* Whether a deleted entry is told of in this store, or in another where it was moved to and maybe back from. */
+static edn_status is_told_here(edn_client *c, const edn_entry_id *id, bool *out)
+{
+    edn_client *home;
+    edn_status st = family_of_entry(c->parent ? c->parent : c, id, &home, NULL);
+
+    *out = home == c;
+    return st;
+}
+
+static edn_status list_item(void *ctx, edn_client *c, const catalog_item *it)
 {
     listing *l = ctx;
     edn_entry e = {.id = it->id,
@@ -500,17 +531,19 @@ static edn_status list_item(void *ctx, const catalog_item *it)
                    .changed_ms = it->changed_ms,
                    .text_size = (size_t)it->text_size};
     bool fits;
-    edn_status st = filter_fits(l->c, l->filter, it, &fits);
+    edn_status st = filter_fits(c, l->filter, it, &fits);
 
+    if (st == EDN_OK && fits && it->deleted && family_has(c->parent ? c->parent : c))
+        st = is_told_here(c, &it->id, &fits);
     if (st != EDN_OK || !fits)
         return st;
-    if (!l->named || memcmp(l->name_of.b, it->journal.b, sizeof it->journal.b) != 0) {
+    if (l->named_in != c || memcmp(l->name_of.b, it->journal.b, sizeof it->journal.b) != 0) {
         edn_buf_reset(&l->name);
-        st = journal_name(l->c, &it->journal, &l->name);
+        st = journal_name(c, &it->journal, &l->name);
         if (st != EDN_OK && st != EDN_E_MISSING)
             return st;
         l->name_of = it->journal;
-        l->named = true;
+        l->named_in = c;
     }
     e.journal_name = edn_buf_view(&l->name);
     if ((st = l->fn(l->ctx, &e)) != EDN_OK)
@@ -520,25 +553,26 @@ static edn_status list_item(void *ctx, const catalog_item *it)
 
 edn_status edn_client_list(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx, edn_err *err)
 {
-    listing l = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .name = EDN_BUF_INIT(4096)};
+    stores s;
+    listing l = {.filter = filter, .fn = fn, .ctx = ctx, .name = EDN_BUF_INIT(4096)};
     edn_filter all = {.limit = 0};
     edn_status st = filter_check(filter, err);
 
-    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
-        return st;
     if (!filter)
         l.filter = filter = &all;
-    st = catalog_list(c, filter->from, filter->to, filter->newest_first, list_item, &l);
+    if (st != EDN_OK || (st = stores_begin(c, filter->journal, &s, err)) != EDN_OK)
+        return st;
+    st = contents_list(&s, filter->from, filter->to, filter->newest_first, list_item, &l);
     if (st == LISTING_STOP && filter->limit && l.n >= filter->limit)
         st = EDN_OK;
     edn_buf_dispose(&l.name);
-    return client_end_read(c, st, err);
+    return stores_end(&s, st, err);
 }
 
 /* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 typedef struct found {
-    edn_entry_id first;
+    edn_entry_id first, seen[8]; /* two stores may know of one entry, if it was moved */
     size_t n;
     char names[200]; /* of the first few, for the message */
 } found;
@@ -548,22 +582,29 @@ static void found_add(found *f, const edn_entry_id *id)
     char hex[33];
     size_t at = strlen(f->names);
 
+    for (size_t i = 0; i < EDN_MIN(f->n, EDN_COUNT(f->seen)); i++)
+        if (memcmp(f->seen[i].b, id->b, sizeof id->b) == 0)
+            return;
+    if (f->n < EDN_COUNT(f->seen))
+        f->seen[f->n] = *id;
     if (f->n++ == 0)
         f->first = *id;
     edn_hex_encode(hex, id->b, sizeof id->b);
-    if (f->n <= 8)
+    if (f->n <= EDN_COUNT(f->seen))
         snprintf(f->names + at, sizeof f->names - at, "%s%.12s", at ? ", " : "", hex);
 }
 
-static edn_status found_live(void *ctx, const catalog_item *it)
+static edn_status found_live(void *ctx, edn_client *c, const catalog_item *it)
 {
+    (void)c;
     if (!it->deleted)
         found_add(ctx, &it->id);
     return EDN_OK;
 }
 
-static edn_status found_newest(void *ctx, const catalog_item *it)
+static edn_status found_newest(void *ctx, edn_client *c, const catalog_item *it)
 {
+    (void)c;
     if (it->deleted)
         return EDN_OK;
     found_add(ctx, &it->id);
@@ -626,6 +667,7 @@ static bool is_hex(const char *s)
 edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, edn_err *err)
 {
     found f = {.n = 0};
+    stores s;
     edn_bytes w = edn_bytes_str(what);
     edn_status st;
 
@@ -633,16 +675,17 @@ edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, e
         return edn_fail(err, EDN_E_INVALID,
                         "\"%.100s\" names no entry: give a date (YYYY-MM-DD), 4 or more digits of an id, or 'last'",
                         what);
-    if ((st = client_begin_read(c, err)) != EDN_OK)
+    if ((st = stores_begin(c, NULL, &s, err)) != EDN_OK)
         return st;
     if (strcmp(what, "last") == 0) {
-        st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, found_newest, &f);
+        st = contents_list(&s, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, found_newest, &f);
         if (st == LISTING_STOP)
             st = EDN_OK;
     } else if (date_valid(w)) {
-        st = catalog_list(c, w, w, false, found_live, &f);
+        st = contents_list(&s, w, w, false, found_live, &f);
     } else {
-        st = find_prefix(c, what, &f);
+        for (size_t i = 0; st == EDN_OK && i < s.n; i++)
+            st = find_prefix(s.p[i], what, &f);
     }
     if (st == EDN_OK && f.n == 0)
         st = edn_fail(err, EDN_E_MISSING, "there is no entry \"%.100s\"", what);
@@ -651,5 +694,5 @@ edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, e
                       f.n > 8 ? ", …" : "");
     else if (st == EDN_OK)
         *out = f.first;
-    return client_end_read(c, st, err);
+    return stores_end(&s, st, err);
 }

@@ -127,6 +127,15 @@ static edn_status change_end(edn_client *c, edn_status st, edn_err *err)
     return st;
 }
 
+size_t family_broken(const edn_client *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; c->family && i < c->family->n; i++)
+        n += c->family->p[i].state == FAMILY_HERE && c->family->p[i].broken != EDN_OK;
+    return n;
+}
+
 bool family_has(const edn_client *c)
 {
     for (size_t i = 0; c->family && i < c->family->n; i++)
@@ -537,7 +546,7 @@ static edn_status row_is_there(void *ctx, edn_bytes key, edn_status st, edn_byte
 /* How an entry stands in one store. One that does not open is there: whoever asks for it is to be told. */
 static edn_status presence_of(edn_client *c, const edn_entry_id *id, presence *out, edn_err *err)
 {
-    bool there = false;
+    bool there = false, nested = c->busy; /* the caller's transaction */
     object *o;
     edn_status st = edn_store_scan(c->store, EDN_TABLE_ENTRY, id_bytes(id), EDN_BYTES_EMPTY, true, row_is_there,
                                    &there);
@@ -547,14 +556,16 @@ static edn_status presence_of(edn_client *c, const edn_entry_id *id, presence *o
         st = EDN_OK;
     if (st != EDN_OK || !there)
         return client_fail(c, st, err);
-    if ((st = client_begin_read(c, err)) != EDN_OK)
+    if (!nested && (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     st = object_get(c, id, &o);
     if (st == EDN_OK && o->type == EDN_RECORD_ENTRY)
         *out = edn_doc_state_of(o->doc) != EDN_DOC_DELETED ? LIVE : doc_moved_away(o->doc) ? MOVED_AWAY : DELETED;
     else if (st == EDN_E_DAMAGED)
         *out = LIVE;
-    return client_end_read(c, st == EDN_E_DAMAGED || st == EDN_E_MISSING ? EDN_OK : st, err);
+    if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
+        st = EDN_OK;
+    return nested ? st : client_end_read(c, st, err);
 }
 
 edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err)
@@ -574,6 +585,150 @@ edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **o
             best = now;
             *out = k;
         }
+    }
+    return st;
+}
+
+edn_status family_knows(edn_client *c, const edn_entry_id *id, bool *out, edn_err *err)
+{
+    edn_client *k;
+    edn_status st = EDN_OK;
+
+    *out = false;
+    for (size_t at = 0; st == EDN_OK && !*out;) {
+        if ((st = family_next(c, &at, &k, err)) != EDN_OK || !k)
+            break;
+        st = edn_store_scan(k->store, EDN_TABLE_ENTRY, id_bytes(id), EDN_BYTES_EMPTY, true, row_is_there, out);
+        if (st == EDN_E_CANCELLED)
+            st = EDN_OK;
+    }
+    return st;
+}
+
+edn_status family_route(edn_client **c, const edn_entry_id *id, edn_err *err)
+{
+    edn_client *to;
+    edn_status st = (*c)->busy ? EDN_OK : family_of_entry(*c, id, &to, err); /* busy: its transaction says so */
+
+    if (st == EDN_OK && !(*c)->busy)
+        *c = to;
+    return st;
+}
+
+edn_status family_begin_change(edn_client *c, edn_err *err)
+{
+    const edn_device *d;
+    edn_status st = client_begin_write(c, err);
+
+    if (st != EDN_OK || !client_is_shared(c))
+        return st;
+    d = edn_devlog_device_find(c->log, &client_id(c)->device);
+    if (d && edn_device_active(d) && (d->cert.caps & EDN_CAP_WRITE))
+        return EDN_OK;
+    return client_end_write(c, edn_fail(err, EDN_E_DENIED, "you may read this shared journal, but not write in it"),
+                            err);
+}
+
+/* ---- asking all of them ------------------------------------------------------------------------------------------ */
+
+static edn_status stores_add(edn_client *c, stores *s, edn_err *err)
+{
+    edn_client *k;
+    size_t cap = 0;
+    edn_status st = EDN_OK;
+
+    s->p = NULL;
+    for (size_t at = 0; st == EDN_OK;) {
+        if (!edn_array_room(&s->p, &cap, s->n + 1, sizeof *s->p))
+            return client_fail(c, EDN_E_NOMEM, err);
+        s->p[0] = c;
+        if ((st = family_next(c, &at, &k, err)) != EDN_OK || !k)
+            break;
+        if ((st = client_begin_read(k, err)) == EDN_OK)
+            s->p[s->n++] = k;
+        else if (st == EDN_E_DAMAGED)
+            st = EDN_OK;
+    }
+    return st;
+}
+
+edn_status stores_begin(edn_client *c, const edn_journal_id *j, stores *out, edn_err *err)
+{
+    edn_status st = client_begin_read(c, err);
+
+    *out = (stores){.one = c, .n = 1};
+    out->p = &out->one;
+    if (st != EDN_OK)
+        return st;
+    if (j)
+        st = family_of_journal(c, j, &out->one, err);
+    if (st == EDN_OK && out->one != c && (st = client_begin_read(out->one, err)) == EDN_OK)
+        return client_end_read(c, EDN_OK, err);
+    if (st == EDN_OK && !j && family_has(c))
+        st = stores_add(c, out, err);
+    if (st != EDN_OK) {
+        out->one = c;
+        return stores_end(out, st, err);
+    }
+    return EDN_OK;
+}
+
+edn_status stores_end(stores *s, edn_status st, edn_err *err)
+{
+    edn_client *own = s->p ? s->p[0] : s->one;
+    edn_err ignored;
+
+    for (size_t i = s->n; i-- > 1;)
+        (void)!client_end_read(s->p[i], EDN_OK, &ignored); /* nothing was written */
+    if (s->p != &s->one)
+        free(s->p);
+    return client_end_read(own, st, err);
+}
+
+edn_status family_journal_name(edn_client *c, edn_buf *out)
+{
+    edn_status st = journal_name(c, &client_id(c)->journal, out);
+
+    return st == EDN_E_MISSING ? EDN_OK : st; /* it has not arrived yet */
+}
+
+typedef struct own_journals {
+    edn_client *c;
+    family_journal_fn *fn;
+    void *ctx;
+} own_journals;
+
+static edn_status own_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
+{
+    own_journals *o = ctx;
+    return o->fn(o->ctx, o->c, j, name);
+}
+
+static edn_status shared_journal(edn_client *k, family_journal_fn *fn, void *ctx, edn_err *err)
+{
+    edn_buf name = EDN_BUF_INIT(4096);
+    bool nested = k->busy; /* the caller's transaction */
+    edn_status st = nested ? EDN_OK : client_begin_read(k, err);
+
+    if (st != EDN_OK)
+        return st;
+    if ((st = family_journal_name(k, &name)) == EDN_OK)
+        st = fn(ctx, k, &client_id(k)->journal, edn_buf_view(&name));
+    edn_buf_wipe(&name);
+    return nested ? st : client_end_read(k, st, err);
+}
+
+edn_status family_journals(edn_client *c, family_journal_fn *fn, void *ctx, edn_err *err)
+{
+    own_journals o = {c, fn, ctx};
+    edn_client *k;
+    edn_status st = journals_each(c, own_journal, &o);
+
+    for (size_t at = 0; st == EDN_OK;) {
+        if ((st = family_next(c, &at, &k, err)) != EDN_OK || !k)
+            break;
+        if ((st = shared_journal(k, fn, ctx, err)) == EDN_E_DAMAGED)
+            st = EDN_OK; /* `verify` names it */
     }
     return st;
 }

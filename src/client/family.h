@@ -52,7 +52,50 @@ EDN_MUST_USE edn_status family_of_journal(edn_client *c, const edn_journal_id *j
 /* The store that an entry lies in: where it is live, the person's own first; else where it was deleted and not moved
  * away; `c` when nobody has it. */
 EDN_MUST_USE edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err);
+/* In a transaction of a child: appends the name of its journal; nothing while it has not arrived. */
+EDN_MUST_USE edn_status family_journal_name(edn_client *c, edn_buf *out);
+/* How many did not open when they were last asked for: damaged ones. */
+size_t family_broken(const edn_client *c);
+/* Whether some child has ever had an entry. */
+EDN_MUST_USE edn_status family_knows(edn_client *c, const edn_entry_id *id, bool *out, edn_err *err);
 bool family_has(const edn_client *c); /* whether there is any child to be looked at */
+/* family_of_entry in place: for functions that are given an entry and work on the store that it lies in. */
+EDN_MUST_USE edn_status family_route(edn_client **c, const edn_entry_id *id, edn_err *err);
+/* client_begin_write for a person's change. EDN_E_DENIED: they may not write in this shared journal. */
+EDN_MUST_USE edn_status family_begin_change(edn_client *c, edn_err *err);
+
+/* ---- moving (move.c) --------------------------------------------------------------------------------------------- */
+
+/* Moves entries that lie in `from` to a journal of another store, under the ids that they have; outside of
+ * transactions. Some may have moved when it fails, each of them whole. EDN_E_DENIED: one of the two may not be written;
+ * EDN_E_MISSING. */
+EDN_MUST_USE edn_status family_move(edn_client *c, edn_client *from, const edn_entry_id *ids, size_t n,
+                                    const edn_journal_id *journal, edn_err *err);
+/* Finishes moves that were interrupted. */
+EDN_MUST_USE edn_status family_settle(edn_client *c, edn_err *err);
+
+/* ---- asking all of them ------------------------------------------------------------------------------------------ */
+
+/* Stores in transactions that read: those that can have something of a journal (NULL: of any), the person's own
+ * first. A child that is damaged is left out. */
+typedef struct stores {
+    edn_client **p, *one;
+    size_t n;
+} stores;
+EDN_MUST_USE edn_status stores_begin(edn_client *c, const edn_journal_id *j, stores *out, edn_err *err);
+edn_status stores_end(stores *s, edn_status st, edn_err *err);
+
+/* catalog_list over all of them: by (date, created, id). */
+typedef edn_status contents_fn(void *ctx, edn_client *c, const catalog_item *item);
+EDN_MUST_USE edn_status contents_list(const stores *s, edn_bytes from, edn_bytes to, bool reverse, contents_fn *fn,
+                                      void *ctx);
+
+/* ---- journals ---------------------------------------------------------------------------------------------------- */
+
+/* In a transaction of the parent: its journals; then each shared one, which is one journal whatever its members make of
+ * it, in a transaction of its own store. */
+typedef edn_status family_journal_fn(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name);
+EDN_MUST_USE edn_status family_journals(edn_client *c, family_journal_fn *fn, void *ctx, edn_err *err);
 
 /* ---- for the client's own beginnings and ends -------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* What happened to an entry, as numbered versions. A version is one save: a run of changes by one device at one
  * time. The numbers follow the document's own causal order, so devices that hold the same events number them alike. */
-#include "client_priv.h"
+#include "family.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,9 +132,9 @@ edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history
     version_list l = {NULL, 0, 0};
     edn_buf name = EDN_BUF_INIT(4096);
     object *o;
-    edn_status st = client_begin_read(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     st = entry_versions(c, id, &o, &l, err);
     for (size_t i = 0; st == EDN_OK && i < l.n; i++) {
@@ -215,9 +215,9 @@ edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32
     edn_doc *then = NULL;
     edn_entry e;
     object *o;
-    edn_status st = client_begin_read(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
         (st = document_at(o, &l, version, &then, err)) == EDN_OK &&
@@ -237,9 +237,9 @@ edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t ve
     edn_doc *then = NULL;
     object *o;
     uint64_t before;
-    edn_status st = client_begin_write(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = family_begin_change(c, err)) != EDN_OK)
         return st;
     if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
         (st = document_at(o, &l, version, &then, err)) == EDN_OK) {
@@ -317,9 +317,9 @@ edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from,
     edn_version a, b;
     edn_doc *then = NULL;
     object *o;
-    edn_status st = client_begin_read(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
         (st = version_of(o, &l, from, &ids[0], &a, err)) == EDN_OK &&
@@ -370,9 +370,9 @@ edn_status edn_client_blame(edn_client *c, const edn_entry_id *id, edn_blame_ite
 {
     blaming x = {c, NULL, EDN_BUF_INIT(EDN_BUF_UNLIMITED), EDN_BUF_INIT(4096), fn, ctx};
     object *o;
-    edn_status st = client_begin_read(c, err);
+    edn_status st = family_route(&c, id, err);
 
-    if (st != EDN_OK)
+    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     st = object_get(c, id, &o);
     if (st == EDN_E_MISSING || (st == EDN_OK && o->type != EDN_RECORD_ENTRY)) {

@@ -2,7 +2,7 @@
  *
  *     EDN_TABLE_META   "journals"   n × (id 16 ‖ LP(name)), in the order in which they came
  *                      "devices"    the same for devices */
-#include "client_priv.h"
+#include "family.h"
 
 #include <stdio.h>
 #include <utf8proc.h>
@@ -155,10 +155,11 @@ typedef struct same_name {
     bool found;
 } same_name;
 
-static edn_status look_for_name(void *ctx, const edn_journal_id *j, edn_bytes name)
+static edn_status look_for_name(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
 {
     same_name *s = ctx;
 
+    (void)c;
     if (edn_bytes_equal(name, s->name)) {
         s->id = *j;
         s->found = true;
@@ -173,7 +174,7 @@ edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id 
 
     if ((st = journal_name_check(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
-    st = journals_each(c, look_for_name, &same);
+    st = family_journals(c, look_for_name, &same, err);
     if (st == EDN_OK && same.found)
         st = edn_fail(err, EDN_E_EXISTS, "there is a journal of that name already");
     if (st == EDN_OK) {
@@ -188,7 +189,8 @@ edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, ed
     edn_buf old = EDN_BUF_INIT(NAMES_SIZE_MAX);
     edn_status st;
 
-    if ((st = journal_name_check(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
+    if ((st = journal_name_check(name, err)) != EDN_OK || (st = family_of_journal(c, id, &c, err)) != EDN_OK ||
+        (st = family_begin_change(c, err)) != EDN_OK)
         return st;
     st = journal_name(c, id, &old);
     if (st == EDN_E_MISSING)
@@ -200,15 +202,17 @@ edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, ed
 }
 
 typedef struct journal_list {
-    edn_client *c;
     edn_arena a;
     edn_journal *list;
     size_t n, cap;
+    bool kept; /* the person's own were counted as they were written */
 } journal_list;
 
-static edn_status gather_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
+static edn_status gather_journal(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
 {
     journal_list *l = ctx;
+    edn_journal *k;
+    uint64_t deleted;
 
     if (l->n == l->cap) {
         edn_journal *more = realloc(l->list, (l->cap = l->cap ? 2 * l->cap : 16) * sizeof *more);
@@ -216,9 +220,13 @@ static edn_status gather_journal(void *ctx, const edn_journal_id *j, edn_bytes n
             return EDN_E_NOMEM;
         l->list = more;
     }
-    l->list[l->n].id = *j;
-    l->list[l->n].entries = 0;
-    return edn_arena_copy(&l->a, name, &l->list[l->n++].name) ? EDN_OK : EDN_E_NOMEM;
+    k = &l->list[l->n++];
+    *k = (edn_journal){.id = *j, .shared = client_is_shared(c)};
+    if (!edn_arena_copy(&l->a, name, &k->name))
+        return EDN_E_NOMEM;
+    if (k->shared)
+        return catalog_counts(c, &k->entries, &deleted);
+    return l->kept ? catalog_journal_count(c, j, &k->entries, &l->kept) : EDN_OK;
 }
 
 static edn_status count_entry(void *ctx, const catalog_item *it)
@@ -226,23 +234,23 @@ static edn_status count_entry(void *ctx, const catalog_item *it)
     journal_list *l = ctx;
 
     for (size_t i = 0; !it->deleted && i < l->n; i++)
-        if (memcmp(l->list[i].id.b, it->journal.b, sizeof it->journal.b) == 0)
+        if (!l->list[i].shared && memcmp(l->list[i].id.b, it->journal.b, sizeof it->journal.b) == 0)
             l->list[i].entries++;
     return EDN_OK;
 }
 
 edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn_err *err)
 {
-    journal_list l = {.c = c, .a = edn_arena_init(NAMES_SIZE_MAX)};
-    bool kept = true;
+    journal_list l = {.a = edn_arena_init(NAMES_SIZE_MAX), .kept = true};
     edn_status st = client_begin_read(c, err);
 
     if (st != EDN_OK)
         return st;
-    st = journals_each(c, gather_journal, &l);
-    for (size_t i = 0; st == EDN_OK && kept && i < l.n; i++)
-        st = catalog_journal_count(c, &l.list[i].id, &l.list[i].entries, &kept);
-    if (st == EDN_OK && !kept)
+    st = family_journals(c, gather_journal, &l, err);
+    for (size_t i = 0; !l.kept && i < l.n; i++)
+        if (!l.list[i].shared)
+            l.list[i].entries = 0;
+    if (st == EDN_OK && !l.kept)
         st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_entry, &l);
     for (size_t i = 0; st == EDN_OK && i < l.n; i++)
         st = fn(ctx, &l.list[i]);
@@ -270,11 +278,12 @@ static bool folded_equal(edn_bytes a, const char *b)
     return equal;
 }
 
-static edn_status match_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
+static edn_status match_journal(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
 {
     journal_search *s = ctx;
     char hex[33];
 
+    (void)c;
     edn_hex_encode(hex, j->b, sizeof j->b);
     if (edn_bytes_equal(name, edn_bytes_str(s->what))) {
         s->exact = *j;
@@ -298,7 +307,7 @@ edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_
 
     if (st != EDN_OK)
         return st;
-    st = journals_each(c, match_journal, &s);
+    st = family_journals(c, match_journal, &s, err);
     if (st == EDN_OK) {
         if (s.exact_n == 1)
             *out = s.exact;

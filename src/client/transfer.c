@@ -1,7 +1,15 @@
 /* Bringing entries in by the thousand, and taking them out in an order that all devices share. */
-#include "client_priv.h"
+#include "family.h"
 
 #include <stdlib.h>
+
+typedef struct importing {
+    edn_client *c;
+    edn_client **begun; /* stores of shared journals in transactions of their own */
+    size_t begun_n, begun_cap;
+    edn_import_result *out;
+    edn_err *err;
+} importing;
 
 typedef struct named_journal {
     edn_bytes name;
@@ -9,10 +17,11 @@ typedef struct named_journal {
     bool found;
 } named_journal;
 
-static edn_status match_name(void *ctx, const edn_journal_id *j, edn_bytes name)
+static edn_status match_name(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
 {
     named_journal *n = ctx;
 
+    (void)c;
     if (!n->found && edn_bytes_equal(name, n->name)) {
         n->id = *j;
         n->found = true;
@@ -21,10 +30,10 @@ static edn_status match_name(void *ctx, const edn_journal_id *j, edn_bytes name)
 }
 
 /* The journal of exactly this name, made when there is none. */
-static edn_status journal_for(edn_client *c, edn_bytes name, edn_journal_id *out)
+static edn_status journal_for(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err)
 {
     named_journal n = {.name = name};
-    edn_status st = journals_each(c, match_name, &n);
+    edn_status st = family_journals(c, match_name, &n, err);
 
     if (st == EDN_OK && !n.found) {
         client_random(c, n.id.b, sizeof n.id.b);
@@ -36,43 +45,72 @@ static edn_status journal_for(edn_client *c, edn_bytes name, edn_journal_id *out
     return st;
 }
 
-static edn_status import_one(edn_client *c, const edn_import_item *item, edn_import_result *out, edn_err *err)
+static edn_status import_known(importing *x, const edn_entry_id *id, bool *out)
+{
+    object *o;
+    edn_status st = object_get(x->c, id, &o);
+
+    *out = st == EDN_OK;
+    return st == EDN_E_MISSING ? family_knows(x->c, id, out, x->err) : st;
+}
+
+/* The store that a draft goes to, in a transaction. */
+static edn_status import_store(importing *x, const edn_journal_id *journal, edn_client **out)
+{
+    edn_status st = family_of_journal(x->c, journal, out, x->err);
+
+    if (st != EDN_OK || (*out)->busy)
+        return st;
+    if (!edn_array_room(&x->begun, &x->begun_cap, x->begun_n + 1, sizeof(edn_client *)))
+        return EDN_E_NOMEM;
+    if ((st = family_begin_change(*out, x->err)) == EDN_OK)
+        x->begun[x->begun_n++] = *out;
+    return st;
+}
+
+static edn_status import_one(importing *x, const edn_import_item *item)
 {
     edn_draft draft = item->draft;
     edn_entry_id id = item->id;
     edn_journal_id journal;
-    object *o;
-    edn_status st = edn_client_draft_check(&draft, err);
+    edn_client *to;
+    bool known = false;
+    edn_status st = edn_client_draft_check(&draft, x->err);
 
     if (st == EDN_OK && item->journal_name.n)
-        st = journal_name_check(item->journal_name, err);
-    if (st != EDN_OK)
+        st = journal_name_check(item->journal_name, x->err);
+    if (st == EDN_OK && item->has_id)
+        st = import_known(x, &id, &known);
+    if (st != EDN_OK || known) {
+        x->out->known += known;
         return st;
-    if (item->has_id) {
-        st = object_get(c, &id, &o);
-        if (st == EDN_OK) {
-            out->known++;
-            return EDN_OK;
-        }
-        if (st != EDN_E_MISSING)
-            return st;
-    } else {
-        client_random(c, id.b, sizeof id.b);
     }
+    if (!item->has_id)
+        client_random(x->c, id.b, sizeof id.b);
     if (item->journal_name.n) {
-        if ((st = journal_for(c, item->journal_name, &journal)) != EDN_OK)
+        if ((st = journal_for(x->c, item->journal_name, &journal, x->err)) != EDN_OK)
             return st;
         draft.journal = &journal;
     }
-    st = entry_create(c, &id, &draft, item->created_ms ? item->created_ms : client_now(c));
-    if (st == EDN_OK)
-        out->added++;
+    if ((st = import_store(x, draft.journal, &to)) == EDN_OK)
+        st = entry_create(to, &id, &draft, item->created_ms ? item->created_ms : client_now(x->c));
+    x->out->added += st == EDN_OK;
     return st;
+}
+
+/* Those of shared journals first: what they took in is known by its id when it is all done again. */
+static edn_status import_end(importing *x, edn_status st)
+{
+    for (size_t i = 0; i < x->begun_n; i++)
+        st = client_end_write(x->begun[i], st, x->err);
+    free(x->begun);
+    return client_end_write(x->c, st, x->err);
 }
 
 edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, const edn_progress *progress,
                              edn_import_result *out, edn_err *err)
 {
+    importing x = {.c = c, .out = out, .err = err};
     edn_status st = client_begin_write(c, err);
 
     memset(out, 0, sizeof *out);
@@ -84,14 +122,14 @@ edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, cons
         st = next(ctx, &item, &done);
         if (st != EDN_OK || done)
             break;
-        if ((st = import_one(c, &item, out, err)) != EDN_OK)
+        if ((st = import_one(&x, &item)) != EDN_OK)
             break;
         if (progress && progress->fn && !progress->fn(progress->ctx, "importing", out->added + out->known, 0)) {
             st = edn_fail(err, EDN_E_CANCELLED, "stopped; nothing was imported");
             break;
         }
     }
-    st = client_end_write(c, st, err);
+    st = import_end(&x, st);
     if (st != EDN_OK)
         memset(out, 0, sizeof *out);
     return st;
@@ -100,20 +138,28 @@ edn_status edn_client_import(edn_client *c, edn_import_fn *next, void *ctx, cons
 /* ---- export ------------------------------------------------------------------------------------------------------ */
 
 /* Within a day, by id: the one order that does not depend on when a device heard of what. */
-typedef struct exporting {
+typedef struct exported {
+    edn_entry_id id;
     edn_client *c;
+} exported;
+
+typedef struct exporting {
     const edn_filter *filter;
     edn_entry_fn *fn;
     void *ctx;
     const edn_progress *progress;
     uint64_t done, total, damaged;
     char date[DATE_SIZE + 1];
-    bool given;        /* the entry that was opened last reached `fn` */
-    edn_entry_id *day; /* of the day that is being gathered */
+    bool given;    /* the entry that was opened last reached `fn` */
+    exported *day; /* of the day that is being gathered */
     size_t n, cap;
 } exporting;
 
-static int compare_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(edn_entry_id)); }
+static int compare_ids(const void *a, const void *b)
+{
+    const exported *x = a, *y = b;
+    return memcmp(x->id.b, y->id.b, sizeof x->id.b);
+}
 
 /* Tells what the caller's function said from what the store said. */
 static edn_status export_entry(void *ctx, const edn_entry *e)
@@ -125,12 +171,12 @@ static edn_status export_entry(void *ctx, const edn_entry *e)
 }
 
 /* One that cannot be read must not keep the others in. */
-static edn_status export_one(exporting *x, const edn_entry_id *id)
+static edn_status export_one(exporting *x, const exported *e)
 {
     edn_status st;
 
     x->given = false;
-    st = entry_show(x->c, id, export_entry, x);
+    st = entry_show(e->c, &e->id, export_entry, x);
     if (x->given || (st != EDN_E_DAMAGED && st != EDN_E_MISSING))
         return st;
     x->damaged++;
@@ -154,11 +200,11 @@ static edn_status export_day(exporting *x)
     return st;
 }
 
-static edn_status export_item(void *ctx, const catalog_item *it)
+static edn_status export_item(void *ctx, edn_client *c, const catalog_item *it)
 {
     exporting *x = ctx;
     bool fits;
-    edn_status st = filter_fits(x->c, x->filter, it, &fits);
+    edn_status st = filter_fits(c, x->filter, it, &fits);
 
     if (st != EDN_OK || !fits)
         return st;
@@ -167,7 +213,7 @@ static edn_status export_item(void *ctx, const catalog_item *it)
     if (st != EDN_OK)
         return st;
     if (x->n == x->cap) {
-        edn_entry_id *more = realloc(x->day, (x->cap = x->cap ? 2 * x->cap : 64) * sizeof *more);
+        exported *more = realloc(x->day, (x->cap = x->cap ? 2 * x->cap : 64) * sizeof *more);
         if (!more)
             return EDN_E_NOMEM;
         x->day = more;
@@ -178,22 +224,27 @@ static edn_status export_item(void *ctx, const catalog_item *it)
             memcpy(x->date, it->date.p, n);
         x->date[n] = 0;
     }
-    x->day[x->n++] = it->id;
+    x->day[x->n++] = (exported){it->id, c};
     return EDN_OK;
 }
 
 edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_fn *fn, void *ctx,
                              const edn_progress *progress, edn_err *err)
 {
-    exporting x = {.c = c, .filter = filter, .fn = fn, .ctx = ctx, .progress = progress};
-    uint64_t deleted;
+    stores s;
+    exporting x = {.filter = filter, .fn = fn, .ctx = ctx, .progress = progress};
+    uint64_t live, deleted;
     edn_status st = filter_check(filter, err);
 
-    if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
+    if (st != EDN_OK || (st = stores_begin(c, filter ? filter->journal : NULL, &s, err)) != EDN_OK)
         return st;
-    if ((st = catalog_counts(c, &x.total, &deleted)) == EDN_OK)
-        st = catalog_list(c, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false,
-                          export_item, &x);
+    for (size_t i = 0; st == EDN_OK && i < s.n; i++) {
+        st = catalog_counts(s.p[i], &live, &deleted);
+        x.total += live;
+    }
+    if (st == EDN_OK)
+        st = contents_list(&s, filter ? filter->from : EDN_BYTES_EMPTY, filter ? filter->to : EDN_BYTES_EMPTY, false,
+                           export_item, &x);
     if (st == EDN_OK)
         st = export_day(&x);
     if (st == EDN_OK && x.damaged)
@@ -201,5 +252,5 @@ edn_status edn_client_export(edn_client *c, const edn_filter *filter, edn_entry_
                       "%llu entries could not be read, and are not among what was given out; run 'edn verify'",
                       (unsigned long long)x.damaged);
     free(x.day);
-    return client_end_read(c, st, err);
+    return stores_end(&s, st, err);
 }

@@ -225,6 +225,7 @@ static void cut_everywhere(int what)
     edn_entry_id mine, garden;
     uint64_t from, op;
     bool done = false;
+    struct ground whole = g;
     edn_err err;
 
     g.w->device_vfs = "family-before";
@@ -260,6 +261,7 @@ static void cut_everywhere(int what)
         crashvfs_free(run);
     }
     CHECK(op > 10);
+    g = whole;
     g.w->device_vfs = NULL;
     crashvfs_free(before);
 }
@@ -276,6 +278,445 @@ static void dropping_one_withstands_power_cuts(void **state)
     cut_everywhere(DROP);
 }
 
+/* ---- one diary --------------------------------------------------------------------------------------------------- */
+
+/* A home with two shared journals; ids of "Garden" and "Boat". */
+typedef struct scene {
+    edn_client *c, *garden, *boat;
+    edn_journal_id own_id, garden_id, boat_id;
+} scene;
+
+static scene scene_open(const char *name)
+{
+    scene s = {.c = fresh(name)};
+
+    s.garden = adopt(s.c, &g.one);
+    s.boat = adopt(s.c, &g.two);
+    s.own_id = client_id(s.c)->journal;
+    s.garden_id = client_id(s.garden)->journal;
+    s.boat_id = client_id(s.boat)->journal;
+    return s;
+}
+
+static edn_entry_id add(const scene *s, const edn_journal_id *j, const char *date, const char *text)
+{
+    edn_draft d = {.date = edn_bytes_str(date), .text = edn_bytes_str(text), .journal = j};
+    edn_entry_id id;
+
+    CHECK_OK(edn_client_add(s->c, &d, &id, NULL));
+    return id;
+}
+
+/* "[journal] date text|" for each. */
+static edn_status put_line(void *ctx, const edn_entry *e)
+{
+    edn_put_str(ctx, "[");
+    edn_put_bytes(ctx, e->journal_name.p, e->journal_name.n);
+    edn_put_str(ctx, "] ");
+    edn_put_bytes(ctx, e->date.p, e->date.n);
+    edn_put_str(ctx, " ");
+    edn_put_bytes(ctx, e->text.p, e->text.n);
+    edn_put_str(ctx, e->deleted ? " deleted|" : "|");
+    return EDN_OK;
+}
+
+static void check_list(const scene *s, const edn_filter *f, const char *want)
+{
+    edn_buf got = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    CHECK_OK(edn_client_list(s->c, f, put_line, &got, NULL));
+    CHECK_STR(edn_buf_view(&got), want);
+    edn_buf_dispose(&got);
+}
+
+static void check_shown(const scene *s, const edn_entry_id *id, const char *want)
+{
+    edn_buf got = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+
+    CHECK_OK(edn_client_show(s->c, id, put_line, &got, NULL));
+    CHECK_STR(edn_buf_view(&got), want);
+    edn_buf_dispose(&got);
+}
+
+static void entries_of_all_stores_are_one_list(void **state)
+{
+    scene s = scene_open("list");
+    edn_filter limited = {.limit = 2}, newest = {.newest_first = true, .limit = 3}, boat = {.journal = &s.boat_id},
+               own = {.journal = &s.own_id}, march = {.from = edn_bytes_str("1660-03-01")},
+               all = {.deleted = true, .from = edn_bytes_str("1660-03-01")};
+    edn_entry_id id;
+
+    (void)state;
+    add(&s, &s.boat_id, "1660-01-02", "b1");
+    add(&s, NULL, "1660-01-01", "p1");
+    add(&s, &s.garden_id, "1660-01-01", "g1");
+    add(&s, &s.own_id, "1660-02-01", "p2");
+    id = add(&s, &s.garden_id, "1660-03-01", "g2");
+    add(&s, &s.boat_id, "1660-03-01", "b2");
+    check_list(&s, NULL,
+               "[Diary] 1660-01-01 p1|[Garden] 1660-01-01 g1|[Boat] 1660-01-02 b1|[Diary] 1660-02-01 p2|"
+               "[Garden] 1660-03-01 g2|[Boat] 1660-03-01 b2|");
+    check_list(&s, &limited, "[Diary] 1660-01-01 p1|[Garden] 1660-01-01 g1|");
+    check_list(&s, &newest, "[Boat] 1660-03-01 b2|[Garden] 1660-03-01 g2|[Diary] 1660-02-01 p2|");
+    check_list(&s, &boat, "[Boat] 1660-01-02 b1|[Boat] 1660-03-01 b2|");
+    check_list(&s, &own, "[Diary] 1660-01-01 p1|[Diary] 1660-02-01 p2|");
+    CHECK_OK(edn_client_remove(s.c, &id, NULL));
+    check_list(&s, &march, "[Boat] 1660-03-01 b2|");
+    check_list(&s, &all, "[Garden] 1660-03-01 g2 deleted|[Boat] 1660-03-01 b2|");
+    CHECK_OK(edn_client_undelete(s.c, &id, NULL));
+    check_list(&s, &march, "[Garden] 1660-03-01 g2|[Boat] 1660-03-01 b2|");
+    edn_client_close(s.c);
+}
+
+static void a_person_calls_entries_of_any_store_alike(void **state)
+{
+    scene s = scene_open("find");
+    edn_entry_id own = add(&s, NULL, "1660-01-01", "p1"), garden = add(&s, &s.garden_id, "1660-01-02", "g1"), got;
+    char hex[33];
+    edn_err err;
+
+    (void)state;
+    CHECK_OK(edn_client_find(s.c, "last", &got, &err));
+    CHECK_BYTES(id_bytes(&got), id_bytes(&garden));
+    CHECK_OK(edn_client_find(s.c, "1660-01-02", &got, &err));
+    CHECK_BYTES(id_bytes(&got), id_bytes(&garden));
+    CHECK_OK(edn_client_find(s.c, "1660-01-01", &got, &err));
+    CHECK_BYTES(id_bytes(&got), id_bytes(&own));
+    edn_hex_encode(hex, garden.b, sizeof garden.b);
+    hex[12] = 0;
+    CHECK_OK(edn_client_find(s.c, hex, &got, &err));
+    CHECK_BYTES(id_bytes(&got), id_bytes(&garden));
+    add(&s, &s.boat_id, "1660-01-01", "b1");
+    CHECK_STATUS(edn_client_find(s.c, "1660-01-01", &got, &err), EDN_E_AMBIGUOUS);
+    CHECK(strstr(err.text, "2 entries") != NULL);
+    CHECK_STATUS(edn_client_find(s.c, "1660-01-03", &got, &err), EDN_E_MISSING);
+    edn_client_close(s.c);
+}
+
+static edn_status count_history(void *ctx, const edn_history_item *item)
+{
+    *(uint32_t *)ctx = item->version;
+    return EDN_OK;
+}
+
+static edn_status put_piece(void *ctx, edn_piece_kind kind, edn_bytes text)
+{
+    edn_put_str(ctx, kind == EDN_PIECE_INSERTED ? "+" : kind == EDN_PIECE_DELETED ? "-" : "=");
+    edn_put_bytes(ctx, text.p, text.n);
+    return EDN_OK;
+}
+
+static edn_status put_blame(void *ctx, const edn_blame_item *item)
+{
+    edn_put_bytes(ctx, item->text.p, item->text.n);
+    return EDN_OK;
+}
+
+static edn_status see_whole(void *ctx, const edn_entry *e)
+{
+    edn_put_bytes(ctx, e->title.p, e->title.n);
+    for (size_t i = 0; i < e->tags_n; i++)
+        edn_put_lp(ctx, e->tags[i]);
+    for (size_t i = 0; i < e->fields_n; i++) {
+        edn_put_lp(ctx, e->fields[i].name);
+        edn_put_lp(ctx, e->fields[i].value);
+    }
+    edn_put_u64(ctx, e->created_ms);
+    edn_put_lp(ctx, e->text);
+    return EDN_OK;
+}
+
+static void an_entry_is_worked_on_where_it_lies(void **state)
+{
+    scene s = scene_open("edit");
+    edn_entry_id id = add(&s, &s.garden_id, "1660-01-01", "one");
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    uint32_t versions = 0;
+
+    (void)state;
+    g.w->now_ms += 60000;
+    CHECK_OK(edn_client_edit(s.c, &id, EDN_BYTES_EMPTY, edn_bytes_str("one two"), NULL));
+    g.w->now_ms += 60000;
+    CHECK_OK(edn_client_set(s.c, &id, edn_bytes_str("mood"), edn_bytes_str("glad"), NULL));
+    CHECK_OK(edn_client_tag(s.c, &id, edn_bytes_str("sea"), true, NULL));
+    CHECK_OK(edn_client_history(s.c, &id, count_history, &versions, NULL));
+    CHECK_INT(versions, 3);
+    CHECK_OK(edn_client_diff(s.c, &id, 1, 0, put_piece, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "=one+ two");
+    edn_buf_reset(&b);
+    CHECK_OK(edn_client_blame(s.c, &id, put_blame, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "one two");
+    edn_buf_reset(&b);
+    CHECK_OK(edn_client_show_version(s.c, &id, 1, put_line, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "[Garden] 1660-01-01 one|");
+    CHECK_OK(edn_client_restore(s.c, &id, 1, NULL));
+    check_shown(&s, &id, "[Garden] 1660-01-01 one|");
+    CHECK_OK(edn_client_remove(s.c, &id, NULL));
+    check_shown(&s, &id, "[Garden] 1660-01-01 one deleted|");
+    CHECK_OK(edn_client_undelete(s.c, &id, NULL));
+    diary_check_text(s.garden, &id, "one");
+    CHECK_STATUS(edn_client_show(s.boat, &id, put_line, &b, NULL), EDN_E_MISSING);
+    edn_buf_dispose(&b);
+    edn_client_close(s.c);
+}
+
+static edn_status put_journal(void *ctx, const edn_journal *j)
+{
+    char text[64];
+
+    edn_put_bytes(ctx, j->name.p, j->name.n);
+    snprintf(text, sizeof text, " %u%s|", (unsigned)j->entries, j->shared ? " shared" : "");
+    edn_put_str(ctx, text);
+    return EDN_OK;
+}
+
+static void a_shared_journal_is_one_of_the_journals(void **state)
+{
+    scene s = scene_open("journals");
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_journal_id id, stray;
+    edn_entry_id entry;
+    edn_err err;
+
+    (void)state;
+    add(&s, &s.garden_id, "1660-01-01", "g1");
+    entry = add(&s, &s.garden_id, "1660-01-01", "g2");
+    add(&s, NULL, "1660-01-01", "p1");
+    /* What a member of the space may write into an entry makes no journal of its own. */
+    memset(stray.b, 9, sizeof stray.b);
+    CHECK_OK(edn_client_move(s.garden, &entry, &stray, &err));
+    CHECK_OK(edn_client_journals(s.c, put_journal, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "Diary 1|Garden 2 shared|Boat 0 shared|");
+    CHECK_OK(edn_client_journal_find(s.c, "Boat", &id, &err));
+    CHECK(memcmp(id.b, s.boat_id.b, sizeof id.b) == 0);
+    CHECK_OK(edn_client_journal_find(s.c, "garden", &id, &err));
+    CHECK(memcmp(id.b, s.garden_id.b, sizeof id.b) == 0);
+    CHECK_STATUS(edn_client_journal_new(s.c, edn_bytes_str("Boat"), &id, &err), EDN_E_EXISTS);
+    CHECK_OK(edn_client_journal_rename(s.c, &s.boat_id, edn_bytes_str("Ship"), &err));
+    CHECK_OK(edn_client_journal_find(s.c, "Ship", &id, &err));
+    CHECK(memcmp(id.b, s.boat_id.b, sizeof id.b) == 0);
+    CHECK_STATUS(edn_client_journal_find(s.c, "Boat", &id, &err), EDN_E_MISSING);
+    CHECK_OK(edn_client_journal_new(s.c, edn_bytes_str("Ship"), &id, &err) == EDN_E_EXISTS ? EDN_OK : EDN_E_IO);
+    edn_buf_dispose(&b);
+    edn_client_close(s.c);
+}
+
+/* ---- moving ------------------------------------------------------------------------------------------------------ */
+
+static void an_entry_moves_with_all_but_its_history(void **state)
+{
+    scene s = scene_open("move");
+    static const edn_bytes tags[] = {{(const uint8_t *)"sea", 3}, {(const uint8_t *)"sky", 3}};
+    const edn_field mood = {edn_bytes_str("mood"), edn_bytes_str("glad")};
+    edn_draft d = {.date = edn_bytes_str("1660-01-01"),
+                   .title = edn_bytes_str("A day"),
+                   .text = edn_bytes_str("secret words"),
+                   .tags = tags,
+                   .tags_n = 2,
+                   .fields = &mood,
+                   .fields_n = 1};
+    edn_filter deleted = {.deleted = true};
+    edn_buf before = EDN_BUF_INIT(EDN_BUF_UNLIMITED), after = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    const edn_journal_id *way[] = {&s.garden_id, &s.boat_id, &s.own_id, &s.boat_id, &s.garden_id};
+    edn_entry_id id, got;
+    uint32_t versions = 0;
+    edn_err err;
+
+    (void)state;
+    CHECK_OK(edn_client_add(s.c, &d, &id, &err));
+    g.w->now_ms += 60000;
+    CHECK_OK(edn_client_edit(s.c, &id, EDN_BYTES_EMPTY, edn_bytes_str("words"), &err));
+    CHECK_OK(edn_client_show(s.c, &id, see_whole, &before, &err));
+    for (size_t i = 0; i < EDN_COUNT(way); i++) {
+        g.w->now_ms += 60000;
+        CHECK_OK(edn_client_move(s.c, &id, way[i], &err));
+        edn_buf_reset(&after);
+        CHECK_OK(edn_client_show(s.c, &id, see_whole, &after, &err));
+        CHECK_BYTES(edn_buf_view(&after), edn_buf_view(&before));
+        check_list(&s, &deleted,
+                   way[i] == &s.own_id      ? "[Diary] 1660-01-01 words|"
+                   : way[i] == &s.garden_id ? "[Garden] 1660-01-01 words|"
+                                            : "[Boat] 1660-01-01 words|");
+        CHECK_OK(edn_client_find(s.c, "last", &got, &err));
+        CHECK_OK(edn_client_edit(s.c, &id, EDN_BYTES_EMPTY, edn_bytes_str("words"), &err)); /* where it is */
+        if (i == 0) {
+            CHECK_OK(edn_client_history(s.c, &id, count_history, &versions, &err));
+            CHECK_INT(versions, 1); /* nothing of what was crossed out went along */
+        }
+    }
+    /* Deleted where it is now, and brought back there. */
+    CHECK_OK(edn_client_remove(s.c, &id, &err));
+    check_list(&s, NULL, "");
+    check_list(&s, &deleted, "[Garden] 1660-01-01 words deleted|");
+    CHECK_OK(edn_client_undelete(s.c, &id, &err));
+    check_list(&s, NULL, "[Garden] 1660-01-01 words|");
+    CHECK_OK(edn_client_move(s.c, &id, &s.garden_id, &err)); /* it is there */
+    check_list(&s, NULL, "[Garden] 1660-01-01 words|");
+    memset(id.b, 3, sizeof id.b);
+    CHECK_STATUS(edn_client_move(s.c, &id, &s.garden_id, &err), EDN_E_MISSING);
+    edn_buf_dispose(&before);
+    edn_buf_dispose(&after);
+    edn_client_close(s.c);
+}
+
+static edn_status count_entry(void *ctx, const edn_entry *e)
+{
+    (void)e;
+    ++*(unsigned *)ctx;
+    return EDN_OK;
+}
+
+static edn_client *find_child(edn_client *c, const shared *of)
+{
+    edn_client *k;
+    edn_err err;
+
+    CHECK_OK(family_find(c, &of->e->id.account, &k, &err));
+    return k;
+}
+
+/* Power goes at every change of the disk while an entry moves: it is in one or in both, never in neither, and once it
+ * is settled in one. */
+static void a_move_withstands_power_cuts(void **state)
+{
+    crashvfs *before = crashvfs_new("move-before");
+    scene s = {NULL};
+    struct ground whole = g;
+    edn_entry_id id;
+    edn_err err;
+
+    (void)state;
+    g.w->device_vfs = "move-before";
+    s.c = init_home("power-move");
+    s.garden = adopt(s.c, &g.one);
+    s.boat = adopt(s.c, &g.two);
+    s.garden_id = client_id(s.garden)->journal;
+    s.boat_id = client_id(s.boat)->journal;
+    s.own_id = client_id(s.c)->journal;
+    id = add(&s, &s.garden_id, "1660-01-01", "words");
+    edn_client_close(s.c);
+    for (unsigned way = 0; way < 2; way++) {
+        const edn_journal_id *to = way ? &s.boat_id : &s.own_id;
+        const char *there = way ? "[Boat] 1660-01-01 words|" : "[Diary] 1660-01-01 words|";
+        bool done = false;
+        uint64_t op;
+        for (op = 1; !done; op++) {
+            crashvfs *run = crashvfs_copy(before, "move-run");
+            unsigned seen = 0;
+            g.w->device_vfs = "move-run";
+            s.c = open_home("power-move");
+            (void)find_child(s.c, &g.one); /* opening writes too */
+            (void)find_child(s.c, &g.two);
+            crashvfs_cut_at(run, crashvfs_ops(run) + op);
+            done = edn_client_move(s.c, &id, to, &err) == EDN_OK && !crashvfs_is_dark(run);
+            crashvfs_cut_at(run, 0);
+            crashvfs_cut(run);
+            edn_client_close(s.c);
+            crashvfs_power(run, (crashvfs_fate)(op % CRASHVFS_FATES), op);
+            s.c = open_home("power-move");
+            CHECK_OK(edn_client_list(s.c, NULL, count_entry, &seen, &err));
+            CHECK(seen == 1 || (seen == 2 && !done));
+            CHECK_OK(family_settle(s.c, &err));
+            seen = 0;
+            CHECK_OK(edn_client_list(s.c, NULL, count_entry, &seen, &err));
+            CHECK_INT(seen, 1);
+            CHECK_OK(edn_client_move(s.c, &id, to, &err));
+            check_list(&s, NULL, there);
+            diary_check_verified(s.c);
+            edn_client_close(s.c);
+            crashvfs_free(run);
+        }
+        CHECK(op > 10);
+    }
+    g = whole;
+    g.w->device_vfs = NULL;
+    crashvfs_free(before);
+}
+
+/* ---- bringing in and taking out ---------------------------------------------------------------------------------- */
+
+static edn_status next_item(void *ctx, edn_import_item *item, bool *done)
+{
+    static const char *const journals[] = {"Garden", "New", "", "Garden", "New"};
+    unsigned *n = ctx;
+
+    if ((*done = *n == EDN_COUNT(journals)))
+        return EDN_OK;
+    item->draft.date = edn_bytes_str("1660-02-02");
+    item->draft.text = edn_bytes_str("brought in");
+    item->journal_name = edn_bytes_str(journals[*n]);
+    item->has_id = true;
+    memset(item->id.b, 0x40 + (int)++*n, sizeof item->id.b);
+    return EDN_OK;
+}
+
+static edn_status next_bad(void *ctx, edn_import_item *item, bool *done)
+{
+    edn_status st = next_item(ctx, item, done);
+
+    if (*done) {
+        *done = false;
+        item->draft.text = edn_bytes_str("\xff");
+    }
+    return st;
+}
+
+static void an_import_goes_where_journals_are_called_so(void **state)
+{
+    scene s = scene_open("import");
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_import_result r;
+    unsigned n = 0;
+    edn_err err;
+
+    (void)state;
+    CHECK_STATUS(edn_client_import(s.c, next_bad, &n, NULL, &r, &err), EDN_E_UTF8);
+    check_list(&s, NULL, "");
+    n = 0;
+    CHECK_OK(edn_client_import(s.c, next_item, &n, NULL, &r, &err));
+    CHECK(r.added == 5 && r.known == 0);
+    CHECK_OK(edn_client_journals(s.c, put_journal, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "Diary 1|New 2|Garden 2 shared|Boat 0 shared|");
+    n = 0;
+    CHECK_OK(edn_client_import(s.c, next_item, &n, NULL, &r, &err));
+    CHECK(r.added == 0 && r.known == 5);
+    edn_buf_reset(&b);
+    add(&s, &s.boat_id, "1660-02-01", "b1");
+    CHECK_OK(edn_client_export(s.c, NULL, put_line, &b, NULL, &err));
+    CHECK_STR(edn_buf_view(&b),
+              "[Boat] 1660-02-01 b1|[Garden] 1660-02-02 brought in|[New] 1660-02-02 brought in|"
+              "[Diary] 1660-02-02 brought in|[Garden] 1660-02-02 brought in|[New] 1660-02-02 brought in|");
+    edn_buf_dispose(&b);
+    edn_client_close(s.c);
+}
+
+/* ---- callbacks --------------------------------------------------------------------------------------------------- */
+
+static edn_status call_back(void *ctx, const edn_entry *e)
+{
+    edn_client *c = ctx;
+    edn_err err;
+
+    CHECK_STATUS(edn_client_set(c, &e->id, edn_bytes_str("mood"), edn_bytes_str("glad"), &err), EDN_E_BUSY);
+    CHECK_STATUS(edn_client_list(c, NULL, call_back, c, &err), EDN_E_BUSY);
+    edn_client_lock(c);
+    CHECK(edn_client_unlocked(c));
+    return EDN_OK;
+}
+
+static void a_callback_cannot_use_the_diary_whichever_store_it_came_from(void **state)
+{
+    scene s = scene_open("busy");
+    edn_entry_id id = add(&s, &s.garden_id, "1660-01-01", "g1");
+    edn_filter garden = {.journal = &s.garden_id};
+
+    (void)state;
+    CHECK_OK(edn_client_show(s.c, &id, call_back, s.c, NULL));
+    CHECK_OK(edn_client_list(s.c, NULL, call_back, s.c, NULL));
+    CHECK_OK(edn_client_list(s.c, &garden, call_back, s.c, NULL));
+    edn_client_close(s.c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +727,14 @@ int main(void)
         cmocka_unit_test(a_store_without_a_row_is_taken_back_with_all_that_is_in_it),
         cmocka_unit_test(making_one_withstands_power_cuts),
         cmocka_unit_test(dropping_one_withstands_power_cuts),
+        cmocka_unit_test(entries_of_all_stores_are_one_list),
+        cmocka_unit_test(a_person_calls_entries_of_any_store_alike),
+        cmocka_unit_test(an_entry_is_worked_on_where_it_lies),
+        cmocka_unit_test(a_shared_journal_is_one_of_the_journals),
+        cmocka_unit_test(an_entry_moves_with_all_but_its_history),
+        cmocka_unit_test(a_move_withstands_power_cuts),
+        cmocka_unit_test(an_import_goes_where_journals_are_called_so),
+        cmocka_unit_test(a_callback_cannot_use_the_diary_whichever_store_it_came_from),
     };
     return cmocka_run_group_tests(tests, ground_make, ground_unmake);
 }
