@@ -177,7 +177,7 @@ static void prepare_probes(work *w, wire_conn *conns)
         person *p = &w->people[c];
         edn_head h = {p->devices[0].id, p->devices[0].dseq, p->devices[0].last};
         edn_hash head = edn_devlog_head(p->log), heads = edn_heads_hash(&h, 1);
-        edn_etag etag = edn_etag_of(&p->space, edn_devlog_count(p->log), &head, &heads);
+        edn_etag etag = edn_etag_of(&p->space, edn_devlog_count(p->log), &head, &heads, 0);
         edn_buf path = EDN_BUF_INIT(256);
         edn_buf_reset(&rq);
         person_pull(p, edn_devlog_count(p->log), &h, 1, &rq);

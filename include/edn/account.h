@@ -11,14 +11,17 @@ extern "C" {
 
 typedef struct edn_account_change {
     uint64_t seq, time_ms; /* the link's number; what its author's clock said, which proves nothing */
-    const char
-        *type;      /* "genesis", "add", "revoke", "rotate", "passphrase", "recovery", "checkpoint", "policy", "key" */
-    char by[33];    /* the device that made it; empty: the account's own key (a login by passphrase, a recovery) */
-    edn_bytes text; /* one sentence, with names as they are known here */
+    /* "genesis", "add", "revoke", "rotate", "passphrase", "recovery", "checkpoint", "policy", "key". And, which is no
+     * link (seq UINT64_MAX) but the server's word: "recovery-asked", "recovery-cancelled" (signed by `by`). */
+    const char *type;
+    uint64_t until_ms; /* recovery-asked: when it may go on, by the server's clock */
+    char by[33];       /* the device that made it; empty: the account's own key (a login by passphrase, a recovery) */
+    edn_bytes text;    /* one sentence, with names as they are known here */
 } edn_account_change;
 typedef edn_status edn_account_change_fn(void *ctx, const edn_account_change *change);
 
-/* All of it, the oldest first. A status that `fn` gives stops it and is passed on. */
+/* All of it, the oldest first; a recovery under way, or cancelled, comes last. A status that `fn` gives stops it and is
+ * passed on. */
 EDN_MUST_USE edn_status edn_client_log(edn_client *c, edn_account_change_fn *fn, void *ctx, edn_err *err);
 /* What other devices did since this was asked last (or since this device joined), each told once: for right after a
  * sync. Nothing is noted as told when `fn` fails. */

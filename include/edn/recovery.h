@@ -46,24 +46,71 @@ void edn_recovery_free(edn_recovery *r); /* wipes */
  * EDN_E_MISSING: this account has no shares. */
 EDN_MUST_USE edn_status edn_recovery_drill(edn_client *c, edn_recovery **out, edn_err *err);
 /* Takes the words of one share. *have: how many different good ones there are; once they are enough, the box that they
- * open was opened and checked as well. EDN_E_INVALID: a word is wrong (which); EDN_E_AUTH: a share of another account
- * or set, or an altered one; EDN_E_EXISTS: this one was given already. After these the shares before still count. */
+ * open was opened and checked as well (in a drill; on a bare machine it comes after the wait). EDN_E_INVALID: a word
+ * is wrong (which); EDN_E_AUTH: a share of another account or set, or an altered one; EDN_E_EXISTS: this one was
+ * given already. After these the shares before still count. */
 EDN_MUST_USE edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, unsigned *needed,
                                          edn_err *err);
 
-/* ---- with everything lost ---------------------------------------------------------------------------------------- */
+/* ---- a recovery that waits --------------------------------------------------------------------------------------- */
+
+typedef enum edn_recovery_state {
+    EDN_RECOVERY_NONE = 1,     /* none is under way */
+    EDN_RECOVERY_WAITING = 2,  /* the server holds the sealed box back, so that a device can cancel */
+    EDN_RECOVERY_READY = 3,    /* it gives it to whoever knows the set of shares */
+    EDN_RECOVERY_CANCELLED = 4 /* a device said no */
+} edn_recovery_state;
+
+/* Times are the server's, which is the one that waits: the wait is its rule, and no cryptography. */
+typedef struct edn_recovery_wait {
+    edn_recovery_state state;
+    uint64_t asked_ms, ready_ms, now_ms;
+    char by[33]; /* cancelled: the device that did, and when it says it did; signed by it */
+    uint64_t cancelled_ms;
+    bool own; /* cancelled: by this device */
+} edn_recovery_wait;
+
+/* For a device: the account's recovery as the last sync heard of it; now_ms is this device's clock. */
+EDN_MUST_USE edn_status edn_client_recovery_held(edn_client *c, edn_recovery_wait *out, edn_err *err);
+/* Cancels it, by this device's signature, at the server and at once. EDN_E_MISSING: none is under way. */
+EDN_MUST_USE edn_status edn_client_recovery_cancel(edn_client *c, edn_err *err);
+
+/* ---- with everything lost ----------------------------------------------------------------------------------------
+ *
+ *     begin ─▶ add, add, … ─▶ ask ─▶ (days later, another process: resume ─▶) finish ─▶ lost, lost, … ─▶ done
+ *
+ * From `ask` on everything is in the home, sealed under the new passphrase: whatever stops it, `resume` goes on. */
 
 /* On a machine that has no diary yet, by what stands on a page: the server, the account's name and the set. Shares are
- * then taken as above. Everything that the server shows is checked. EDN_E_DENIED: it knows no such account or set;
- * EDN_E_EXISTS: there is a diary in this home; EDN_E_INVALID: the set has a typing error; EDN_E_EPOCH: keys were made
- * anew since these shares were made, which therefore no longer open the account. */
+ * then taken as above (what they open is not here yet). Everything that the server shows is checked, and nothing is
+ * asked of it that would begin the wait. EDN_E_DENIED: it knows no such account or set; EDN_E_EXISTS: there is a diary
+ * in this home; EDN_E_INVALID: the set has a typing error; EDN_E_EPOCH: keys were made anew since these shares were
+ * made, which therefore no longer open the account. */
 EDN_MUST_USE edn_status edn_recovery_begin(const edn_client_options *options, const char *server, const char *name,
                                            const char *set, edn_recovery **out, edn_err *err);
-/* Once enough shares were taken: adds this machine to the account, under a new passphrase and a new account key, which
- * end the old ones. The client is unlocked, nothing synced yet; the lost devices are still to be revoked (after a sync,
- * so that nothing of what they sent is lost), and the shares to be made anew. */
-EDN_MUST_USE edn_status edn_recovery_finish(edn_recovery *r, const char *device_name, edn_strength strength,
-                                            edn_bytes passphrase, edn_client **out, edn_err *err);
+/* Once enough shares were taken: makes the home, under the new passphrase, and asks the server, which tells every
+ * device of the account. EDN_E_MISSING: more shares are needed. */
+EDN_MUST_USE edn_status edn_recovery_ask(edn_recovery *r, const char *device_name, edn_strength strength,
+                                         edn_bytes passphrase, edn_recovery_wait *out, edn_err *err);
+/* Whether a recovery waits in this home. */
+EDN_MUST_USE edn_status edn_recovery_begun(const edn_client_options *options, bool *out, edn_err *err);
+/* Takes it up again, and asks the server how it stands. *again: the server knew of it no more (its time was over, or it
+ * was set back), and the wait began anew. EDN_E_PASSPHRASE. */
+EDN_MUST_USE edn_status edn_recovery_resume(const edn_client_options *options, edn_bytes passphrase, edn_recovery **out,
+                                            edn_recovery_wait *wait, bool *again, edn_err *err);
+/* Takes away the home of a recovery that was cancelled. */
+void edn_recovery_abandon(edn_recovery *r);
+/* When it is ready: opens the box, and adds this machine to the account, under the new passphrase and a new account
+ * key, which end the old ones. The client is unlocked, nothing synced yet; the lost devices are still to be revoked
+ * (after a sync, so that nothing of what they sent is lost), and the shares to be made anew. EDN_E_MISSING: it is not
+ * ready. */
+EDN_MUST_USE edn_status edn_recovery_finish(edn_recovery *r, edn_bytes passphrase, edn_client **out, edn_err *err);
+
+/* The devices that were in the account when this one came back to it and are still active, by id (32 hex digits): they
+ * are lost, and to be revoked. None once edn_client_recovery_done was called. */
+typedef edn_status edn_recovery_lost_fn(void *ctx, const char *device);
+EDN_MUST_USE edn_status edn_client_recovery_lost(edn_client *c, edn_recovery_lost_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_recovery_done(edn_client *c, edn_err *err);
 
 #ifdef __cplusplus
 }

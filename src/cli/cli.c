@@ -46,6 +46,7 @@ static edn_cli_run *const runs[EDN_CMD_COUNT] = {
     [EDN_CMD_RECOVERY_SETUP] = edn_cli_recovery_setup,
     [EDN_CMD_RECOVERY_DRILL] = edn_cli_recovery_drill,
     [EDN_CMD_RECOVERY_STATUS] = edn_cli_recovery_status,
+    [EDN_CMD_RECOVERY_CANCEL] = edn_cli_recovery_cancel,
     [EDN_CMD_RECOVER] = edn_cli_recover,
     [EDN_CMD_WRITE] = edn_cli_write,
     [EDN_CMD_ADD] = edn_cli_add,

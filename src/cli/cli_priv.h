@@ -95,6 +95,14 @@ void edn_cli_put_name(edn_buf *out, const edn_entry *e);
 
 /* After a sync: what other devices did to the account, on standard error, each told once. */
 EDN_MUST_USE edn_status edn_cli_news(edn_cli *c);
+/* The same as a member "notices" of the JSON object that is open in c->buf. */
+EDN_MUST_USE edn_status edn_cli_news_json(edn_cli *c);
+/* Says so, every time, while somebody recovers this account; and how it stands as a member of JSON. */
+void edn_cli_warn_of_recovery(edn_cli *c);
+void edn_cli_put_recovery_json(edn_cli *c);
+/* Takes shares from standard input until they are enough. */
+struct edn_recovery;
+EDN_MUST_USE edn_status edn_cli_shares_take(edn_cli *c, struct edn_recovery *r);
 /* Says so when the account's recovery shares do not open its present keys. */
 void edn_cli_warn_of_shares(edn_cli *c);
 
@@ -110,7 +118,8 @@ edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_p
 edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
-edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status, edn_cli_recover;
+edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status, edn_cli_recovery_cancel,
+    edn_cli_recover;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;

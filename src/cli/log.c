@@ -3,9 +3,28 @@
 
 #include <edn/account.h>
 
+#include <string.h>
+
 #include "cli/json.h"
 #include "cli/qr.h"
 #include "cli/text.h"
+
+static edn_status put_change_json(void *ctx, const edn_account_change *change)
+{
+    edn_cli *c = ctx;
+
+    edn_json_open(&c->buf, NULL, '{');
+    if (change->seq != UINT64_MAX)
+        edn_json_number(&c->buf, "link", change->seq);
+    edn_json_time(&c->buf, "time", change->time_ms);
+    edn_json_string(&c->buf, "type", edn_bytes_str(change->type));
+    edn_json_string(&c->buf, "by", edn_bytes_str(change->by));
+    if (change->until_ms)
+        edn_json_time(&c->buf, "until", change->until_ms);
+    edn_json_string(&c->buf, "text", change->text);
+    edn_json_close(&c->buf, '}');
+    return EDN_OK;
+}
 
 static edn_status put_change(void *ctx, const edn_account_change *change)
 {
@@ -13,17 +32,15 @@ static edn_status put_change(void *ctx, const edn_account_change *change)
     char when[EDN_CLI_TIME_MAX];
 
     if (c->json) {
-        edn_json_open(&c->buf, NULL, '{');
-        edn_json_number(&c->buf, "link", change->seq);
-        edn_json_time(&c->buf, "time", change->time_ms);
-        edn_json_string(&c->buf, "type", edn_bytes_str(change->type));
-        edn_json_string(&c->buf, "by", edn_bytes_str(change->by));
-        edn_json_string(&c->buf, "text", change->text);
-        edn_json_close(&c->buf, '}');
+        (void)put_change_json(c, change); /* cannot fail; the buffer remembers */
     } else {
         edn_cli_time_local(when, change->time_ms, 0);
         edn_cli_putf(&c->buf, "%s  ", when);
         edn_cli_put_text(&c->buf, &c->out, change->text, true);
+        if (change->until_ms) {
+            edn_cli_time_local(when, change->until_ms, 0);
+            edn_cli_putf(&c->buf, "; it may go on after %s", when);
+        }
     }
     edn_put_u8(&c->buf, '\n');
     return edn_cli_out(c);
@@ -40,6 +57,8 @@ static edn_status tell_change(void *ctx, const edn_account_change *change)
 {
     edn_buf text = EDN_BUF_INIT((size_t)64 << 10);
 
+    if (strcmp(change->type, "recovery-asked") == 0)
+        return EDN_OK; /* which is said louder, and every time: edn_cli_warn_of_recovery */
     edn_cli_put_safe(&text, change->text, EDN_SAFE_LINE);
     edn_cli_warn(ctx, "the account was changed: %.*s. If that was none of you: 'edn device list', 'edn device revoke'",
                  (int)text.n, (const char *)text.p);
@@ -47,7 +66,24 @@ static edn_status tell_change(void *ctx, const edn_account_change *change)
     return EDN_OK;
 }
 
-edn_status edn_cli_news(edn_cli *c) { return edn_client_log_news(c->client, tell_change, c, &c->err); }
+edn_status edn_cli_news(edn_cli *c)
+{
+    edn_status st = c->json ? EDN_OK : edn_client_log_news(c->client, tell_change, c, &c->err);
+
+    if (st == EDN_OK)
+        edn_cli_warn_of_recovery(c);
+    return st;
+}
+
+edn_status edn_cli_news_json(edn_cli *c)
+{
+    edn_status st;
+
+    edn_json_open(&c->buf, "notices", '[');
+    st = edn_client_log_news(c->client, put_change_json, c, &c->err);
+    edn_json_close(&c->buf, ']');
+    return st;
+}
 
 /* ---- device verify ----------------------------------------------------------------------------------------------- */
 

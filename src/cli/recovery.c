@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/ask.h"
+#include "cli/json.h"
 #include "cli/recovery_page.h"
 #include "cli/text.h"
 
@@ -149,7 +149,7 @@ static edn_status ask_share(edn_cli *c, edn_recovery *r, unsigned *have, unsigne
 /* What is wrong with one share is said, and another asked for. */
 static bool share_is_wrong(edn_status st) { return st == EDN_E_INVALID || st == EDN_E_AUTH || st == EDN_E_EXISTS; }
 
-static edn_status shares_take(edn_cli *c, edn_recovery *r)
+edn_status edn_cli_shares_take(edn_cli *c, edn_recovery *r)
 {
     unsigned have = 0, needed = 0;
     edn_status st = EDN_OK;
@@ -176,7 +176,7 @@ edn_status edn_cli_recovery_drill(edn_cli *c)
     if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK ||
         (st = edn_recovery_drill(c->client, &r, &c->err)) != EDN_OK)
         return st;
-    st = shares_take(c, r);
+    st = edn_cli_shares_take(c, r);
     edn_recovery_free(r);
     if (st != EDN_OK)
         return st;
@@ -221,71 +221,51 @@ edn_status edn_cli_recovery_status(edn_cli *c)
     return edn_cli_out(c);
 }
 
-/* ---- with everything lost ---------------------------------------------------------------------------------------- */
+/* ---- one that is under way --------------------------------------------------------------------------------------- */
 
-/* After a sync, so that nothing of what they sent is cut off. */
-static edn_status revoke_others(edn_cli *c, edn_bytes passphrase)
+void edn_cli_warn_of_recovery(edn_cli *c)
 {
-    edn_client_status s;
-    char(*lost)[33];
-    size_t n = 0;
-    edn_status st = edn_client_status_get(c->client, &s, &c->err);
+    edn_recovery_wait wait;
+    char asked[EDN_CLI_TIME_MAX], ready[EDN_CLI_TIME_MAX];
+    edn_err ignored;
 
-    if (st != EDN_OK)
-        return st;
-    lost = calloc(s.heads_n + 1, sizeof *lost);
-    if (!lost)
-        return edn_fail(&c->err, EDN_E_NOMEM, "out of memory");
-    for (size_t i = 0; i < s.heads_n; i++)
-        if (s.heads[i].active && !s.heads[i].self)
-            memcpy(lost[n++], s.heads[i].device, sizeof lost[0]);
-    for (size_t i = 0; st == EDN_OK && i < n; i++)
-        if ((st = edn_client_device_revoke(c->client, lost[i], passphrase, &c->err)) == EDN_OK)
-            edn_cli_note(c, "Device %.8s is revoked.", lost[i]);
-    free(lost);
-    return st;
+    if (edn_client_recovery_held(c->client, &wait, &ignored) != EDN_OK ||
+        (wait.state != EDN_RECOVERY_WAITING && wait.state != EDN_RECOVERY_READY))
+        return;
+    edn_cli_time_local(asked, wait.asked_ms, 0);
+    edn_cli_time_local(ready, wait.ready_ms, 0);
+    edn_cli_warn(c,
+                 "SOMEBODY RECOVERS THIS ACCOUNT: with one of the recovery shares it was asked for at %s. %s %s the "
+                 "server %s the sealed box, which enough shares open. If that is not you: 'edn recovery cancel', now, "
+                 "and then 'edn recovery setup'",
+                 asked, wait.state == EDN_RECOVERY_WAITING ? "After" : "Since", ready,
+                 wait.state == EDN_RECOVERY_WAITING ? "gives out" : "has given out, to whoever asked,");
 }
 
-static edn_status recover_with(edn_cli *c, edn_recovery *r)
+void edn_cli_put_recovery_json(edn_cli *c)
 {
-    edn_cli_secret passphrase = {NULL, 0};
-    edn_sync_result synced;
-    char host[256];
-    edn_status st;
+    static const char *const names[] = {"none", "none", "waiting", "ready", "cancelled"};
+    edn_recovery_wait wait;
+    edn_err ignored;
 
-    if ((st = shares_take(c, r)) != EDN_OK ||
-        (st = edn_cli_passphrase_new(c, EDN_OPT_PASSPHRASE_FD, "New passphrase: ", &passphrase)) != EDN_OK)
-        return st;
-    st = edn_recovery_finish(r, edn_cli_device_name(c, host), edn_cli_strength(c), edn_cli_secret_view(&passphrase),
-                             &c->client, &c->err);
-    if (st == EDN_OK && (st = edn_client_sync(c->client, NULL, &synced, &c->err)) == EDN_OK &&
-        !edn_cli_has(&c->args, EDN_OPT_KEEP_DEVICES))
-        st = revoke_others(c, edn_cli_secret_view(&passphrase));
-    edn_cli_secret_dispose(&passphrase);
-    return st;
+    if (edn_client_recovery_held(c->client, &wait, &ignored) != EDN_OK)
+        return;
+    edn_json_open(&c->buf, "recovery", '{');
+    edn_json_string(&c->buf, "state", edn_bytes_str(names[wait.state]));
+    edn_json_time(&c->buf, "asked", wait.asked_ms);
+    edn_json_time(&c->buf, "ready", wait.ready_ms);
+    edn_json_string(&c->buf, "cancelled_by", edn_bytes_str(wait.by));
+    edn_json_close(&c->buf, '}');
 }
 
-edn_status edn_cli_recover(edn_cli *c)
+edn_status edn_cli_recovery_cancel(edn_cli *c)
 {
-    const char *server = edn_cli_value(&c->args, EDN_OPT_SERVER_NEEDED), *name = edn_cli_value(&c->args, EDN_OPT_NAME),
-               *set = edn_cli_value(&c->args, EDN_OPT_SET);
-    edn_recovery *r = NULL;
-    uint32_t timeout_s;
-    edn_status st;
+    edn_status st = edn_cli_need(c);
 
-    if (!server || !name || !set)
-        return edn_cli_usage(c, "say --server, --name and --set as they stand on a page with a recovery share");
-    if ((st = edn_cli_timeout(c, &timeout_s)) != EDN_OK || (st = edn_cli_home_check(c)) != EDN_OK ||
-        (st = edn_recovery_begin(&c->options, server, name, set, &r, &c->err)) != EDN_OK)
-        return st;
-    st = recover_with(c, r);
-    edn_recovery_free(r);
-    if (st != EDN_OK && c->client)
-        edn_cli_warn(c,
-                     "this device belongs to the account now, but not all was done: 'edn sync', then 'edn device list' "
-                     "and 'edn device revoke' for those that are lost");
-    if (st != EDN_OK || (st = edn_cli_sheet_show(c)) != EDN_OK)
-        return st;
-    edn_cli_note(c, "The diary is back. Now make new shares: 'edn recovery setup'.");
-    return edn_cli_keep_unlocked(c, timeout_s);
+    if (st == EDN_OK)
+        st = edn_client_recovery_cancel(c->client, &c->err);
+    if (st == EDN_OK)
+        edn_cli_note(c, "The recovery is cancelled, and the machine that asked for it will be told so. Who has a page "
+                        "can ask again: 'edn recovery setup' makes all pages worthless that are out there now.");
+    return st;
 }

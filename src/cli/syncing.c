@@ -52,8 +52,10 @@ static edn_status found_status(found *f)
 
 /* ---- sync -------------------------------------------------------------------------------------------------------- */
 
-static void put_sync_json(edn_cli *c, const edn_sync_result *r, uint64_t receipt_ms, const found *f)
+static edn_status put_sync_json(edn_cli *c, const edn_sync_result *r, uint64_t receipt_ms, const found *f)
 {
+    edn_status st;
+
     edn_json_open(&c->buf, NULL, '{');
     edn_json_bool(&c->buf, "synced", r->synced);
     edn_json_number(&c->buf, "batches_sent", r->batches_sent);
@@ -68,8 +70,11 @@ static void put_sync_json(edn_cli *c, const edn_sync_result *r, uint64_t receipt
     edn_json_number(&c->buf, "bytes_received", r->bytes_received);
     edn_json_time(&c->buf, "receipt", receipt_ms);
     edn_cli_put_findings_json(&c->buf, f->p, f->n);
+    edn_cli_put_recovery_json(c);
+    st = edn_cli_news_json(c);
     edn_json_close(&c->buf, '}');
     edn_put_u8(&c->buf, '\n');
+    return st;
 }
 
 /* "a, b, c": a comma from the second on. */
@@ -121,10 +126,10 @@ static edn_status put_sync(edn_cli *c, const edn_sync_result *r, const found *f)
     if (st != EDN_OK)
         return st;
     if (c->json)
-        put_sync_json(c, r, s.receipt_ms, f);
+        st = put_sync_json(c, r, s.receipt_ms, f);
     else if (!c->quiet)
         put_sync_words(c, r, s.receipt_ms);
-    return edn_cli_out(c);
+    return st == EDN_OK ? edn_cli_out(c) : st;
 }
 
 /* ---- sync --watch ------------------------------------------------------------------------------------------------ */
@@ -240,6 +245,7 @@ static void put_status_json(edn_cli *c, const edn_client_status *s, const char *
         for (size_t i = 0; i < s->heads_n; i++)
             put_device_json(out, &s->heads[i]);
         edn_json_close(out, ']');
+        edn_cli_put_recovery_json(c);
         edn_cli_put_findings_json(out, s->findings, s->findings_n);
     }
     edn_json_close(out, '}');
@@ -441,7 +447,9 @@ edn_status edn_cli_status(edn_cli *c)
         put_status_json(c, &s, device);
     else
         put_status_words(c, &s);
-    return edn_cli_out(c);
+    if ((st = edn_cli_out(c)) == EDN_OK && s.unlocked)
+        edn_cli_warn_of_recovery(c);
+    return st;
 }
 
 /* ---- verify ------------------------------------------------------------------------------------------------------ */

@@ -593,6 +593,17 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .group = "Recovery",
             .summary = "Say which recovery shares there are, and whether they are current",
         },
+    [EDN_CMD_RECOVERY_CANCEL] =
+        {
+            .name = "recovery cancel",
+            .group = "Recovery",
+            .summary = "Stop a recovery that somebody else has asked for",
+            .text =
+                "When somebody asks for the account with 'edn recover', the server waits (three days, unless its "
+                "operator chose otherwise) and tells every device at its next sync. This stops it, with this device's "
+                "signature, and the machine that asked is shown who did. Whoever has a page with a share can ask "
+                "again, until 'edn recovery setup' makes new ones.",
+        },
     [EDN_CMD_RECOVER] =
         {
             .name = "recover",
@@ -602,10 +613,14 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "Bring a diary back from recovery shares, with all devices lost",
             .text = "Needs --server, --name and --set, which stand on every page, and as many shares as the pages say, "
                     "one a line on standard input. Says at once what is wrong with a share. Then asks for a new "
-                    "passphrase, adds this machine to the account, brings the diary here, revokes all other devices "
-                    "(their keys open nothing that is written from then on), and prints a new emergency sheet.\n\n"
-                    "Make new shares afterwards: 'edn recovery setup'. Devices that are not lost after all are told of "
-                    "this at their next sync.",
+                    "passphrase, and asks the server for the account. The server waits (three days, unless its "
+                    "operator chose otherwise), tells every device of the account, and any of them can cancel it; when "
+                    "none is left, it just waits. Run 'edn recover' again when it says that it may go on, or at any "
+                    "time to see how it stands: it asks for the new passphrase and for nothing else.\n\n"
+                    "After the wait it adds this machine to the account, brings the diary here, revokes all other "
+                    "devices (their keys open nothing that is written from then on), and prints a new emergency sheet. "
+                    "Stopped anywhere, it goes on where it was when it is run again.\n\n"
+                    "Make new shares afterwards: 'edn recovery setup'.",
         },
     [EDN_CMD_WRITE] =
         {
@@ -1052,10 +1067,13 @@ static const edn_cli_member device_members[] = {
 };
 
 static const edn_cli_member account_change_members[] = {
-    {"link", "number", "of the device log, from 0"},
+    {"link", "number", "of the device log, from 0; left out for what is no link"},
     {"time", "string", "RFC 3339, UTC, by the clock of the device that made it"},
-    {"type", "string", "genesis, add, revoke, rotate, passphrase, recovery, checkpoint, policy or key"},
+    {"type", "string",
+     "genesis, add, revoke, rotate, passphrase, recovery, checkpoint, policy or key; what only the server says: "
+     "recovery-asked, recovery-cancelled"},
     {"by", "string", "32 hex digits: the device that made it; empty: the account's own key"},
+    {"until", "string", "recovery-asked: when it may go on; else left out"},
     {"text", "string", "what changed, in words"},
     {NULL, NULL, NULL},
 };
@@ -1106,6 +1124,9 @@ static const edn_cli_member sync_members[] = {
     {"bytes_received", "number", "above TLS"},
     {"receipt", "string", "RFC 3339: the newest receipt, by the server's clock; empty: none"},
     {"findings", "array of objects", "what went wrong: class, time, text"},
+    {"recovery", "object",
+     "of the account, by shares: state (none, waiting, ready, cancelled), asked, ready, cancelled_by"},
+    {"notices", "array of objects", "what other devices did to the account, each once: as 'edn log' has it"},
     {NULL, NULL, NULL},
 };
 
@@ -1123,6 +1144,7 @@ static const edn_cli_member status_members[] = {
     {"receipt_local", "string", "when it came, by this machine's clock"},
     {"set_aside", "number", "objects waiting or refused"},
     {"devices", "array of objects", "device, name, self, active, batch, added, added_by"},
+    {"recovery", "object", "as in sync"},
     {"findings", "array of objects", "class, time, text"},
     {NULL, NULL, NULL},
 };

@@ -268,6 +268,17 @@ void account_new_cert(edn_client *c, enrolment *e, const char *device_name)
     make_cert(e);
 }
 
+void account_kept_cert(edn_client *c, enrolment *e)
+{
+    const identity *kept = client_id(c);
+
+    e->ldk = c->secret->ldk;
+    e->id.sign_seed = kept->sign_seed;
+    e->id.enc_sk = kept->enc_sk;
+    memcpy(e->id.device_name, kept->device_name, sizeof e->id.device_name);
+    make_cert(e);
+}
+
 edn_status account_grant_to_self(edn_client *c, const enrolment *e, const edn_account_id *account, uint64_t link_seq,
                                  const edn_hash *prev, edn_buf *out)
 {
@@ -342,8 +353,7 @@ static edn_status make_home(edn_client *c, const edn_local_key *ldk, edn_err *er
     return st == EDN_OK ? EDN_OK : client_fail(c, st, err);
 }
 
-/* Takes away what make_home made: this account will never be used. */
-static void unmake_home(edn_client *c)
+void account_unmake_home(edn_client *c)
 {
     edn_client_lock(c);
     edn_store_close(c->store);
@@ -360,6 +370,8 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
         (e->id.device_name[0] && (st = device_name_set(c, e->id.device_name)) != EDN_OK) ||
         (st = log_told_save(c, h->links_n)) != EDN_OK ||
         (h->claims_n && (st = claims_save(c, h->claims, h->claims_n)) != EDN_OK) ||
+        (h->recovered && ((st = meta_del(c, "recovering", EDN_BYTES_EMPTY)) != EDN_OK ||
+                          (st = meta_put(c, "lost", EDN_BYTES_EMPTY, h->lost)) != EDN_OK)) ||
         (st = h->begun == BEGUN_NOT ? begun_unmark(c) : begun_mark(c, h->begun)) != EDN_OK)
         return st;
     if (!h->first)
@@ -379,12 +391,12 @@ edn_status account_write_home(edn_client *c, const enrolment *e, const new_home 
     else
         st = client_end_write(c, home_rows(c, e, h), err);
     if (st != EDN_OK)
-        unmake_home(c);
+        account_unmake_home(c);
     return st;
 }
 
-/* A home that knows who it is, and nothing else yet. */
-static edn_status begin_home(edn_client *c, const enrolment *e, edn_bytes slot, begun_kind kind, edn_err *err)
+edn_status account_begin_home(edn_client *c, const enrolment *e, edn_bytes slot, begun_kind kind, edn_bytes recovering,
+                              edn_err *err)
 {
     edn_status st = make_home(c, &e->ldk, err);
 
@@ -394,16 +406,16 @@ static edn_status begin_home(edn_client *c, const enrolment *e, edn_bytes slot, 
     if ((st = edn_store_begin_write(c->store)) != EDN_OK) {
         client_fail(c, st, err);
     } else {
-        if ((st = write_own(c, e, slot)) == EDN_OK)
-            st = begun_mark(c, kind);
+        if ((st = write_own(c, e, slot)) == EDN_OK && (st = begun_mark(c, kind)) == EDN_OK && recovering.n)
+            st = meta_put(c, "recovering", EDN_BYTES_EMPTY, recovering);
         st = client_end_write(c, st, err);
     }
     if (st != EDN_OK)
-        unmake_home(c);
+        account_unmake_home(c);
     return st;
 }
 
-static edn_status finish_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
+edn_status account_finish_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
 {
     edn_status st = edn_store_begin_write(c->store);
 
@@ -520,7 +532,7 @@ static edn_status init_finish(edn_client *c, edn_err *err)
     if (st == EDN_OK)
         st = client_end_read(c, register_account(c, err), err);
     if (begun_is_over(st)) {
-        unmake_home(c);
+        account_unmake_home(c);
         return st;
     }
     if (st == EDN_OK && (st = client_begin_write(c, err)) == EDN_OK)
@@ -965,19 +977,13 @@ static edn_status join_enrol(edn_client *c, joining *j, edn_buf *grants, edn_err
 /* The keys of a login that was begun before. */
 static edn_status join_resume(edn_client *c, joining *j, edn_bytes passphrase, edn_account_id *account, edn_err *err)
 {
-    identity *id = &j->e->id;
-    const identity *kept;
+    const identity *id = &j->e->id;
     edn_status st = begun_open(c, id->server, id->name, passphrase, err);
 
     if (st != EDN_OK)
         return st;
-    kept = client_id(c);
-    *account = kept->account;
-    j->e->ldk = c->secret->ldk;
-    id->sign_seed = kept->sign_seed;
-    id->enc_sk = kept->enc_sk;
-    memcpy(id->device_name, kept->device_name, sizeof id->device_name);
-    make_cert(j->e);
+    *account = client_id(c)->account;
+    account_kept_cert(c, j->e);
     return EDN_OK;
 }
 
@@ -990,7 +996,8 @@ static edn_status join_begin(edn_client *c, joining *j, const edn_login_options 
     account_new_cert(c, j->e, o->device_name ? o->device_name : "device");
     st = edn_slot_seal(&slot, prepared, (edn_kdf_profile)(o->strength ? (int)o->strength : EDN_KDF_DEFAULT),
                        &j->e->id.device, &j->e->ldk, &c->random);
-    st = st == EDN_OK ? begin_home(c, j->e, edn_buf_view(&slot), BEGUN_LOGIN, err) : client_fail(c, st, err);
+    st = st == EDN_OK ? account_begin_home(c, j->e, edn_buf_view(&slot), BEGUN_LOGIN, EDN_BYTES_EMPTY, err)
+                      : client_fail(c, st, err);
     edn_buf_dispose(&slot);
     return st;
 }
@@ -1020,7 +1027,7 @@ static edn_status join_finish(edn_client *c, joining *j, edn_bytes grants, edn_e
     const new_home home = {
         .links = j->links, .links_n = j->links_n, .boxes = boxes, .boxes_n = EDN_COUNT(boxes), .remote = &remote};
 
-    return finish_home(c, j->e, &home, err);
+    return account_finish_home(c, j->e, &home, err);
 }
 
 static edn_status join(edn_client *c, joining *j, const edn_login_options *o, edn_bytes passphrase, edn_err *err)
@@ -1047,7 +1054,7 @@ static edn_status join(edn_client *c, joining *j, const edn_login_options *o, ed
     if ((st = join_enrol(c, j, &grants, err)) == EDN_OK)
         st = join_finish(c, j, edn_buf_view(&grants), err);
     if (begun_is_over(st))
-        unmake_home(c);
+        account_unmake_home(c);
     else if (st != EDN_OK)
         begun_keep(c, st, err);
 out:

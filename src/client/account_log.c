@@ -4,8 +4,8 @@
 #include <edn/account.h>
 #include <stdio.h>
 
-#include "client_priv.h"
 #include "keys/pairing.h"
+#include "recovery_priv.h"
 
 #define CHANGE_TEXT_SIZE_MAX ((size_t)16 << 10)
 
@@ -177,13 +177,51 @@ out:
     return st;
 }
 
+static edn_status tell_held_line(edn_client *c, const char *type, const edn_recovery_wait *wait, const walk *w)
+{
+    edn_buf text = EDN_BUF_INIT(CHANGE_TEXT_SIZE_MAX);
+    edn_account_change change = {.seq = UINT64_MAX, .time_ms = wait->asked_ms, .type = type};
+    edn_device_id by = {{0}};
+    edn_status st = EDN_OK;
+
+    if (wait->state == EDN_RECOVERY_CANCELLED) {
+        memcpy(change.by, wait->by, sizeof change.by);
+        change.time_ms = wait->cancelled_ms;
+        if (!edn_hex_decode(by.b, sizeof by.b, edn_bytes_str(wait->by)))
+            return EDN_E_DAMAGED;
+        edn_put_str(&text, "The recovery of the account that somebody with one of the shares had asked for was "
+                           "cancelled by ");
+        st = put_device(c, &by, &text);
+    } else {
+        change.until_ms = wait->ready_ms;
+        edn_put_str(&text, "Somebody with one of the recovery shares asked to recover the account");
+    }
+    change.text = edn_buf_view(&text);
+    if (st == EDN_OK && (st = edn_buf_status(&text)) == EDN_OK)
+        st = w->fn(w->ctx, &change);
+    edn_buf_dispose(&text);
+    return st;
+}
+
+/* The recovery that waits, or was cancelled: to others, once, and not what this device did. */
+static edn_status tell_held(edn_client *c, const walk *w)
+{
+    edn_recovery_wait wait;
+    bool told;
+    edn_status st = held_wait(c, &wait, &told);
+
+    if (st != EDN_OK || wait.state == EDN_RECOVERY_NONE || (w->others && told))
+        return st;
+    return tell_held_line(c, wait.state == EDN_RECOVERY_CANCELLED ? "recovery-cancelled" : "recovery-asked", &wait, w);
+}
+
 static edn_status tell_from(edn_client *c, uint64_t seq, const walk *w)
 {
     edn_status st = EDN_OK;
 
     for (; st == EDN_OK && seq < edn_devlog_count(c->log); seq++)
         st = tell(c, seq, w);
-    return st;
+    return st == EDN_OK ? tell_held(c, w) : st;
 }
 
 edn_status edn_client_log(edn_client *c, edn_account_change_fn *fn, void *ctx, edn_err *err)
@@ -218,17 +256,22 @@ edn_status edn_client_log_news(edn_client *c, edn_account_change_fn *fn, void *c
 {
     walk w = {fn, ctx, true};
     uint64_t told = 0, count = 0;
+    bool held_was_told = true;
+    edn_recovery_wait wait = {.state = EDN_RECOVERY_NONE};
     edn_status st = client_begin_read(c, err);
 
     if (st == EDN_OK) {
         count = edn_devlog_count(c->log);
-        if ((st = log_told_load(c, &told)) == EDN_OK && told < count)
+        if ((st = log_told_load(c, &told)) == EDN_OK && (st = held_wait(c, &wait, &held_was_told)) == EDN_OK)
             st = tell_from(c, told, &w);
+        held_was_told |= wait.state == EDN_RECOVERY_NONE;
         st = client_end_read(c, st, err);
     }
-    if (st != EDN_OK || told >= count || (st = client_begin_write(c, err)) != EDN_OK)
+    if (st != EDN_OK || (told >= count && held_was_told) || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
-    return client_end_write(c, log_told_save(c, count), err);
+    if ((st = log_told_save(c, count)) == EDN_OK)
+        st = held_told(c);
+    return client_end_write(c, st, err);
 }
 
 /* ---- comparing --------------------------------------------------------------------------------------------------- */

@@ -11,7 +11,8 @@ edn_hash account_name_hash(const identity *id);
 
 /* ---- a home that was begun (begun.c) ----------------------------------------------------------------------------- */
 
-typedef enum begun_kind { BEGUN_NOT = 0, BEGUN_INIT = 1, BEGUN_LOGIN = 2 } begun_kind;
+typedef enum begun_kind { BEGUN_NOT = 0, BEGUN_INIT = 1, BEGUN_LOGIN = 2, BEGUN_RECOVER = 3 } begun_kind;
+const char *begun_command(begun_kind kind); /* "init", "login", "recover" */
 
 /* Inside a transaction. */
 EDN_MUST_USE edn_status begun_mark(edn_client *c, begun_kind kind);
@@ -19,7 +20,7 @@ EDN_MUST_USE edn_status begun_unmark(edn_client *c);
 EDN_MUST_USE edn_status begun_read(edn_store *s, begun_kind *out);
 /* Whether the home is one that `kind` began. EDN_E_EXISTS: it is something else; else it is free. */
 EDN_MUST_USE edn_status begun_find(edn_client *c, begun_kind kind, bool *found, edn_err *err);
-/* Opens and unlocks it. EDN_E_PASSPHRASE; EDN_E_EXISTS: it was begun with another server or name. */
+/* Opens and unlocks it. EDN_E_PASSPHRASE; EDN_E_EXISTS: it was begun with another server or name (NULL: with any). */
 EDN_MUST_USE edn_status begun_open(edn_client *c, const char *server, const char *name, edn_bytes passphrase,
                                    edn_err *err);
 /* Whether a failure is the server's no, after which nothing of what was begun will ever be. */
@@ -82,6 +83,8 @@ typedef struct new_home {
     size_t claims_n;
     bool first;             /* of the account: it makes the first journal */
     edn_bytes journal_name; /* what that is called; empty: "Diary" */
+    bool recovered; /* from shares: it is not under way any more, and the devices in `lost` are still to be revoked */
+    edn_bytes lost;
 } new_home;
 
 typedef struct joining {
@@ -100,6 +103,8 @@ typedef struct joining {
 
 /* Makes a device's keys, and the certificate of them. The name was checked. */
 void account_new_cert(edn_client *c, enrolment *e, const char *device_name);
+/* The keys of a device whose home, which `c` has open, was begun before. */
+void account_kept_cert(edn_client *c, enrolment *e);
 /* A grants blob for this one device. In link 0 there is no account id yet: there it is zero, as in the link itself. */
 EDN_MUST_USE edn_status account_grant_to_self(edn_client *c, const enrolment *e, const edn_account_id *account,
                                               uint64_t link_seq, const edn_hash *prev, edn_buf *out);
@@ -107,6 +112,13 @@ EDN_MUST_USE edn_status account_home_is_free(edn_client *c, edn_err *err);
 /* A new home, in one transaction: rows, and what every home has (a name for the device, a first journal). A failure
  * leaves nothing behind. */
 EDN_MUST_USE edn_status account_write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err);
+/* A home that knows who it is, and nothing else yet; `recovering`: and what a recovery goes on from. */
+EDN_MUST_USE edn_status account_begin_home(edn_client *c, const enrolment *e, edn_bytes slot, begun_kind kind,
+                                           edn_bytes recovering, edn_err *err);
+/* Such a home, which `c` has open, gets the rest. */
+EDN_MUST_USE edn_status account_finish_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err);
+/* Takes away a home that will never be used. */
+void account_unmake_home(edn_client *c);
 /* A login, in two steps. The challenge's origin is checked; it lives in `a`. */
 EDN_MUST_USE edn_status account_challenge(edn_client *c, const identity *id, const edn_msg_challenge_ask *ask,
                                           edn_arena *a, edn_msg_challenge *out, edn_err *err);

@@ -5,7 +5,8 @@
  * links and boxes, or this device's keys. The same command again goes on with them, and what the server may have done
  * already is found to be its own: no name and no device is left behind there that nobody has the keys of.
  *
- *     EDN_TABLE_OPEN   "begun"   u8 1: init, with the whole home; 2: login, with the identity alone
+ *     EDN_TABLE_OPEN   "begun"   u8 1: init, with the whole home; 2: login, with the identity alone; 3: a recovery,
+ *                                with the identity and META "recovering" (recovery_join.c)
  *
  * Until then the home is no diary: edn_client_open says so. */
 #include "account_priv.h"
@@ -26,9 +27,14 @@ edn_status begun_read(edn_store *s, begun_kind *out)
     edn_buf row = EDN_BUF_INIT(16);
     edn_status st = edn_store_get(s, EDN_TABLE_OPEN, edn_bytes_str("begun"), &row);
 
-    *out = st == EDN_OK && row.n == 1 && row.p[0] <= BEGUN_LOGIN ? (begun_kind)row.p[0] : BEGUN_NOT;
+    *out = st == EDN_OK && row.n == 1 && row.p[0] <= BEGUN_RECOVER ? (begun_kind)row.p[0] : BEGUN_NOT;
     edn_buf_dispose(&row);
     return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
+const char *begun_command(begun_kind kind)
+{
+    return kind == BEGUN_LOGIN ? "login" : kind == BEGUN_RECOVER ? "recover" : "init";
 }
 
 edn_status home_taken(edn_client *c, edn_err *err)
@@ -41,7 +47,7 @@ static edn_status begun_otherwise(edn_client *c, begun_kind kind, edn_err *err)
 {
     return edn_fail(err, EDN_E_EXISTS,
                     "%s: 'edn %s' was begun here and is not finished; run that again, or remove the folder", c->home,
-                    kind == BEGUN_LOGIN ? "login" : "init");
+                    begun_command(kind));
 }
 
 /* What stands in a store. EDN_E_MISSING: nothing; it was made, and memory or power went before it was somebody's. If it
@@ -92,7 +98,7 @@ edn_status begun_open(edn_client *c, const char *server, const char *name, edn_b
     if (st != EDN_OK || (st = client_unlock_with(c, &ldk, err)) != EDN_OK)
         return st;
     id = client_id(c);
-    if (strcmp(id->server, server) != 0 || strcmp(id->name, name) != 0)
+    if (server && (strcmp(id->server, server) != 0 || strcmp(id->name, name) != 0))
         return edn_fail(err, EDN_E_EXISTS,
                         "%s: this was begun with --server %s --name %s; finish that, or remove the folder", c->home,
                         id->server, id->name);

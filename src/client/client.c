@@ -108,7 +108,7 @@ edn_status edn_client_open(const edn_client_options *options, edn_client **out, 
         st = edn_fail(err, EDN_E_MISSING,
                       "%s: 'edn %s' was begun here, and whether its server did it is not known; run the same command "
                       "again to finish",
-                      c->home, begun == BEGUN_LOGIN ? "login" : "init");
+                      c->home, begun_command(begun));
     if (st == EDN_OK)
         st = client_read_device(c, err);
     if (st != EDN_OK) {

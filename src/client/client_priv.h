@@ -439,6 +439,12 @@ EDN_MUST_USE edn_status client_sync(edn_client *c, const edn_sync_options *optio
                                     edn_err *err);
 /* Up to which link the person has been told what other devices did. */
 EDN_MUST_USE edn_status log_told_save(edn_client *c, uint64_t count);
+/* A recovery that waits (recovery_held.c): which change of it was heard of last; what changed since, fetched and
+ * kept. */
+EDN_MUST_USE edn_status held_number(edn_client *c, uint64_t *out);
+EDN_MUST_USE edn_status held_fetch(edn_client *c, const char *token, edn_err *err);
+/* Inside a transaction that writes: the person was told of it. */
+EDN_MUST_USE edn_status held_told(edn_client *c);
 /* What the server owes. */
 EDN_MUST_USE edn_status claims_save(edn_client *c, const edn_claim *p, size_t n);
 EDN_MUST_USE edn_status finding_save(edn_client *c, const edn_finding *f);

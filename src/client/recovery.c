@@ -33,6 +33,7 @@ void edn_recovery_free(edn_recovery *r)
     if (!r)
         return;
     edn_secret_free(r->secret);
+    edn_secret_free(r->e);
     edn_devlog_free(r->log);
     edn_buf_dispose(&r->box);
     edn_arena_dispose(&r->arena);
@@ -76,7 +77,7 @@ edn_status recovery_find(recovery_link_fn *link, void *ctx, uint64_t links, reco
 
 static edn_status link_of_client(void *ctx, uint64_t seq, edn_buf *out) { return link_load(ctx, seq, out); }
 
-static edn_status set_of_client(edn_client *c, recovery_set *out)
+edn_status recovery_set_of(edn_client *c, recovery_set *out)
 {
     return recovery_find(link_of_client, c, edn_devlog_count(c->log), out);
 }
@@ -140,7 +141,7 @@ static void words_put(const edn_word_share *share, char out[EDN_RECOVERY_WORDS_M
     edn_wipe(words, sizeof words);
 }
 
-static void set_text(const edn_share_set_id *id, char out[EDN_RECOVERY_SET_MAX])
+void recovery_set_text(const edn_share_set_id *id, char out[EDN_RECOVERY_SET_MAX])
 {
     edn_account_key as_key;
 
@@ -155,7 +156,7 @@ static edn_status pages(making *x, edn_recovery_page_fn *fn, void *ctx)
     edn_status st = EDN_OK;
 
     edn_hex_encode(account, id->account.b, sizeof id->account.b);
-    set_text(&x->set.id, set);
+    recovery_set_text(&x->set.id, set);
     for (unsigned i = 0; st == EDN_OK && i < x->set.n; i++) {
         edn_recovery_page page = {.number = i + 1,
                                   .n = x->set.n,
@@ -291,14 +292,14 @@ edn_status edn_client_recovery_info(edn_client *c, edn_recovery_info *out, edn_e
     memset(out, 0, sizeof *out);
     if (st != EDN_OK)
         return st;
-    st = set_of_client(c, &at);
+    st = recovery_set_of(c, &at);
     if (st == EDN_OK) {
         out->there = true;
         out->current = at.epoch == edn_devlog_epoch(c->log);
         out->needed = at.set.needed;
         out->n = at.set.n;
         out->time_ms = at.time_ms;
-        set_text(&at.set.id, out->set);
+        recovery_set_text(&at.set.id, out->set);
     }
     return client_end_read(c, st == EDN_E_MISSING ? EDN_OK : st, err);
 }
@@ -311,7 +312,7 @@ static edn_status drill_find(edn_recovery *r, edn_client *c, bool *away, edn_err
     edn_status st;
 
     EDN_ASSERT(r);
-    st = set_of_client(c, &r->at);
+    st = recovery_set_of(c, &r->at);
     *away = false;
     if (st == EDN_E_MISSING)
         return edn_fail(err, st, "this account has no recovery shares; 'edn recovery setup' makes them");
@@ -375,17 +376,24 @@ static edn_status box_check(const edn_recovery *r, edn_err *err)
     return EDN_OK;
 }
 
+edn_status recovery_open(edn_recovery *r, edn_err *err)
+{
+    edn_status st = edn_recovery_box_open(&r->secret->key, &r->account, &r->at.set.id, r->at.epoch,
+                                          edn_buf_view(&r->box), &r->secret->opened);
+
+    if (st == EDN_E_AUTH)
+        return edn_fail(err, st, "the shares fit, but the sealed box that they should open is another one");
+    return st == EDN_OK ? box_check(r, err) : st;
+}
+
 static edn_status combine(edn_recovery *r, edn_err *err)
 {
     edn_status st = edn_words_combine(r->secret->key.b, r->secret->shares, r->secret->n, EDN_BYTES_EMPTY, err);
 
-    if (st == EDN_OK)
-        st = edn_recovery_box_open(&r->secret->key, &r->account, &r->at.set.id, r->at.epoch, edn_buf_view(&r->box),
-                                   &r->secret->opened);
     if (st == EDN_E_AUTH)
-        return edn_fail(err, st, "the shares fit, but the sealed box that they should open is another one");
-    if (st == EDN_OK)
-        st = box_check(r, err);
+        return edn_fail(err, st, "each share is of this set, but together they make no key: the set is broken");
+    if (st == EDN_OK && !r->c) /* on a bare machine the box comes after the wait */
+        st = recovery_open(r, err);
     r->open = st == EDN_OK;
     return st;
 }

@@ -24,9 +24,13 @@ struct edn_recovery {
         edn_recovery_key key;
         edn_recovery_secret opened;
     } * secret; /* guarded */
-    bool open;
+    bool open;  /* enough shares are here, and fit */
     /* With everything lost: */
-    edn_client *c; /* its home is not made yet */
+    edn_client *c;
+    enrolment *e; /* guarded; NULL before `ask` */
+    edn_kdf_profile profile;
+    uint64_t begun;    /* the recovery at the server; 0: none was asked for */
+    edn_msg_held held; /* its last answer; its links and boxes are in `arena` */
     char origin[EDN_ORIGIN_SIZE_MAX + 1], name[ACCOUNT_NAME_SIZE];
     edn_sign_pk receipt_pk;
     edn_arena arena;
@@ -40,6 +44,16 @@ EDN_MUST_USE edn_status recovery_new(edn_recovery **out, edn_err *err);
  * names none. */
 typedef edn_status recovery_link_fn(void *ctx, uint64_t seq, edn_buf *out);
 EDN_MUST_USE edn_status recovery_find(recovery_link_fn *link, void *ctx, uint64_t links, recovery_set *out);
+/* Opens the box and holds everything in it against the log. */
+EDN_MUST_USE edn_status recovery_open(edn_recovery *r, edn_err *err);
+/* The account's present set. EDN_E_MISSING. In a transaction. */
+EDN_MUST_USE edn_status recovery_set_of(edn_client *c, recovery_set *out);
+/* For people, as it stands on the pages. */
+void recovery_set_text(const edn_share_set_id *id, char out[EDN_RECOVERY_SET_MAX]);
+/* What an answer says, once a cancelling in it is proven by its device's signature. EDN_E_SIG: it is not. */
+EDN_MUST_USE edn_status recovery_wait_of(const edn_msg_held *m, const edn_devlog *log, edn_recovery_wait *out);
+/* How the recovery stands that this device heard of. In a transaction. */
+EDN_MUST_USE edn_status held_wait(edn_client *c, edn_recovery_wait *out, bool *told);
 /* A share on paper as the commitment in the link means it. */
 void recovery_share_of(const edn_word_share *w, edn_share *out);
 

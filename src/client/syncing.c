@@ -34,7 +34,7 @@ edn_status remote_load(edn_client *c, edn_sync_remote *out)
     out->origin = client_id(c)->server;
     out->name_hash = edn_account_name_hash(edn_bytes_str(client_id(c)->name));
     edn_buf_wipe(&row);
-    return st;
+    return st == EDN_OK ? held_number(c, &out->recovery) : st;
 }
 
 edn_status remote_save(edn_client *c, const edn_sync_remote *r)
@@ -620,6 +620,22 @@ static edn_status take_new_roots(run *r)
     return run_to_end(r, true);
 }
 
+/* What changed about a recovery of the account. What is not heard now is by the next sync, whose etag will be another
+ * than the server's. */
+static edn_status take_recovery(run *r)
+{
+    uint64_t known = 0;
+    edn_err ignored;
+    edn_status st = client_begin_read(r->c, r->err);
+
+    if (st == EDN_OK)
+        st = client_end_read(r->c, held_number(r->c, &known), r->err);
+    if (st != EDN_OK || known == r->remote.recovery || !r->remote.token[0])
+        return st;
+    st = held_fetch(r->c, r->remote.token, &ignored);
+    return st == EDN_E_NOMEM || st == EDN_E_IO || st == EDN_E_FULL ? edn_fail(r->err, st, "%s", ignored.text) : EDN_OK;
+}
+
 edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
 {
     run r = {
@@ -639,6 +655,8 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
     st = run_to_end(&r, full);
     if (st == EDN_OK)
         st = take_new_roots(&r);
+    if (st == EDN_OK)
+        st = take_recovery(&r);
     edn_wipe(r.remote.token, sizeof r.remote.token);
     edn_sync_remote_dispose(&r.remote);
     free(r.claims);
@@ -745,7 +763,8 @@ static edn_status wait_for_word(watching *w, edn_err *err)
         st = client_end_read(w->c, remote_load(w->c, &remote), err);
     if (st == EDN_OK) {
         heads_hash = edn_heads_hash(remote.heads, remote.heads_n);
-        w->etag = edn_etag_of(&client_id(w->c)->space, remote.log_count, &remote.log_head, &heads_hash);
+        w->etag = edn_etag_of(&client_id(w->c)->space, remote.log_count, &remote.log_head, &heads_hash,
+                              remote.recovery);
         st = client_transport(w->c, client_id(w->c)->server, &t, err);
     }
     if (st == EDN_OK && t->events) {

@@ -19,6 +19,7 @@
     X(SIG_BATCH, "EDNv1/sig/batch")                                                                                    \
     X(SIG_LOGIN, "EDNv1/sig/login")                                                                                    \
     X(SIG_RECEIPT, "EDNv1/sig/receipt")                                                                                \
+    X(SIG_RECOVERY_CANCEL, "EDNv1/sig/recovery-cancel")                                                                \
     X(ETAG, "EDNv1/etag")                                                                                              \
     X(ACCOUNT_NAME, "EDNv1/account-name")                                                                              \
     X(SEAL, "EDNv1/seal")                                                                                              \

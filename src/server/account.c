@@ -183,8 +183,10 @@ static edn_status account_load(edn_server *s, const edn_meta_account *row, serve
     if ((st = edn_devlog_new(&a->log)) != EDN_OK ||
         (st = s->meta.links_each(s->meta.ctx, row->n, 0, load_link, a)) != EDN_OK ||
         (st = s->meta.space_find_account(s->meta.ctx, row->n, &a->space)) != EDN_OK ||
-        (st = s->meta.heads_each(s->meta.ctx, a->space.n, load_head, a)) != EDN_OK)
+        (st = s->meta.heads_each(s->meta.ctx, a->space.n, load_head, a)) != EDN_OK ||
+        ((st = s->meta.recovery_find(s->meta.ctx, row->n, &a->recovery)) != EDN_OK && st != EDN_E_MISSING))
         goto out;
+    st = EDN_OK;
     if (edn_devlog_count(a->log) == 0) {
         st = EDN_E_DAMAGED;
         goto out;
@@ -262,7 +264,7 @@ void edn_server_account_moved(server_account *a)
     edn_hash head = edn_devlog_head(a->log);
 
     a->heads_hash = edn_heads_hash(a->heads, a->heads_n);
-    a->etag = edn_etag_of(&a->space.id, edn_devlog_count(a->log), &head, &a->heads_hash);
+    a->etag = edn_etag_of(&a->space.id, edn_devlog_count(a->log), &head, &a->heads_hash, a->recovery.number);
     a->signed_ok = false;
     a->moved = true;
 }

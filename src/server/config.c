@@ -74,6 +74,8 @@ static const option options[] = {
         "one message in a mailbox"),
     U64("mailbox-memory", "BYTES", limits.mailbox_size_max, 1u << 16, 1ull << 40, "16M",
         "messages in all mailboxes together"),
+    U32("recovery-wait", "SECONDS", limits.recovery_wait_s, 0, 90u * 86400u, "259200",
+        "how long a recovery from shares waits, so that a device may cancel it; a shorter one counts at once"),
     U32("body-size-max", "BYTES", limits.body_size_max, 4096, EDN_MSG_SIZE_MAX, "64K", "body of a small request"),
     U32("push-size-max", "BYTES", limits.push_size_max, 65536, EDN_PUSH_SIZE_MAX, "4198400",
         "body of a push, of links and of a new account"),

@@ -466,6 +466,15 @@ static enum MHD_Result request_data(edn_httpd *h, request *r, const char *data, 
     return r->refused && r->received > HTTP_DISCARD_SIZE_MAX ? MHD_NO : MHD_YES;
 }
 
+static void news(edn_httpd *h)
+{
+    const edn_server_change *changes;
+    size_t n = edn_server_changes(h->core, &changes);
+
+    for (size_t i = 0; i < n; i++)
+        edn_httpd_stream_news(h, &changes[i]);
+}
+
 /* The body is complete. */
 static enum MHD_Result request_end(edn_httpd *h, request *r, void **context)
 {
@@ -485,6 +494,7 @@ static enum MHD_Result request_end(edn_httpd *h, request *r, void **context)
         return MHD_YES;
     }
     edn_server_handle(h->core, &r->rq, 1, &r->answer);
+    news(h);
     if (r->answer.hold) {
         r->due_ns = began_ns + HTTP_HOLD_NS;
         queue_put(&h->held, r);
@@ -518,15 +528,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 }
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
-
-static void news(edn_httpd *h)
-{
-    const edn_server_change *changes;
-    size_t n = edn_server_changes(h->core, &changes);
-
-    for (size_t i = 0; i < n; i++)
-        edn_httpd_stream_news(h, &changes[i]);
-}
 
 /* The answer goes to the library, which sends it when it next looks at the connection. One that cannot be queued leaves
  * the request without an answer, and its connection ends. */

@@ -43,6 +43,17 @@ typedef struct edn_meta_batch {
     edn_bytes body; /* empty: the bytes are in the blob store, under a name made of the hash */
 } edn_meta_batch;
 
+/* A recovery from shares: the newest that was asked for. */
+typedef struct edn_meta_recovery {
+    uint64_t number, begun; /* as in edn_msg_held; 0: there was none */
+    uint8_t set[16];
+    uint64_t asked_s, ready_s;
+    bool cancelled;
+    edn_device_id device; /* by whom, when and proof; else zero */
+    uint64_t cancelled_ms;
+    edn_signature sig;
+} edn_meta_recovery;
+
 typedef edn_status edn_meta_link_fn(void *cb, uint64_t seq, edn_bytes link);
 typedef edn_status edn_meta_head_fn(void *cb, const edn_head *head);
 typedef edn_status edn_meta_batch_fn(void *cb, const edn_meta_batch *batch);
@@ -72,6 +83,9 @@ typedef struct edn_meta {
     edn_status (*box_put)(void *ctx, int64_t account, const edn_hash *hash, edn_bytes box);
     /* Appends the box to `out`. */
     edn_status (*box_find)(void *ctx, int64_t account, const edn_hash *hash, edn_buf *out);
+
+    edn_status (*recovery_find)(void *ctx, int64_t account, edn_meta_recovery *out);
+    edn_status (*recovery_put)(void *ctx, int64_t account, const edn_meta_recovery *row); /* in the place of the last */
 
     edn_status (*space_find_account)(void *ctx, int64_t account, edn_meta_space *out); /* the personal space */
     edn_status (*space_find_probe)(void *ctx, const edn_hash *probe, edn_meta_space *out);

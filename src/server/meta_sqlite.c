@@ -13,9 +13,13 @@
  * holds. */
 
 #define META_APPLICATION_ID 0x45444e53 /* "EDNS" */
-#define META_VERSION 2
+#define META_VERSION 3
 #define META_CACHE_KIB 1024
 
+#define META_RECOVERY                                                                                                  \
+    "CREATE TABLE recovery(account INTEGER PRIMARY KEY, number INTEGER NOT NULL, begun INTEGER NOT NULL,"              \
+    " setid BLOB NOT NULL, asked INTEGER NOT NULL, ready INTEGER NOT NULL, cancelled INTEGER NOT NULL,"                \
+    " device BLOB NOT NULL, time INTEGER NOT NULL, sig BLOB NOT NULL) STRICT;"
 static const char meta_schema[] =
     "CREATE TABLE account(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, subject BLOB NOT NULL UNIQUE,"
     " bytes INTEGER NOT NULL) STRICT;"
@@ -36,11 +40,13 @@ static const char meta_schema[] =
     "CREATE UNIQUE INDEX batch_place ON batch(space, device, dseq);"
     "CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
     "CREATE TABLE blob(account INTEGER NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,"
-    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;";
+    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY;
 
-/* From version 1: what names blobs is found without reading batches. */
-static const char meta_upgrade[] = "BEGIN; CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
-                                   "PRAGMA user_version = 2; COMMIT";
+/* From version 1: what names blobs is found without reading batches. From version 2: recoveries wait. */
+static const char *const meta_upgrades[] = {
+    "BEGIN; CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL; PRAGMA user_version = 2; COMMIT",
+    "BEGIN; " META_RECOVERY "PRAGMA user_version = 3; COMMIT",
+};
 
 #define META_STATEMENTS(X)                                                                                             \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
@@ -57,6 +63,13 @@ static const char meta_upgrade[] = "BEGIN; CREATE INDEX batch_large ON batch(has
     X(LINKS_EACH, "SELECT seq, body FROM link WHERE account = ?1 AND seq >= ?2 ORDER BY seq")                          \
     X(BOX_PUT, "INSERT INTO box(account, hash, body) VALUES(?1, ?2, ?3) ON CONFLICT(account, hash) DO NOTHING")        \
     X(BOX_FIND, "SELECT body FROM box WHERE account = ?1 AND hash = ?2")                                               \
+    X(RECOVERY_FIND, "SELECT number, begun, setid, asked, ready, cancelled, device, time, sig FROM recovery"           \
+                     " WHERE account = ?1")                                                                            \
+    X(RECOVERY_PUT, "INSERT INTO recovery(account, number, begun, setid, asked, ready, cancelled, device, time, sig)"  \
+                    " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT(account) DO UPDATE SET"              \
+                    " number = excluded.number, begun = excluded.begun, setid = excluded.setid,"                       \
+                    " asked = excluded.asked, ready = excluded.ready, cancelled = excluded.cancelled,"                 \
+                    " device = excluded.device, time = excluded.time, sig = excluded.sig")                             \
     X(SPACE_FIND_ACCOUNT, "SELECT n, account, id, batches, bytes, probe FROM space WHERE account = ?1")                \
     X(SPACE_FIND_PROBE, "SELECT n, account, id, batches, bytes, probe FROM space WHERE probe = ?1")                    \
     X(SPACE_ADD, "INSERT INTO space(account, id, batches, bytes) VALUES(?1, ?2, ?3, ?4)")                              \
@@ -392,6 +405,54 @@ static edn_status meta_box_find(void *ctx, int64_t account, const edn_hash *hash
     edn_put_bytes(out, body.p, body.n);
     meta_done(q);
     return edn_buf_status(out);
+}
+
+/* ---- recoveries -------------------------------------------------------------------------------------------------- */
+
+static edn_status meta_recovery_find(void *ctx, int64_t account, edn_meta_recovery *out)
+{
+    edn_status st, st2;
+    sqlite3_stmt *q = meta_get(ctx, META_RECOVERY_FIND, &st);
+
+    memset(out, 0, sizeof *out);
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    if ((st = meta_first(q)) != EDN_OK)
+        return st;
+    out->number = meta_column_u64(q, 0);
+    out->begun = meta_column_u64(q, 1);
+    st = meta_column_into(q, 2, out->set, sizeof out->set);
+    out->asked_s = meta_column_u64(q, 3);
+    out->ready_s = meta_column_u64(q, 4);
+    out->cancelled = meta_column_u64(q, 5) != 0;
+    if ((st2 = meta_column_into(q, 6, out->device.b, sizeof out->device.b)) != EDN_OK)
+        st = st2;
+    out->cancelled_ms = meta_column_u64(q, 7);
+    if ((st2 = meta_column_into(q, 8, out->sig.b, sizeof out->sig.b)) != EDN_OK)
+        st = st2;
+    meta_done(q);
+    return st;
+}
+
+static edn_status meta_recovery_put(void *ctx, int64_t account, const edn_meta_recovery *row)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_RECOVERY_PUT, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    meta_bind_u64(q, 2, row->number);
+    meta_bind_u64(q, 3, row->begun);
+    meta_bind(q, 4, row->set, sizeof row->set);
+    meta_bind_u64(q, 5, row->asked_s);
+    meta_bind_u64(q, 6, row->ready_s);
+    meta_bind_u64(q, 7, row->cancelled);
+    META_BIND(q, 8, row->device);
+    meta_bind_u64(q, 9, row->cancelled_ms);
+    META_BIND(q, 10, row->sig);
+    return meta_run(q);
 }
 
 /* ---- spaces, heads, batches -------------------------------------------------------------------------------------- */
@@ -747,9 +808,10 @@ static edn_status meta_check(meta_sqlite *m, const char *path, edn_err *err)
     if (tables != 0) {
         if (id != META_APPLICATION_ID)
             return edn_fail(err, EDN_E_DAMAGED, "%s is not a database of ednd", path);
-        if (version == 1 && (st = meta_exec(m->db, meta_upgrade)) != EDN_OK)
-            return edn_fail(err, st, "%s: %s", path, sqlite3_errmsg(m->db));
-        if (version != 1 && version != META_VERSION)
+        for (; version >= 1 && version < META_VERSION; version++)
+            if ((st = meta_exec(m->db, meta_upgrades[version - 1])) != EDN_OK)
+                return edn_fail(err, st, "%s: %s", path, sqlite3_errmsg(m->db));
+        if (version != META_VERSION)
             return edn_fail(err, EDN_E_DAMAGED, "%s has format %d and this ednd knows %d: use the ednd that wrote it",
                             path, (int)version, META_VERSION);
         return EDN_OK;
@@ -815,6 +877,8 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
         .links_each = meta_links_each,
         .box_put = meta_box_put,
         .box_find = meta_box_find,
+        .recovery_find = meta_recovery_find,
+        .recovery_put = meta_recovery_put,
         .space_find_account = meta_space_find_account,
         .space_find_probe = meta_space_find_probe,
         .space_add = meta_space_add,

@@ -179,6 +179,7 @@ static edn_status pull_answer(edn_server *s, const server_caller *c, const edn_m
     server_account *a = c->account;
     edn_msg_pulled m = {.log_count = edn_devlog_count(a->log),
                         .log_head = edn_devlog_head(a->log),
+                        .recovery = a->recovery.number,
                         .heads = a->heads,
                         .heads_n = a->heads_n};
     edn_status st = pull_collect(s, c, ask, p);

@@ -37,6 +37,7 @@ typedef enum route_name {
     ROUTE_BLOB_PUT,
     ROUTE_MAILBOX,
     ROUTE_RECOVERY,
+    ROUTE_HELD,
 } route_name;
 
 typedef struct server_route {
@@ -64,6 +65,7 @@ static const server_route routes[] = {
     {ROUTE_BLOB_PUT, "/v1/blobs/", M(PUT), ACCESS_DEVICE, SIZE_BLOB, edn_server_blob_put},
     {ROUTE_MAILBOX, "/v1/mailbox", M(POST), ACCESS_OPEN, SIZE_MAIL, NULL},
     {ROUTE_RECOVERY, "/v1/recovery", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
+    {ROUTE_HELD, "/v1/held", M(POST), ACCESS_DEVICE, SIZE_SMALL, NULL},
 };
 
 static bool route_fits(const server_route *r, edn_bytes path)
@@ -204,6 +206,7 @@ edn_server_limits edn_server_limits_default(void)
         .mailbox_message_size_max = EDN_MAIL_SIZE_MAX,
         .mailbox_rate_per_s = 10,
         .mailbox_size_max = 16u << 20,
+        .recovery_wait_s = EDN_SERVER_RECOVERY_WAIT_S,
         .cache_size_max = 4u << 20,
     };
 }
@@ -519,6 +522,9 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         break;
     case ROUTE_RECOVERY:
         edn_server_recovery(s, rq, out);
+        break;
+    case ROUTE_HELD:
+        edn_server_held(s, c, rq, out);
         break;
     case ROUTE_EVENTS:
         handle_events(s, c, out);

@@ -13,6 +13,7 @@
 
 /* ---- configuration ----------------------------------------------------------------------------------------------- */
 
+#define EDN_SERVER_RECOVERY_WAIT_S (72u * 3600u)
 /* SECURITY 5. A rate of 0 switches that limit off. */
 typedef struct edn_server_limits {
     uint32_t login_account_per_min, login_address_per_min, passphrase_per_hour, login_delay_max_s;
@@ -28,7 +29,8 @@ typedef struct edn_server_limits {
     uint32_t mailbox_life_s, mailbox_messages, mailbox_message_size_max; /* of one mailbox */
     uint32_t mailbox_rate_per_s;                                         /* requests from one address */
     size_t mailbox_size_max;                                             /* of all messages in all mailboxes */
-    size_t cache_size_max;                                               /* accounts held in memory, about */
+    uint32_t recovery_wait_s; /* from the asking for a recovery to the giving out of its box */
+    size_t cache_size_max;    /* accounts held in memory, about */
 } edn_server_limits;
 
 edn_server_limits edn_server_limits_default(void);

@@ -14,6 +14,7 @@
 typedef struct server_account {
     edn_meta_account row;
     edn_meta_space space;
+    edn_meta_recovery recovery;
     edn_devlog *log;
     uint64_t kdf_seq; /* the link that set the login key; UINT64_MAX: none did */
     edn_head *heads;  /* ascending by device */
@@ -155,7 +156,12 @@ typedef struct server_sweep {
 void edn_server_sweep_init(edn_server *s);
 void edn_server_sweep_dispose(edn_server *s);
 
-void edn_server_recovery(edn_server *s, const edn_server_request *rq, edn_server_answer *out); /* recovery.c */
+/* ---- recoveries that wait (recovery.c) --------------------------------------------------------------------------- */
+
+/* What is ready may be fetched for this long; then it is over, and the next one waits anew. */
+#define SERVER_RECOVERY_GOOD_S (30u * 86400u)
+void edn_server_recovery(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
+void edn_server_held(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 
 /* ---- the server (server.c) --------------------------------------------------------------------------------------- */
 

@@ -14,7 +14,7 @@ static edn_status probe_make(edn_sync *s)
 {
     const edn_sync_remote *r = s->setup.remote;
     edn_hash heads_hash = edn_heads_hash(r->heads, r->heads_n);
-    edn_etag etag = edn_etag_of(&s->setup.space, r->log_count, &r->log_head, &heads_hash);
+    edn_etag etag = edn_etag_of(&s->setup.space, r->log_count, &r->log_head, &heads_hash, r->recovery);
     edn_buf path = EDN_BUF_INIT(sizeof s->path);
     edn_status st;
 
@@ -276,7 +276,8 @@ static edn_status push_make(edn_sync *s)
     edn_head own = edn_head_map_get(&s->have, &s->setup.device);
     size_t room = EDN_PUSH_SIZE_MAX - PUSH_HEAD_SIZE;
     edn_hash heads_hash = edn_heads_hash(s->srv.p, s->srv.n);
-    edn_msg_push m = {.before = edn_etag_of(&s->setup.space, s->srv_log_count, &s->srv_log_head, &heads_hash)};
+    edn_msg_push m = {.before = edn_etag_of(&s->setup.space, s->srv_log_count, &s->srv_log_head, &heads_hash,
+                                            s->setup.remote->recovery)};
     edn_status st;
 
     if (!batches)

@@ -131,6 +131,7 @@ static edn_status claimed_take(edn_sync *s, const edn_msg_pulled *m)
     if ((st = edn_head_map_copy(&s->srv, m->heads, m->heads_n)) != EDN_OK)
         return st;
     s->srv_log_count = m->log_count;
+    s->setup.remote->recovery = m->recovery;
     s->srv_log_head = m->log_head;
     s->more = m->flags & EDN_PULLED_MORE;
     s->heard = true;

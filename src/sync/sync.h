@@ -54,6 +54,7 @@ typedef struct edn_sync_remote {
     edn_hash log_head;
     edn_head *heads; /* ascending; malloc'ed, owned by this struct */
     size_t heads_n;
+    uint64_t recovery;   /* which change of the account's recoveries the server told of last; 0: of none. Not in _put */
     edn_receipt receipt; /* time 0: none */
     uint64_t receipt_local_ms;
 } edn_sync_remote;

@@ -135,6 +135,7 @@ static const field pulled_fields[] = {
     RAW(pulled, log_head),
     U64(pulled, receipt.time_ms),
     RAW(pulled, receipt.sig),
+    U64(pulled, recovery),
     HEADS(pulled, heads),
     LINKS(pulled, links),
     BATCHES(pulled, batches),
@@ -162,8 +163,30 @@ static const field mails_fields[] = {
 };
 
 static const field set_ask_fields[] = {
+    KIND(set_ask, kind, EDN_SET_ASK),
     RAW(set_ask, account),
     RAW(set_ask, set),
+    U64(set_ask, begun),
+};
+static const field held_fields[] = {
+    KIND(held, state, EDN_HELD_CANCELLED),
+    U64(held, number),
+    U64(held, begun),
+    U64(held, asked_s),
+    U64(held, ready_s),
+    U64(held, now_s),
+    RAW(held, set),
+    RAW(held, device),
+    U64(held, cancelled_ms),
+    RAW(held, sig),
+    LINKS(held, links),
+    BOXES(held, boxes, boxes_n, 1),
+};
+static const field held_ask_fields[] = {
+    KIND(held_ask, kind, EDN_HELD_CANCEL),
+    U64(held_ask, begun),
+    U64(held_ask, time_ms),
+    RAW(held_ask, sig),
 };
 
 static const field lookup_fields[] = {
@@ -236,6 +259,30 @@ static bool inbox_sound(const void *p)
     if (m->kind == EDN_INBOX_PUT)
         return m->number == 0 && m->message.n > 0;
     return m->message.n == 0 && is_zero(m->to.b, sizeof m->to.b) && is_zero(m->witness.b, sizeof m->witness.b);
+}
+
+static bool set_ask_sound(const void *p)
+{
+    const edn_msg_set_ask *m = p;
+
+    return m->kind == EDN_SET_ASK || m->begun == 0;
+}
+
+/* A signature is there exactly when something was cancelled, and a box only when it is ready. */
+static bool held_sound(const void *p)
+{
+    const edn_msg_held *m = p;
+
+    return (m->state == EDN_HELD_CANCELLED ||
+            (is_zero(m->device.b, 16) && m->cancelled_ms == 0 && is_zero(m->sig.b, sizeof m->sig.b))) &&
+           m->boxes_n <= (m->state == EDN_HELD_READY) && m->asked_s <= m->ready_s;
+}
+
+static bool held_ask_sound(const void *p)
+{
+    const edn_msg_held_ask *m = p;
+
+    return m->kind == EDN_HELD_CANCEL || (m->begun == 0 && m->time_ms == 0 && is_zero(m->sig.b, sizeof m->sig.b));
 }
 
 /* ---- one put and one decode -------------------------------------------------------------------------------------- */
@@ -447,11 +494,13 @@ MESSAGE(pull, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(pulled, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(push, EDN_PUSH_SIZE_MAX, NULL)
 MESSAGE(pushed, EDN_MSG_SIZE_MAX, NULL)
-MESSAGE(set_ask, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(lookup, EDN_MSG_SIZE_MAX, lookup_sound)
 MESSAGE(found, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(inbox, EDN_INBOX_ASK_SIZE_MAX, inbox_sound)
 MESSAGE(letters, EDN_PULL_SIZE_MAX, NULL)
+MESSAGE(set_ask, EDN_MSG_SIZE_MAX, set_ask_sound)
+MESSAGE(held, EDN_PULL_SIZE_MAX, held_sound)
+MESSAGE(held_ask, EDN_MSG_SIZE_MAX, held_ask_sound)
 MESSAGE(mail, EDN_MAIL_ASK_SIZE_MAX, mail_sound)
 MESSAGE(mails, EDN_MAILS_MAX *(EDN_MAIL_SIZE_MAX + 4u) + 64u, NULL)
 

@@ -138,9 +138,11 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   GET  /v1/events                         -> text/event-stream: "data: {etag}" whenever the space or the log moved
  *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
  *   POST /v1/mailbox        mail            -> mails; needs no token
- *   POST /v1/recovery       set ask         -> log append: the account's log and its recovery box; needs no token
  *   POST /v1/lookup         lookup          -> found; by name it needs a device's token
  *   POST /v1/inbox          inbox           -> letters; a put needs no token, the others a device's
+ *   POST /v1/recovery       set ask         -> held: the account's log and, once the wait is over, its recovery box; no
+ *                                              token
+ *   POST /v1/held           held ask        -> held: the account's recovery that is under way, looked at or cancelled
  *
  * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. Byte by byte,
  * with every status: docs/spec/protocol.md. */
@@ -162,9 +164,10 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
 typedef struct edn_etag {
     uint8_t b[EDN_ETAG_SIZE];
 } edn_etag;
-/* A space's state in 16 bytes: of H32(T("EDNv1/etag"; space, u64 log count, log head, heads_hash)). */
+/* A space's state in 16 bytes: of H32(T("EDNv1/etag"; space, u64 log count, log head, heads_hash)), and, when
+ * `recovery` is not 0, of the same with u64 recovery behind. */
 edn_etag edn_etag_of(const edn_space_id *space, uint64_t log_count, const edn_hash *log_head,
-                     const edn_hash *heads_hash);
+                     const edn_hash *heads_hash, uint64_t recovery);
 
 /* A server's signed statement that it durably holds exactly this state. */
 typedef struct edn_receipt {
@@ -258,7 +261,8 @@ typedef struct edn_msg_pulled {
     uint64_t log_count; /* the server's */
     edn_hash log_head;
     edn_receipt receipt;
-    edn_head *heads; /* the server's */
+    uint64_t recovery; /* which change of the account's recoveries was the last; 0: there was none */
+    edn_head *heads;   /* the server's */
     size_t heads_n;
     edn_bytes *links;
     size_t links_n;
@@ -299,10 +303,14 @@ typedef struct edn_msg_mails {
     size_t n;
 } edn_msg_mails;
 
-/* Who has a page with a recovery share asks for the account's log and the box that enough shares open. */
+/* Who has a page with a recovery share looks at the account's log, or asks for the box that enough shares open, which
+ * the server holds back for a while. */
+enum { EDN_SET_LOOK = 1, EDN_SET_ASK = 2 };
 typedef struct edn_msg_set_ask {
+    uint8_t kind;
     edn_account_id account;
     uint8_t set[16]; /* of the log's newest SET_RECOVERY: only who was given a share knows it */
+    uint64_t begun;  /* ask: the recovery that is looked at; 0: begin one, or join the one that is under way */
 } edn_msg_set_ask;
 
 /* That its bearer has seen an account's device log: the first bytes of the hash of any link of it but the first, whose
@@ -359,11 +367,49 @@ typedef struct edn_msg_letters {
     size_t n;
 } edn_msg_letters;
 
+/* A recovery as the server holds it: from the first ask to the end of its time. */
+enum { EDN_HELD_NONE = 1, EDN_HELD_WAITING = 2, EDN_HELD_READY = 3, EDN_HELD_CANCELLED = 4 };
+typedef struct edn_msg_held {
+    uint8_t state;
+    uint64_t number;           /* grows with every beginning and every cancelling; 0: there was none yet */
+    uint64_t begun;            /* the number that it began with, by which it is named */
+    uint64_t asked_s, ready_s; /* when it was begun, and when the box is given out, by the server's clock */
+    uint64_t now_s;            /* what that shows now */
+    uint8_t set[16];
+    edn_device_id device; /* cancelled: by whom, when, and proof of it */
+    uint64_t cancelled_ms;
+    edn_signature sig;
+    edn_bytes *links; /* of a set ask: the whole log */
+    size_t links_n;
+    edn_bytes *boxes; /* of a set ask that is ready: the one box */
+    size_t boxes_n;
+} edn_msg_held;
+
+/* A device looks at the recovery under way, or cancels it. */
+enum { EDN_HELD_LOOK = 1, EDN_HELD_CANCEL = 2 };
+typedef struct edn_msg_held_ask {
+    uint8_t kind;
+    uint64_t begun; /* cancel: which; look: 0 */
+    uint64_t time_ms;
+    edn_signature sig; /* edn_cancel_sign; look: time and signature zero */
+} edn_msg_held_ask;
+
+/* T("EDNv1/sig/recovery-cancel"; account, set id, u64 begun, device, u64 time ms), by the device's key. */
+typedef struct edn_cancel {
+    edn_account_id account;
+    uint8_t set[16];
+    uint64_t begun;
+    edn_device_id device;
+    uint64_t time_ms;
+} edn_cancel;
+void edn_cancel_sign(edn_signature *out, const edn_cancel *m, const edn_sign_sk *sk);
+EDN_MUST_USE bool edn_cancel_verify(const edn_signature *sig, const edn_cancel *m, const edn_sign_pk *pk);
+
 /* clang-format off */
 #define EDN_MESSAGES(X) \
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
     X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed) X(mail) X(mails) \
-    X(set_ask) X(lookup) X(found) X(inbox) X(letters)
+    X(set_ask) X(held) X(held_ask) X(lookup) X(found) X(inbox) X(letters)
 /* clang-format on */
 
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */

@@ -71,8 +71,12 @@ class Recovery(Case):
         a.run("recovery", "setup", "--shares", "17", passphrase=True, code=USAGE)
         a.run("recovery", "setup", passphrase="not the passphrase", code=LOCKED)
 
-    def test_a_bare_machine_brings_it_back(self):
-        s, a = self.one()
+    def lost(self, *args):
+        """A server with these options, an account on two devices, and what stands on a page of a set of 2 of 3."""
+        s = self.server(*args)
+        a = self.device("a").init(s)
+        a.add("Kept for ever")
+        a.run("sync")
         b = self.device("b")
         b.login(s, a.account_key)
         b.run("sync")
@@ -83,15 +87,14 @@ class Recovery(Case):
         a.run("sync")
         known = {f: getattr(re.search(rf"^  {f} +(\S+)$", page, re.M), "group")(1) for f in ("Server", "Name", "Set")}
         self.assertEqual((known["Server"], known["Name"]), (s.url, "ada"))
+        shares = [words_of(files[f"share-{i}.txt"].decode()) for i in (3, 3, 1)]
+        where = ("recover", "--server", known["Server"], "--name", known["Name"], "--strength", "floor", "--timeout",
+                 KEEP)
         c = self.device("c")
         c.passphrase = "everything is new"
-        args = ("recover", "--server", known["Server"], "--name", known["Name"], "--strength", "floor", "--timeout",
-                KEEP)
-        c.run(*args, code=USAGE)
-        c.run(*args, "--set", known["Set"][:-1] + ("0" if known["Set"][-1] != "0" else "1"), code=INPUT)
-        shares = [words_of(files[f"share-{i}.txt"].decode()) for i in (3, 3, 1)]
-        r = c.run(*args, "--set", known["Set"].lower(), input="\n".join(shares).encode() + b"\n")
-        self.assertIn("given already", r.note)
+        return s, a, b, c, where, known["Set"], "\n".join(shares).encode() + b"\n"
+
+    def came_back(self, a, c, r):
         self.assertIn("Account key", r.text)
         c.kept = HAS_KEYRING
         self.assertEqual(len(c.run("list").lines), 2)
@@ -100,6 +103,61 @@ class Recovery(Case):
         self.assertIn("no longer open", c.run("recovery", "status").text)
         c.add("Life goes on")
         self.assertIn("holds everything", c.run("sync").text)
+
+    def test_a_bare_machine_brings_it_back(self):
+        s, a, b, c, where, of_set, shares = self.lost("--recovery-wait", "0")
+        c.run(*where, code=USAGE)
+        c.run(*where, "--set", of_set[:-1] + ("0" if of_set[-1] != "0" else "1"), code=INPUT)
+        r = c.run(*where, "--set", of_set.lower(), input=shares)
+        self.assertIn("given already", r.note)
+        self.came_back(a, c, r)
+        c.run("recover", passphrase=True, code=INPUT)  # there is a diary, and nothing left to do
+
+    def test_it_waits_and_everybody_is_told(self):
+        s, a, b, c, where, of_set, shares = self.lost()
+        r = c.run(*where, "--set", of_set, input=shares, passphrase=True, code=NETWORK)
+        self.assertIn("in 72 hours", r.note)
+        self.assertIn("in 72 hours", c.run("recover", passphrase=True, code=NETWORK).note)  # no share is asked for
+        c.run("list", passphrase=True, code=NOT_FOUND)
+        for d in (a, b):
+            self.assertIn("SOMEBODY RECOVERS THIS ACCOUNT", d.run("sync").note)
+            self.assertIn("SOMEBODY RECOVERS THIS ACCOUNT", d.run("status").note)
+        self.assertEqual(a.run("status", "--json").json[0]["recovery"]["state"], "waiting")
+        self.assertEqual(a.run("log", "--json").json[-1]["type"], "recovery-asked")
+        self.assertIn("is cancelled", b.run("recovery", "cancel").note)
+        self.assertNotIn("SOMEBODY", b.run("sync").note)
+        told = a.run("sync", "--json").json[0]
+        self.assertEqual([n["type"] for n in told["notices"]], ["recovery-cancelled"])
+        self.assertEqual(told["recovery"]["state"], "cancelled")
+        self.assertEqual(a.run("sync", "--json").json[0]["notices"], [])
+        self.assertIn("was cancelled by", a.run("log").text)
+        r = c.run("recover", passphrase=True, code=FAILED)
+        self.assertIn("cancelled the recovery", r.note)
+        # Another one, and the operator, who may shorten the wait: this one goes to its end.
+        self.assertIn("in 72 hours", c.run(*where, "--set", of_set, input=shares, passphrase=True, code=NETWORK).note)
+        s.stop()
+        s.args = ("--recovery-wait", "0")
+        s.start()
+        self.came_back(a, c, c.run("recover", passphrase=True))
+
+    def test_killed_anywhere_it_goes_on(self):
+        s, a, b, c, where, of_set, shares = self.lost("--recovery-wait", "0")
+        killed, code = 0, None
+        for ms in (60, 150, 250, 350, 450, 600, 700, 800, 900, 1000, 1200, 1500, 2000, 60000):
+            p = c.start(*where, "--set", of_set, stdin=subprocess.PIPE)
+            try:
+                p.communicate(shares, timeout=ms / 1000)
+                code = p.returncode
+                break
+            except subprocess.TimeoutExpired:
+                p.kill()
+                p.communicate()
+                killed += 1
+        self.assertGreater(killed, 1)
+        self.assertIn(code, (OK, INPUT))  # INPUT: all was done, and the kill came after
+        self.assertEqual([d["active"] for d in c.run("device", "list", "--json", passphrase=True).json],
+                         [False, False, True])
+        self.assertEqual(len(c.run("list", passphrase=True).lines), 2)
 
 
 if __name__ == "__main__":

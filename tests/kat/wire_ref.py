@@ -173,6 +173,9 @@ def states(log, id_a, heads_hash):
     show("login_sig", ed25519.sign(A, t("EDNv1/sig/login", b"https://sync.example", log.hashes[0], id_a, fill(0xa1),
                                         fill(0xa2), fill(0xa3), u64(1790000000), u64(7), head)))
     show("etag", h32(t("EDNv1/etag", space, u64(8), head, heads_hash))[:16])
+    show("etag_recovery", h32(t("EDNv1/etag", space, u64(8), head, heads_hash, u64(9)))[:16])
+    show("cancel_sig", ed25519.sign(A, t("EDNv1/sig/recovery-cancel", log.hashes[0], fill(0xa4, 16), u64(9), id_a,
+                                         u64(TIME))))
     show("receipt_sig", ed25519.sign(SERVER, t("EDNv1/sig/receipt", space, u64(8), head, heads_hash, u64(TIME))))
     show("account_name", h32(t("EDNv1/account-name", "zoë".encode())))
 
@@ -189,6 +192,7 @@ def messages():
     links, boxes = many(lp(fill(0xd1, 172)), lp(fill(0xd2, 300))), many(lp(fill(0xd3, 7)), lp(fill(0xd4, 1)))
     batches = many(lp(fill(0xd5, 1336)))
     heads = many(fill(0xd6, 16) + u64(9) + fill(0xd7), fill(0xd8, 16) + u64(1 << 33) + fill(0xd9))
+    held = u64(8) + u64(7) + u64(1790000000) + u64(1790259200) + u64(1790000600) + fill(0xbf, 16)
     bodies = {
         "server_info": fill(0xb1) + u64(1790000001) + origin,
         "challenge_ask": u8(1) + fill(0xb2) + fill(0xb3, 16) + bytes(32) + fill(0xb4),
@@ -203,18 +207,21 @@ def messages():
         "box_ask": many(fill(0xba), fill(0xbb)),
         "boxes": many(lp(fill(0xd3, 7)), lp(b"")),
         "pull": fill(0xbc) + u64(13) + fill(0xbd, 16) + heads,
-        "pulled": u8(1) + u64(14) + fill(0xb9) + u64(TIME) + sig + heads + links + batches,
+        "pulled": u8(1) + u64(14) + fill(0xb9) + u64(TIME) + sig + u64(8) + heads + links + batches,
         "push": fill(0xbe, 16) + batches,
         "pushed": u8(1) + u64(TIME) + sig,
         "mail": u8(2) + fill(0xbf, 16) + u8(2) + u64(3) + lp(fill(0xd3, 7)),
         "mails": u64(299) + boxes,
-        "set_ask": fill(0xb2) + fill(0xbf, 16),
         "lookup": u8(2) + fill(0xb2) + u64(5) + fill(0xc2, 8),
         "lookup_by_name": u8(1) + fill(0xb5) + u64(0) + bytes(8),
         "found": u8(1) + fill(0xb2) + links,
         "inbox": u8(1) + fill(0xb2) + fill(0xc2, 8) + u64(0) + lp(fill(0xd3, 7)),
         "inbox_drop": u8(3) + bytes(40) + u64(300) + lp(b""),
         "letters": many(u64(2) + lp(fill(0xd3, 7)), u64(1 << 33) + lp(fill(0xd4, 1))),
+        "set_ask": u8(2) + fill(0xb2) + fill(0xbf, 16) + u64(7),
+        "held": u8(4) + held + fill(0xc1, 16) + u64(TIME) + sig + links + many(),
+        "held_ready": u8(3) + held + bytes(88) + links + many(lp(fill(0xd3, 7))),
+        "held_ask": u8(2) + u64(7) + u64(TIME) + sig,
     }
     for name, body in bodies.items():
         show("message_" + name, u8(1) + body)

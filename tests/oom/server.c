@@ -90,6 +90,7 @@ static void world_init(world *w)
     kit_init(&w->k);
     w->k.config.limits.bytes_per_s = 0;
     person_init(&w->p, 1);
+    person_set_recovery(&w->p, 7);
     person_init(&w->q, 2);
     kit_register(&w->k, &w->p);
     w->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
@@ -123,6 +124,36 @@ static void each(world *w, const char *path)
 {
     w->path = path;
     CHECK(oom_each(one_request, w) > 5);
+}
+
+/* Asking begins one, and cancelling ends it, in whichever try has enough memory: the next begins where that left. */
+static void recoveries(world *w)
+{
+    edn_msg_set_ask ask = {.kind = EDN_SET_ASK, .account = w->p.account};
+    edn_msg_held_ask cancel = {.kind = EDN_HELD_CANCEL};
+    edn_cancel what = {.account = w->p.account, .device = w->p.devices[0].id};
+    edn_meta_recovery row;
+    edn_meta_account account;
+
+    memset(ask.set, 7, sizeof ask.set);
+    memset(what.set, 7, sizeof what.set);
+    edn_buf_reset(&w->body);
+    edn_set_ask_put(&w->body, &ask);
+    each(w, "/v1/recovery");
+    CHECK_OK(w->k.meta.account_find(w->k.meta.ctx, &w->p.account, &account));
+    CHECK_OK(w->k.meta.recovery_find(w->k.meta.ctx, account.n, &row));
+    CHECK(row.begun && !row.cancelled); /* one, however often it was asked for */
+    cancel.begun = what.begun = row.begun;
+    edn_cancel_sign(&cancel.sig, &what, &w->p.devices[0].sk);
+    edn_buf_reset(&w->body);
+    edn_held_ask_put(&w->body, &cancel);
+    each(w, "/v1/held");
+    CHECK_OK(w->k.meta.recovery_find(w->k.meta.ctx, account.n, &row));
+    CHECK(row.cancelled && row.begun == what.begun);
+    w->k.config.limits.recovery_wait_s = 0; /* ready at once: with its box */
+    edn_buf_reset(&w->body);
+    edn_set_ask_put(&w->body, &ask);
+    each(w, "/v1/recovery");
 }
 
 static void requests_survive_each_failing_allocation(void **state)
@@ -173,6 +204,8 @@ static void requests_survive_each_failing_allocation(void **state)
     log = (edn_msg_log_append){&w.p.links[w.p.links_n - 1], 1, &w.p.boxes[w.p.boxes_n - 1], 1};
     edn_log_append_put(&w.body, &log);
     each(&w, "/v1/log");
+
+    recoveries(&w);
 
     /* The server is made anew for each try, so only what opens is asked here. */
     edn_buf_reset(&w.body);

@@ -188,6 +188,35 @@ static inline void random_set_ask(check_rng *r, edn_arena *a, edn_msg_set_ask *m
 {
     (void)a;
     random_fill(r, m, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 2));
+    if (m->kind == EDN_SET_LOOK)
+        m->begun = 0;
+}
+
+static inline void random_held(check_rng *r, edn_arena *a, edn_msg_held *m)
+{
+    random_fill(r, m, sizeof *m);
+    m->state = (uint8_t)(1 + check_below(r, 4));
+    m->asked_s %= 1u << 20;
+    if (m->state != EDN_HELD_CANCELLED) {
+        m->cancelled_ms = 0;
+        memset(&m->device, 0, sizeof m->device);
+        memset(&m->sig, 0, sizeof m->sig);
+    }
+    m->ready_s = m->asked_s + check_below(r, 100);
+    m->links_n = check_below(r, 2);
+    m->links = random_list(r, a, m->links_n, EDN_MSG_LINK_SIZE_MIN, 180);
+    m->boxes_n = m->state == EDN_HELD_READY ? check_below(r, 2) : 0;
+    m->boxes = random_list(r, a, m->boxes_n, 1, 30);
+}
+
+static inline void random_held_ask(check_rng *r, edn_arena *a, edn_msg_held_ask *m)
+{
+    (void)a;
+    random_fill(r, m, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 2));
+    if (m->kind == EDN_HELD_LOOK)
+        *m = (edn_msg_held_ask){.kind = EDN_HELD_LOOK};
 }
 
 static inline void random_lookup(check_rng *r, edn_arena *a, edn_msg_lookup *m)

@@ -118,6 +118,18 @@ size_t person_add_device(person *p, uint32_t caps)
     return p->devices_n++;
 }
 
+void person_set_recovery(person *p, uint8_t set)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_signer by = first_device(p);
+    edn_recovery_set r = {.needed = 2, .n = 3, .box_hash = box(p, 200)};
+
+    memset(r.id.b, set, sizeof r.id.b);
+    fill(&p->rng, r.commitments, 3 * sizeof *r.commitments);
+    CHECK_OK(edn_link_set_recovery(&link, p->log, &by, &r));
+    take_link(p, &link);
+}
+
 void person_set_kdf(person *p)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), record = EDN_BUF_INIT(64);

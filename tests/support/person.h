@@ -39,6 +39,8 @@ void person_init(person *p, uint64_t seed);
 void person_dispose(person *p);
 size_t person_add_device(person *p, uint32_t caps); /* signed by the first device; gives its index */
 void person_set_kdf(person *p);                     /* another passphrase */
+/* A set of recovery shares, whose id is `set` repeated, and its box. */
+void person_set_recovery(person *p, uint8_t set);
 /* Revokes a device; its batches up to now count, and none after. */
 void person_revoke(person *p, size_t device);
 

@@ -71,13 +71,72 @@ edn_status edn_recovery_begin(const edn_client_options *options, const char *ser
     return edn_recovery_drill(NULL, out, err);
 }
 
-edn_status edn_recovery_finish(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
-                               edn_client **out, edn_err *err)
+edn_status edn_recovery_ask(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
+                            edn_recovery_wait *out, edn_err *err)
 {
     (void)r;
     (void)device_name;
     (void)strength;
     (void)passphrase;
-    *out = NULL;
+    *out = (edn_recovery_wait){.state = EDN_RECOVERY_NONE};
     return edn_fail(err, EDN_E_DENIED, "the pretended account is not to be had");
+}
+
+edn_status edn_recovery_begun(const edn_client_options *options, bool *out, edn_err *err)
+{
+    (void)options;
+    (void)err;
+    *out = false;
+    return EDN_OK;
+}
+
+edn_status edn_recovery_resume(const edn_client_options *options, edn_bytes passphrase, edn_recovery **out,
+                               edn_recovery_wait *wait, bool *again, edn_err *err)
+{
+    (void)options;
+    (void)passphrase;
+    (void)wait;
+    *out = NULL;
+    *again = false;
+    return edn_fail(err, EDN_E_MISSING, "nothing waits");
+}
+
+void edn_recovery_abandon(edn_recovery *r) { (void)r; }
+
+edn_status edn_recovery_finish(edn_recovery *r, edn_bytes passphrase, edn_client **out, edn_err *err)
+{
+    (void)r;
+    (void)passphrase;
+    *out = NULL;
+    return edn_fail(err, EDN_E_MISSING, "nothing waits");
+}
+
+edn_status edn_client_recovery_held(edn_client *c, edn_recovery_wait *out, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    *out = (edn_recovery_wait){.state = EDN_RECOVERY_NONE};
+    return EDN_OK;
+}
+
+edn_status edn_client_recovery_cancel(edn_client *c, edn_err *err)
+{
+    (void)c;
+    return edn_fail(err, EDN_E_MISSING, "nothing waits");
+}
+
+edn_status edn_client_recovery_lost(edn_client *c, edn_recovery_lost_fn *fn, void *ctx, edn_err *err)
+{
+    (void)c;
+    (void)fn;
+    (void)ctx;
+    (void)err;
+    return EDN_OK;
+}
+
+edn_status edn_client_recovery_done(edn_client *c, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    return EDN_OK;
 }

@@ -238,44 +238,6 @@ static void there_are_so_many_at_one_time(void **state)
     }
 }
 
-/* ---- recovery: who knows the set of shares gets the log, and everybody else one answer (A18) --------------------- */
-
-static int look(kit *k, const edn_account_id *account, uint8_t set, edn_buf *answer)
-{
-    edn_msg_set_ask m = {.account = *account};
-    edn_buf rq = EDN_BUF_INIT(4096);
-    int status;
-
-    memset(m.set, set, sizeof m.set);
-    edn_set_ask_put(&rq, &m);
-    status = kit_ask(k, "POST", "/v1/recovery", EDN_BYTES_EMPTY, edn_buf_view(&rq), answer);
-    edn_buf_dispose(&rq);
-    return status;
-}
-
-static void recovery_answers_all_that_does_not_fit_alike(void **state)
-{
-    kit *k = *state;
-    person p;
-    edn_account_id account, nobody = {{9}};
-    edn_buf a = EDN_BUF_INIT(0), b = EDN_BUF_INIT(0);
-
-    person_init(&p, 1);
-    kit_register(k, &p);
-    account = edn_devlog_account(p.log);
-    CHECK_INT(look(k, &nobody, 1, &a), 401);  /* no such account */
-    CHECK_INT(look(k, &account, 1, &b), 401); /* it has no shares */
-    CHECK_BYTES(edn_buf_view(&a), edn_buf_view(&b));
-    k->config.limits.login_address_per_min = 2;
-    restart(k);
-    CHECK_INT(look(k, &nobody, 1, NULL), 401);
-    CHECK_INT(look(k, &account, 1, NULL), 401);
-    CHECK_INT(look(k, &account, 1, NULL), 429);
-    edn_buf_dispose(&a);
-    edn_buf_dispose(&b);
-    person_dispose(&p);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -289,7 +251,6 @@ int main(void)
         T(a_message_may_be_so_long),
         T(an_address_may_open_so_many_an_hour),
         T(an_address_may_ask_so_often),
-        T(recovery_answers_all_that_does_not_fit_alike),
         T(all_mailboxes_together_have_a_size),
         T(there_are_so_many_at_one_time),
     };

@@ -57,7 +57,7 @@ static void a_pushed_batch_comes_back_with_a_receipt_for_its_head(void **state)
     edn_buf info_bytes = EDN_BUF_INIT(0), first = EDN_BUF_INIT(0), second = EDN_BUF_INIT(0);
     edn_hash none = edn_heads_hash(NULL, 0), head = edn_devlog_head(f->p.log), heads;
     uint64_t count = edn_devlog_count(f->p.log);
-    edn_etag etag = edn_etag_of(&f->p.space, count, &head, &none);
+    edn_etag etag = edn_etag_of(&f->p.space, count, &head, &none, 0);
     edn_bytes one;
 
     CHECK_INT(kit_ask(&f->k, "GET", "/v1/server", EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, &info_bytes), 200);
@@ -490,7 +490,7 @@ static edn_etag etag_now(const fixture *f)
     edn_head h = {f->p.devices[0].id, f->p.devices[0].dseq, f->p.devices[0].last};
     edn_hash head = edn_devlog_head(f->p.log), heads = edn_heads_hash(&h, h.dseq ? 1 : 0);
 
-    return edn_etag_of(&f->p.space, edn_devlog_count(f->p.log), &head, &heads);
+    return edn_etag_of(&f->p.space, edn_devlog_count(f->p.log), &head, &heads, 0);
 }
 
 static void a_probe_tells_whether_there_is_something_new_and_needs_no_token(void **state)

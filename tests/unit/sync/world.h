@@ -380,7 +380,7 @@ static inline edn_etag server_etag(const world *w)
     size_t n = shelf_heads(&w->srv.shelf, heads);
     edn_hash log_head = edn_devlog_head(w->srv.links.log), heads_hash = edn_heads_hash(heads, n);
 
-    return edn_etag_of(&w->space, w->srv.links.n, &log_head, &heads_hash);
+    return edn_etag_of(&w->space, w->srv.links.n, &log_head, &heads_hash, 0);
 }
 
 static inline edn_receipt server_receipt(world *w)

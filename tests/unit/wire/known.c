@@ -113,16 +113,20 @@ static void states_and_logins_are_as_known(void **state)
     edn_etag etag;
     edn_receipt receipt = {.time_ms = 1790000000000u};
     edn_signature sig;
+    edn_cancel cancel = {.begun = 9, .time_ms = 1790000000000u};
+    edn_sign_pk device_pk;
     edn_login_message m = {.origin = edn_bytes_str("https://sync.example"), .server_time = 1790000000, .log_seq = 7};
 
     (void)state;
-    (void)known_key(2, &device_sk);
+    device_pk = known_key(2, &device_sk);
     (void)known_key(6, &server_sk);
     FILLED(space, 0x51);
     known_into("link_hash_7", log_head.b, 32);
     known_into("heads_hash", heads_hash.b, 32);
-    etag = edn_etag_of(&space, 8, &log_head, &heads_hash);
+    etag = edn_etag_of(&space, 8, &log_head, &heads_hash, 0);
     CHECK_KNOWN("etag", EDN_F(etag));
+    etag = edn_etag_of(&space, 8, &log_head, &heads_hash, 9);
+    CHECK_KNOWN("etag_recovery", EDN_F(etag));
     edn_receipt_sign(&receipt, &space, 8, &log_head, &heads_hash, &server_sk);
     CHECK_KNOWN("receipt_sig", EDN_F(receipt.sig));
     known_into("link_hash_0", m.account.b, 32);
@@ -133,6 +137,14 @@ static void states_and_logins_are_as_known(void **state)
     m.log_head = log_head;
     edn_login_sign(&sig, &m, &device_sk);
     CHECK_KNOWN("login_sig", EDN_F(sig));
+    cancel.account = m.account;
+    cancel.device = m.device;
+    FILLED(cancel.set, 0xa4);
+    edn_cancel_sign(&sig, &cancel, &device_sk);
+    CHECK_KNOWN("cancel_sig", EDN_F(sig));
+    CHECK(edn_cancel_verify(&sig, &cancel, &device_pk));
+    cancel.begun++;
+    CHECK(!edn_cancel_verify(&sig, &cancel, &device_pk));
     name = edn_account_name_hash(edn_bytes_str("zoë"));
     CHECK_KNOWN("account_name", EDN_F(name));
 }
@@ -257,7 +269,8 @@ static void messages_of_syncing_are_as_known(void **state)
     edn_receipt receipt = {.time_ms = 1790000000000u};
     edn_msg_pull pull = {.log_count = 13};
     edn_msg_push push = {.batches_n = 1};
-    edn_msg_pulled pulled = {.flags = EDN_PULLED_MORE, .log_count = 14, .heads_n = 2, .links_n = 2, .batches_n = 1};
+    edn_msg_pulled pulled = {
+        .flags = EDN_PULLED_MORE, .log_count = 14, .recovery = 8, .heads_n = 2, .links_n = 2, .batches_n = 1};
     parts p;
 
     (void)state;
@@ -283,7 +296,16 @@ static void messages_of_meeting_are_as_known(void **state)
 {
     edn_arena a = edn_arena_init(1 << 20);
     edn_msg_mail mail = {.kind = EDN_MAIL_PUT, .side = EDN_MAIL_NEW, .number = 3};
-    edn_msg_set_ask recovery;
+    edn_msg_set_ask recovery = {.kind = EDN_SET_ASK, .begun = 7};
+    edn_msg_held held = {.state = EDN_HELD_CANCELLED,
+                         .number = 8,
+                         .begun = 7,
+                         .asked_s = 1790000000,
+                         .ready_s = 1790259200,
+                         .now_s = 1790000600,
+                         .cancelled_ms = 1790000000000u,
+                         .links_n = 2};
+    edn_msg_held_ask cancel = {.kind = EDN_HELD_CANCEL, .begun = 7, .time_ms = 1790000000000u};
     parts p;
 
     (void)state;
@@ -294,6 +316,19 @@ static void messages_of_meeting_are_as_known(void **state)
     memcpy(recovery.account.b, p.b2.b, 32);
     FILLED(recovery.set, 0xbf);
     CHECK_MESSAGE("message_set_ask", set_ask, recovery);
+    FILLED(held.set, 0xbf);
+    FILLED(held.device, 0xc1);
+    held.sig = cancel.sig = p.sig;
+    held.links = p.links;
+    CHECK_MESSAGE("message_held", held, held);
+    CHECK_MESSAGE("message_held_ask", held_ask, cancel);
+    held.state = EDN_HELD_READY;
+    memset(&held.device, 0, sizeof held.device);
+    memset(&held.sig, 0, sizeof held.sig);
+    held.cancelled_ms = 0;
+    held.boxes = p.boxes;
+    held.boxes_n = 1;
+    CHECK_MESSAGE("message_held_ready", held, held);
     CHECK_MESSAGE("message_mails", mails, {299, p.boxes, 2});
     edn_arena_dispose(&a);
 }
