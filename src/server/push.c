@@ -210,8 +210,8 @@ edn_status edn_server_push(edn_server *s, server_job *job)
         (!edn_server_has_room(s, p.account, p.bytes) || p.rows_n > l->quota_batches ||
          p.account->space.batches > l->quota_batches - p.rows_n))
         no = &push_quota;
-    if (no) {
-        edn_server_problem_at(job->out, no->status, no->code, no->title, i ? i - 1 : 0);
+    if (no) { /* the last one that was looked at */
+        edn_server_problem_at(job->out, no->status, no->code, no->title, i - 1);
         return EDN_OK;
     }
     job->flags = memcmp(&m.before, &p.account->etag, sizeof m.before) == 0 ? EDN_PUSHED_EXPECTED : 0;

@@ -1,6 +1,6 @@
 #include "vectors.h"
 
-#include "devlog/devlog.h"
+#include "devlog/devlog_priv.h"
 #include "links.h"
 
 /* Appends the links until one is refused, and gives what that one gave. */
@@ -288,6 +288,25 @@ static void the_fixed_part_is_read_without_a_log(void **state)
 }
 
 /* Bytes that are no link, no such link, or one whose body is not of its type. */
+/* Memory is reserved by these counts: a body without a list has none. */
+static void check_counts(const edn_devlog *before, edn_bytes link)
+{
+    edn_link_info info;
+    link_body b;
+
+    (void)before;
+    CHECK_OK(edn_link_peek(link, &info));
+    CHECK_OK(edn_link_body_read(info.type, info.body, &b));
+    CHECK(info.type == EDN_LINK_REVOKE_ROTATE || (b.cuts_n == 0 && b.revoked_n == 0 && b.revoked.n == 0));
+    CHECK_INT(b.pins_n * PIN_SIZE, info.type == EDN_LINK_CHECKPOINT ? info.body.n - 4 : 0);
+}
+
+static void what_a_body_does_not_list_is_none(void **state)
+{
+    (void)state;
+    with_each_type(check_counts);
+}
+
 static void a_question_about_no_such_link_is_refused(void **state)
 {
     links l;
@@ -762,7 +781,13 @@ static void a_recovery_set_is_built_as_it_is_read(void **state)
     set.needed = 1, set.n = EDN_SHARES_MAX + 1;
     CHECK_STATUS(edn_link_set_recovery(&out, l.log, &by, &set), EDN_E_INVALID);
     CHECK_OK(edn_link_build(&out, l.log, &by, EDN_LINK_SET_RECOVERY, edn_bytes_str("\3\2")));
+    memset(&set, 0, sizeof set);
     CHECK_STATUS(edn_link_recovery(edn_buf_view(&out), &got), EDN_E_FORMAT);
+    CHECK_BYTES(edn_bytes_of(&got, sizeof got), edn_bytes_of(&set, sizeof set)); /* nothing of it */
+    edn_buf_reset(&out);
+    CHECK_OK(edn_link_build(&out, l.log, &by, EDN_LINK_SET_RECOVERY, edn_bytes_str("\1\1too short")));
+    CHECK_STATUS(edn_link_recovery(edn_buf_view(&out), &got), EDN_E_FORMAT);
+    CHECK_BYTES(edn_bytes_of(&got, sizeof got), edn_bytes_of(&set, sizeof set));
     edn_buf_dispose(&out);
     links_dispose(&l);
 }
@@ -870,6 +895,7 @@ int main(void)
         cmocka_unit_test(a_link_cut_or_with_a_byte_more_is_refused),
         cmocka_unit_test(every_changed_byte_of_a_link_is_noticed),
         cmocka_unit_test(the_fixed_part_is_read_without_a_log),
+        cmocka_unit_test(what_a_body_does_not_list_is_none),
         cmocka_unit_test(a_question_about_no_such_link_is_refused),
         cmocka_unit_test(trusted_links_give_the_same_log),
         cmocka_unit_test(the_thirty_third_device_waits_for_a_place),

@@ -276,11 +276,15 @@ static void a_slot(void **state)
 {
     (void)state;
     edn_buf slot = EDN_BUF_INIT(1024);
+    edn_kdf_record record;
 
     CHECK_OK(edn_slot_seal(&slot, edn_bytes_str(slot_passphrase), EDN_KDF_TEST, &s.device, &s.ldk, &rng));
     CHECK_INT(slot.n, EDN_SLOT_SIZE);
     CHECK_INT(slot.n, 152);
     CHECK_OK(open_slot(edn_buf_view(&slot)));
+    CHECK(edn_slot_record(edn_buf_view(&slot), &record));
+    CHECK_BYTES(EDN_F(record), edn_bytes_of(slot.p + 16, sizeof record));
+    CHECK(!edn_slot_record(edn_bytes_of(slot.p, slot.n - 1), &record));
     for (size_t i = 0; i < slot.n; i++) {
         edn_status want = i >= 16 && i < 32 ? EDN_E_KDF : EDN_E_PASSPHRASE;
 

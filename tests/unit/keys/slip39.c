@@ -140,6 +140,13 @@ static void what_is_split_is_combined_again(void **state)
         some[4].value[7] ^= 1;
         CHECK_STATUS(edn_words_combine(back, some, 6, EDN_BYTES_EMPTY, &err), EDN_E_AUTH);
     }
+    plan.group_needed = 1; /* any group is enough, the first too */
+    CHECK_OK(edn_words_split(made, &plan, edn_bytes_of(secret, 32), EDN_BYTES_EMPTY, &rng));
+    for (size_t i = 0; i < 3; i++) {
+        static const size_t first[] = {0, 1, 4};
+        CHECK_OK(edn_words_combine(back, made + first[i], i + 1, EDN_BYTES_EMPTY, &err));
+        CHECK_BYTES(edn_bytes_of(back, 32), edn_bytes_of(secret, 32));
+    }
     CHECK_STATUS(edn_words_split(made, &plan, edn_bytes_of(secret, 24), EDN_BYTES_EMPTY, &rng), EDN_E_INVALID);
     CHECK_STATUS(edn_words_split(made, &plan, edn_bytes_of(secret, 32), edn_bytes_str("\n"), &rng), EDN_E_INVALID);
     CHECK_STATUS(edn_words_split(made, &plan, edn_bytes_of(secret, 32), edn_bytes_str("\x7f"), &rng), EDN_E_INVALID);
