@@ -65,7 +65,7 @@ static bool json_number(json *j, uint64_t *out)
         if (digits > 0 && v == 0)
             return false; /* a leading zero */
         if (digits == 18)
-            return false;
+            return false; /* more might not fit */
         v = 10 * v + (uint64_t)(*j->p - '0');
     }
     *out = v;

@@ -712,11 +712,11 @@ static void epochs_do_not_begin_again(void **state)
 static void a_rotation_is_built_as_it_is_read(void **state)
 {
     links l;
-    edn_buf out = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_buf out = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), full = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
     edn_rotation got, r = {.epoch = 1, .grants_hash = {{1}}, .prev_box_hash = {{2}}};
     edn_space_id a = {{3}}, b = {{4}}, none = {{5}};
     edn_pin cuts[3];
-    edn_device_id revoked[2];
+    edn_device_id revoked[EDN_DEVICES_MAX] = {{{0}}};
     edn_hash boxes[EDN_LINK_BOXES_MAX], hash;
     uint64_t dseq;
     size_t n;
@@ -743,6 +743,9 @@ static void a_rotation_is_built_as_it_is_read(void **state)
     CHECK_BYTES(EDN_F(got.grants_hash), EDN_F(r.grants_hash));
     CHECK_BYTES(EDN_F(got.prev_box_hash), EDN_F(r.prev_box_hash));
     CHECK_STATUS(edn_link_rotation(links_at(&l, 0), &got), EDN_E_TYPE);
+    r.revoked_n = EDN_DEVICES_MAX;
+    CHECK_OK(edn_link_revoke_rotate(&full, l.log, &(edn_link_signer){NULL, &l.aik_sk, 1}, &r));
+    edn_buf_dispose(&full);
     r.revoked_n = EDN_DEVICES_MAX + 1; /* more than there can be */
     CHECK_STATUS(edn_link_revoke_rotate(&out, l.log, &(edn_link_signer){NULL, &l.aik_sk, 1}, &r), EDN_E_LIMIT);
     CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
@@ -774,6 +777,11 @@ static void a_recovery_set_is_built_as_it_is_read(void **state)
     CHECK_BYTES(edn_bytes_of(&got, sizeof got), edn_bytes_of(&set, sizeof set));
     CHECK_STATUS(edn_link_recovery(links_at(&l, 0), &got), EDN_E_TYPE);
     edn_buf_reset(&out);
+    set.needed = set.n = 1;
+    CHECK_OK(edn_link_set_recovery(&out, l.log, &by, &set));
+    CHECK_OK(edn_link_recovery(edn_buf_view(&out), &got));
+    edn_buf_reset(&out);
+    set.n = 3;
     set.needed = 4;
     CHECK_STATUS(edn_link_set_recovery(&out, l.log, &by, &set), EDN_E_INVALID);
     set.needed = 0;

@@ -250,6 +250,22 @@ static void a_code_gives_both_one_key_and_a_guess_gives_another(void **state)
     CHECK_STATUS(edn_pairing_code_parse(edn_bytes_str("0112ABZU"), typed), EDN_E_INVALID);
 }
 
+/* Six words, each chosen by the next ten bits of the hash. */
+static void check_words(const char *code, const edn_account_id *account, uint64_t seq, const edn_hash *head)
+{
+    edn_hash h = edn_h32_t(EDN_LABEL_HEAD_CODE, EDN_F(*account), EDN_F_U64(seq), EDN_F(*head));
+    char want[EDN_HEAD_CODE_SIZE] = "";
+
+    for (unsigned bit = 0; bit < 60;) {
+        unsigned word = 0;
+        for (unsigned end = bit + 10; bit < end; bit++)
+            word = 2 * word + (h.b[bit / 8] >> (7 - bit % 8) & 1);
+        strncat(want, edn_slip39_words[word], 8);
+        strcat(want, bit < 60 ? " " : "");
+    }
+    CHECK_STR(edn_bytes_str(code), want);
+}
+
 static void heads_that_differ_have_other_words(void **state)
 {
     edn_account_id account = {{1}};
@@ -262,6 +278,7 @@ static void heads_that_differ_have_other_words(void **state)
     for (const char *c = a; *c; c++)
         blanks += *c == ' ';
     CHECK_INT(blanks, 5);
+    check_words(a, &account, 7, &head);
     edn_head_code(b, &account, 7, &head);
     CHECK_STR(edn_bytes_str(a), b);
     edn_head_code(b, &account, 8, &head);

@@ -203,6 +203,12 @@ static void signing_keys_change_every_thirty_days_and_overlap(void **state)
     kit_close(&f->k); /* nothing remembers that the token was good */
     kit_open(&f->k);
     CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, edn_buf_view(&f->token)), 200);
+    /* A server that ran all the time signs with the key of today: one that begins two days later knows no other. */
+    f->k.now_ms += period + 2 * 86400 * 1000;
+    person_sign_in(&f->p, 0, kit_ask, &f->k, &f->token);
+    kit_close(&f->k);
+    kit_open(&f->k);
+    CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, edn_buf_view(&f->token)), 200);
 }
 
 static void a_token_of_another_server_is_nothing_here(void **state)

@@ -141,13 +141,21 @@ static void refuses_what_does_not_continue_the_chain(void **state)
 {
     fixture *f = *state;
     edn_buf b = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
-    person_device before = f->p.devices[0];
+    person_device before = f->p.devices[0], held;
 
     CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, token(f)), 200);
+    held = f->p.devices[0];
     /* another first batch */
     f->p.devices[0] = before;
     CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, token(f)), 409);
     /* a gap */
+    CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, token(f)), 409);
+    /* the right number after another batch, and the right batch with a number left out */
+    f->p.devices[0] = held;
+    f->p.devices[0].last.b[0] ^= 1;
+    CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, token(f)), 409);
+    f->p.devices[0] = held;
+    f->p.devices[0].dseq++;
     CHECK_INT(kit_push_next(&f->k, &f->p, 0, 1024, token(f)), 409);
     CHECK_INT(kit_pull_count(&f->k, &f->p, token(f)), 1);
     edn_buf_dispose(&b);

@@ -365,6 +365,27 @@ static outcome sync_refused(world *w, device *d, refusal r)
     return device_sync_on(w, d, &l);
 }
 
+/* Whatever the server's reason: it is asked what it has, and the rest goes on. */
+static void links_that_the_server_refuses_end_no_sync(void **state)
+{
+    static const int statuses[] = {409, 403, 422};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(statuses); i++) {
+        world w;
+        outcome o;
+        world_init(&w);
+        CHECK_SYNCED(device_sync(&w, &w.d[0]));
+        world_add(&w);
+        links_cut(&w.srv.links, 1);
+        o = sync_refused(&w, &w.d[0], (refusal){.path = "/v1/log", .status = statuses[i], .times = 1});
+        CHECK_STATUS(o.status, EDN_OK);
+        CHECK(outcome_find(&o, EDN_E_SERVER) == NULL);
+        CHECK_INT(o.figures.links_sent, 0);
+        world_free(&w);
+    }
+}
+
 static void a_busy_server_is_left_alone_for_as_long_as_it_asks(void **state)
 {
     world w;
@@ -585,6 +606,21 @@ static void a_server_that_takes_no_accounts_denies(void **state)
     world_free(&w);
 }
 
+static void an_account_that_is_taken_in_other_words_is_not(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    w.srv.present = false;
+    links_cut(&w.srv.links, 0);
+    o = sync_refused(&w, &w.d[0], (refusal){.path = "/v1/accounts", .status = 201, .body = "{}"});
+    CHECK_STATUS(o.status, EDN_E_SERVER);
+    CHECK_INT(o.figures.links_sent, 0);
+    world_free(&w);
+}
+
 static void an_account_is_registered_once_and_no_more(void **state)
 {
     world w;
@@ -638,6 +674,7 @@ int main(void)
         cmocka_unit_test(a_token_is_used_until_its_servers_clock_says_no),
         cmocka_unit_test(a_failed_save_ends_the_sync_with_its_status),
         cmocka_unit_test(a_server_that_lost_the_account_is_refilled),
+        cmocka_unit_test(an_account_that_is_taken_in_other_words_is_not),
         cmocka_unit_test(an_account_is_registered_once_and_no_more),
         cmocka_unit_test(an_account_that_the_server_knows_otherwise_is_not_asked_for_again),
         cmocka_unit_test(a_long_refill_goes_on_though_others_write_all_the_time),
@@ -646,6 +683,7 @@ int main(void)
         cmocka_unit_test(what_is_asked_is_the_same_until_it_is_answered),
         cmocka_unit_test(a_lost_account_is_pulled_before_anything_is_sent),
         cmocka_unit_test(a_server_that_takes_no_accounts_denies),
+        cmocka_unit_test(links_that_the_server_refuses_end_no_sync),
         cmocka_unit_test(links_go_with_the_boxes_that_they_name),
         cmocka_unit_test(more_links_than_one_request_carries_go_in_several),
     };
