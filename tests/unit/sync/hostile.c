@@ -679,6 +679,8 @@ static void links_that_the_server_names_but_does_not_give_are_withheld(void **st
     CHECK_STATUS(o.status, EDN_OK);
     CHECK(!o.figures.synced);
     check_finding(&o, EDN_E_WITHHELD, false);
+    CHECK(outcome_find(&o, EDN_E_WITHHELD)->has_link);
+    CHECK_INT(outcome_find(&o, EDN_E_WITHHELD)->link_seq, 1);
     CHECK_SYNCED(device_sync(&w, &w.d[0]));
     world_free(&w);
 }
@@ -739,6 +741,7 @@ static void a_log_head_that_its_links_do_not_lead_to_stops_the_sync(void **state
     o = device_sync_on(&w, &w.d[0], &l);
     CHECK_STATUS(o.status, EDN_E_FORK);
     check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(outcome_find(&o, EDN_E_FORK)->link_seq, 1);
     CHECK_INT(w.d[0].links.n, 1);
     CHECK_SYNCED(device_sync(&w, &w.d[0]));
     world_free(&w);
