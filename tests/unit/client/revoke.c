@@ -224,6 +224,7 @@ static void only_who_stays_is_granted_the_new_key(void **state)
     three t = three_open();
     edn_buf grants = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
     edn_root_key before, next;
+    static const edn_root_key none;
     edn_grant_context cx = {.epoch = 1, .purpose = EDN_GRANT_ROOT};
     edn_hash hash;
     edn_bytes own;
@@ -242,6 +243,7 @@ static void only_who_stays_is_granted_the_new_key(void **state)
     cx.recipient = client_id(t.b)->device;
     CHECK_STATUS(edn_rotation_grant_open(&cx, &client_id(t.b)->enc_sk, edn_buf_view(&grants), &before, &next),
                  EDN_E_MISSING);
+    CHECK_BYTES(EDN_F(next), EDN_F(none));
     cx.recipient = client_id(t.c)->device;
     CHECK_OK(edn_rotation_grant_open(&cx, &client_id(t.c)->enc_sk, edn_buf_view(&grants), &before, &next));
     /* Without the root key of the epoch before, X25519 alone does not open it. */

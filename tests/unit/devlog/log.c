@@ -166,6 +166,20 @@ static void a_refused_link_changes_nothing(void **state)
     links_dispose(&l);
 }
 
+static void a_place_past_the_end_has_no_hash(void **state)
+{
+    static const edn_hash zero;
+    edn_hash h = {{1}};
+    links l;
+
+    (void)state;
+    links_init(&l, check_seed());
+    CHECK(edn_devlog_hash_at(l.log, 0, &h));
+    CHECK(!edn_devlog_hash_at(l.log, 1, &h));
+    CHECK_BYTES(EDN_F(h), EDN_F(zero));
+    links_dispose(&l);
+}
+
 static void a_log_goes_on_after_a_refused_link(void **state)
 {
     links l;
@@ -899,6 +913,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_the_vectors),
         cmocka_unit_test(a_refused_link_changes_nothing),
+        cmocka_unit_test(a_place_past_the_end_has_no_hash),
         cmocka_unit_test(a_log_goes_on_after_a_refused_link),
         cmocka_unit_test(a_link_cut_or_with_a_byte_more_is_refused),
         cmocka_unit_test(every_changed_byte_of_a_link_is_noticed),

@@ -198,8 +198,9 @@ static void cpace_vectors(void **state)
     edn_bytes sid = vector_hex(&v, c, "sid"), ada = vector_hex(&v, c, "ADa"), adb = vector_hex(&v, c, "ADb");
     edn_cpace_scalar ya, yb;
     edn_cpace_share sa, sb;
-    uint8_t g[32], isk[64];
+    uint8_t g[32], isk[64 + 1]; /* and one byte that is not the function's */
 
+    isk[64] = 0x5a;
     edn_cpace_generator(g, vector_hex(&v, c, "PRS"), vector_hex(&v, c, "CI"), sid);
     CHECK_BYTES(edn_bytes_of(g, 32), vector_hex(&v, c, "g"));
     VECTOR_INTO(ya, &v, c, "ya");
@@ -217,6 +218,7 @@ static void cpace_vectors(void **state)
     CHECK_STATUS(edn_cpace_finish(isk, &ya, sid, true, &sa, ada, &sb, adb), EDN_E_KEY_INVALID);
     VECTOR_INTO(sb, &v, points, "Invalid Y2");
     CHECK_STATUS(edn_cpace_finish(isk, &ya, sid, true, &sa, ada, &sb, adb), EDN_E_KEY_INVALID);
+    CHECK_INT(isk[64], 0x5a);
     vectors_close(&v);
 }
 

@@ -140,6 +140,16 @@ static void what_is_split_is_combined_again(void **state)
         some[4].value[7] ^= 1;
         CHECK_STATUS(edn_words_combine(back, some, 6, EDN_BYTES_EMPTY, &err), EDN_E_AUTH);
     }
+    memcpy(some, made + 1, 2 * sizeof *some);
+    some[1].member_needed++;
+    CHECK_STATUS(edn_words_combine(back, some, 2, EDN_BYTES_EMPTY, &err), EDN_E_INVALID);
+    CHECK_STR(edn_bytes_str(err.text), "shares 1 and 2 do not agree on how many are needed");
+    some[1] = some[0];
+    CHECK_STATUS(edn_words_combine(back, some, 2, EDN_BYTES_EMPTY, &err), EDN_E_EXISTS);
+    CHECK_STR(edn_bytes_str(err.text), "shares 1 and 2 are the same one");
+    some[1].id ^= 1;
+    CHECK_STATUS(edn_words_combine(back, some, 2, EDN_BYTES_EMPTY, &err), EDN_E_INVALID);
+    CHECK_STR(edn_bytes_str(err.text), "share 2 is of another set than the first");
     plan.group_needed = 1; /* any group is enough, the first too */
     CHECK_OK(edn_words_split(made, &plan, edn_bytes_of(secret, 32), EDN_BYTES_EMPTY, &rng));
     for (size_t i = 0; i < 3; i++) {

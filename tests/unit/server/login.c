@@ -340,6 +340,7 @@ static void an_unknown_name_answers_like_a_known_one(void **state)
     edn_arena a = edn_arena_init(65536);
     edn_msg_challenge k, u, v;
     edn_hash nobody = {{1, 2, 3}}, other = {{3, 2, 1}};
+    uint8_t drawn[16] = {0};
 
     ask_name(f, &f->p.name, &known, &k, &a);
     CHECK(memcmp(&k.account, &f->p.account, 32) == 0);
@@ -363,6 +364,13 @@ static void an_unknown_name_answers_like_a_known_one(void **state)
     ask_name(f, &other, &again, &v, &a);
     CHECK(memcmp(&u.account, &v.account, 32) != 0);
     CHECK(memcmp(u.kdf_record + 16, v.kdf_record + 16, 16) != 0);
+    for (uint8_t i = 0; i < 8; i++) { /* each byte of the salt is drawn */
+        ask_name(f, &(edn_hash){{9, i}}, &again, &v, &a);
+        for (size_t j = 0; j < sizeof drawn; j++)
+            drawn[j] |= v.kdf_record[16 + j] ^ u.kdf_record[16 + j];
+    }
+    for (size_t j = 0; j < sizeof drawn; j++)
+        CHECK(drawn[j] != 0);
     edn_buf_dispose(&known);
     edn_buf_dispose(&unknown);
     edn_buf_dispose(&again);

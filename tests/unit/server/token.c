@@ -154,6 +154,9 @@ static void reads_only_the_json_that_it_writes(void **state)
     };
     static const char *const claims[] = {
         CLAIMS(",\"admin\":1"),
+        CLAIMS(","),
+        CLAIMS(",\"sc"),
+        CLAIMS(",\"sc\""),
         WITH_NUMBER("1000000000000000000"), /* 19 digits */
         WITH_NUMBER(""),
         WITH_NUMBER("00"),
@@ -248,6 +251,9 @@ static void each_changed_character_is_refused(void **state)
     CHECK(edn_token_check(edn_buf_view(&t), &m.key, 1, issuer, 1000, &c));
     CHECK(!edn_token_check(edn_buf_view(&t), &m.key, 0, issuer, 1000, &c));
     CHECK(!edn_token_check(edn_buf_view(&t), &m.key, 1, "https://sync.example:8443", 1000, &c));
+    edn_put_zeros(&t, EDN_TOKEN_SIZE_MAX - t.n + 1);
+    CHECK_OK(edn_buf_status(&t));
+    CHECK(!edn_token_check(edn_buf_view(&t), &m.key, 1, issuer, 1000, &c));
     edn_buf_dispose(&t);
 }
 

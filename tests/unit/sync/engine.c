@@ -451,6 +451,8 @@ static void what_is_not_the_protocol_is_said_to_be_so(void **state)
                 (refusal){.path = paths[i], .status = statuses[j], .body = "<html>Welcome to our hotel</html>"});
             CHECK_STATUS(o.status, EDN_E_SERVER);
             CHECK(outcome_find(&o, EDN_E_SERVER) != NULL);
+            CHECK(
+                strstr(outcome_find(&o, EDN_E_SERVER)->text, statuses[j] == 400 ? " refuses the " : " is not EDN's "));
             CHECK(!o.figures.synced);
             CHECK_SYNCED(device_sync(&w, &w.d[0]));
             world_free(&w);
@@ -606,6 +608,23 @@ static void a_server_that_takes_no_accounts_denies(void **state)
     world_free(&w);
 }
 
+static void a_new_account_is_no_loss(void **state)
+{
+    world w;
+    outcome o;
+
+    (void)state;
+    world_init(&w);
+    w.srv.present = false;
+    links_cut(&w.srv.links, 0);
+    device_write(&w, &w.d[0]);
+    o = device_sync(&w, &w.d[0]);
+    CHECK_SYNCED(o);
+    CHECK_INT(o.figures.links_sent, 1);
+    CHECK(!o.figures.rolled_back);
+    world_free(&w);
+}
+
 static void an_account_that_is_taken_in_other_words_is_not(void **state)
 {
     world w;
@@ -674,6 +693,7 @@ int main(void)
         cmocka_unit_test(a_token_is_used_until_its_servers_clock_says_no),
         cmocka_unit_test(a_failed_save_ends_the_sync_with_its_status),
         cmocka_unit_test(a_server_that_lost_the_account_is_refilled),
+        cmocka_unit_test(a_new_account_is_no_loss),
         cmocka_unit_test(an_account_that_is_taken_in_other_words_is_not),
         cmocka_unit_test(an_account_is_registered_once_and_no_more),
         cmocka_unit_test(an_account_that_the_server_knows_otherwise_is_not_asked_for_again),

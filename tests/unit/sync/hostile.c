@@ -1530,6 +1530,31 @@ static void a_peer_that_has_seen_another_batch_is_a_fork(void **state)
     world_free(&w);
 }
 
+/* Not the newest, and of the same sync: it is not kept yet when somebody names another in its place. */
+static void another_batch_than_one_that_came_along_is_a_fork(void **state)
+{
+    world w;
+    edn_head named, prev;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    for (int i = 0; i < 4; i++)
+        device_write(&w, &w.d[0]);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    named = (edn_head){w.d[0].id, 2, {{0x42}}};
+    prev = shelf_head(&w.srv.shelf, &w.d[1].id);
+    batch = world_batch_after(&w, &w.d[1], &prev, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK(device_equal(&outcome_find(&o, EDN_E_FORK)->device, &w.d[0].id));
+    world_free(&w);
+}
+
 static void a_debt_paid_with_another_batch_is_a_fork(void **state)
 {
     world w;
@@ -1822,6 +1847,27 @@ static void a_batch_behind_a_gap_waits_and_is_named_at_the_end(void **state)
     world_free(&w);
 }
 
+static void what_a_refused_batch_was_named_by_is_taken_all_the_same(void **state)
+{
+    world w;
+    flip f;
+    line l = {.ctx = &f, .bend = bend_flip};
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    device_write(&w, &w.d[0]); /* it names the second device's batch, which comes broken */
+    CHECK_SYNCED(device_sync(&w, &w.d[0]));
+    f = (flip){w.d[1].id, 1, EDN_BATCH_HEADER_SIZE + 100, false};
+    o = device_sync_on(&w, &w.d[2], &l);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[0].id).dseq, 2);
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[1].id).dseq, 0);
+    CHECK_SYNCED(device_sync(&w, &w.d[2]));
+    world_free(&w);
+}
+
 static void a_batch_under_links_that_are_not_here_waits(void **state)
 {
     world w;
@@ -1997,6 +2043,7 @@ int main(void)
         cmocka_unit_test(a_batch_after_another_than_ours_is_a_fork),
         cmocka_unit_test(another_head_without_its_batch_is_only_a_claim),
         cmocka_unit_test(a_peer_that_has_seen_another_batch_is_a_fork),
+        cmocka_unit_test(another_batch_than_one_that_came_along_is_a_fork),
         cmocka_unit_test(a_debt_paid_with_another_batch_is_a_fork),
         cmocka_unit_test(a_restored_device_is_told_where_it_parted_from_itself),
         cmocka_unit_test(a_clone_that_only_a_peer_has_seen_is_told_too),
@@ -2005,6 +2052,7 @@ int main(void)
         cmocka_unit_test(a_cut_that_names_another_batch_is_a_fork),
         cmocka_unit_test(a_device_without_the_right_to_write_is_refused),
         cmocka_unit_test(a_batch_behind_a_gap_waits_and_is_named_at_the_end),
+        cmocka_unit_test(what_a_refused_batch_was_named_by_is_taken_all_the_same),
         cmocka_unit_test(a_batch_under_links_that_are_not_here_waits),
         cmocka_unit_test(a_batch_made_under_another_log_is_a_fork),
         cmocka_unit_test(a_batch_under_a_key_that_is_not_here_stays_there),
