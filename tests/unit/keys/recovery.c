@@ -69,7 +69,10 @@ static void shamir_vectors(void **state)
         json_array_foreach(coefficients, k, one)
             random.pieces[random.n++] = vector_hex_of(&v, json_string_value(one)).p;
         json_array_foreach(shares, k, one) random.pieces[random.n++] = vector_fixed(&v, one, "blind", 16);
+        memset(made, 0xff, sizeof made);
         edn_shares_split(made, &set, secret.p, &rng);
+        for (k = set.secret_size; k < sizeof made->y; k++)
+            CHECK_INT(made[set.n - 1].y[k], 0); /* a short secret's share has no bytes of anybody else */
         CHECK_INT(json_array_size(shares), set.n);
         json_array_foreach(shares, k, one)
         {
