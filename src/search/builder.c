@@ -14,22 +14,27 @@
 /* A byte string in slices of growing size; the last four bytes of a full slice say where the next begins. */
 typedef struct slices {
     uint32_t head, at, end;
-    uint8_t level;
 } slices;
 
+/* A line of the processor's cache, since each word of a text waits for one. */
+#define TERM_ALIGN 64u
 typedef struct term {
-    uint32_t key;                           /* where the key lies in the pool: size, bytes */
-    uint32_t doc, count, position, flushed; /* of the last document; the one before it that is in the string */
+    uint64_t key_head; /* the first eight bytes of the key */
+    uint32_t key;      /* where the key lies in the pool */
+    uint8_t key_n, docs_level, positions_level;
+    uint32_t doc, count, position; /* the last document, how often and where last */
     uint32_t df, positions_n;
     slices docs, positions;
 } term;
+_Static_assert(sizeof(term) == TERM_ALIGN, "a term fills a line");
 
 struct edn_builder {
     edn_status st;
     bool positions, finished;
     uint8_t **blocks;
     uint32_t blocks_n, blocks_cap, next, end; /* free bytes of the last block, as pool addresses */
-    term *terms;
+    void *terms_memory;
+    term *terms; /* in it, aligned */
     uint32_t terms_n, terms_cap;
     uint64_t *table;     /* a term's hash, and in the low half its number plus 1; 0: free */
     uint32_t table_size; /* a power of two */
@@ -66,7 +71,7 @@ void edn_builder_free(edn_builder *b)
         free(b->blocks[i]);
     }
     free(b->blocks);
-    free(b->terms);
+    free(b->terms_memory);
     free(b->table);
     free(b->docs);
     free(b);
@@ -131,33 +136,40 @@ static bool slices_begin(edn_builder *b, slices *s)
         return false;
     s->at = s->head;
     s->end = s->head + slice_sizes[0] - 4;
-    s->level = 0;
     return true;
 }
 
-static bool slices_more(edn_builder *b, slices *s)
+static bool slices_more(edn_builder *b, slices *s, uint8_t *level_now)
 {
     uint32_t next;
-    uint8_t level = (uint8_t)EDN_MIN(s->level + 1u, EDN_COUNT(slice_sizes) - 1);
+    uint8_t level = (uint8_t)EDN_MIN(*level_now + 1u, EDN_COUNT(slice_sizes) - 1);
 
     if (!pool_take(b, slice_sizes[level], &next))
         return false;
+    *level_now = level;
     edn_store_u32(pool_at(b, s->end), next);
     s->at = next;
     s->end = next + slice_sizes[level] - 4;
-    s->level = level;
     return true;
 }
 
-static bool slices_put(edn_builder *b, slices *s, uint32_t v)
+static bool slices_put_long(edn_builder *b, slices *s, uint8_t *level, uint32_t v)
 {
     for (;; v >>= 7) {
-        if (s->at == s->end && !slices_more(b, s))
+        if (s->at == s->end && !slices_more(b, s, level))
             return false;
         *pool_at(b, s->at++) = (uint8_t)(v < 0x80 ? v : v | 0x80);
         if (v < 0x80)
             return true;
     }
+}
+
+static inline bool slices_put(edn_builder *b, slices *s, uint8_t *level, uint32_t v)
+{
+    if (v >= 0x80 || s->at == s->end)
+        return slices_put_long(b, s, level, v);
+    *pool_at(b, s->at++) = (uint8_t)v;
+    return true;
 }
 
 typedef struct slices_in {
@@ -191,11 +203,26 @@ static uint32_t slices_get(slices_in *in)
 
 /* ---- terms ------------------------------------------------------------------------------------------------------- */
 
-static edn_bytes term_key(const edn_builder *b, const term *t)
-{
-    const uint8_t *p = pool_at(b, t->key);
+static edn_bytes term_key(const edn_builder *b, const term *t) { return edn_bytes_of(pool_at(b, t->key), t->key_n); }
 
-    return edn_bytes_of(p + 1, p[0]);
+static bool terms_grow(edn_builder *b)
+{
+    uint32_t cap = b->terms_cap + b->terms_cap / 2 + 256;
+    uint8_t *more = malloc(((size_t)cap + 1) * sizeof *b->terms);
+    term *terms;
+
+    if (!more) {
+        b->st = EDN_E_NOMEM;
+        return false;
+    }
+    terms = (term *)(more + (-(uintptr_t)more & (TERM_ALIGN - 1)));
+    if (b->terms_n)
+        memcpy(terms, b->terms, b->terms_n * sizeof *terms);
+    free(b->terms_memory);
+    b->terms_memory = more;
+    b->terms = terms;
+    b->terms_cap = cap;
+    return true;
 }
 
 static bool table_grow(edn_builder *b)
@@ -221,37 +248,6 @@ static bool table_grow(edn_builder *b)
     return true;
 }
 
-static term *term_add(edn_builder *b, edn_bytes key, uint32_t hash)
-{
-    term *t;
-    uint32_t at;
-
-    if (b->terms_n == b->terms_cap) {
-        uint32_t cap = b->terms_cap + b->terms_cap / 2 + 256;
-        term *more = realloc(b->terms, cap * sizeof *more);
-        if (!more) {
-            b->st = EDN_E_NOMEM;
-            return NULL;
-        }
-        b->terms = more;
-        b->terms_cap = cap;
-    }
-    if (2 * (b->terms_n + 1) > b->table_size && !table_grow(b))
-        return NULL;
-    t = &b->terms[b->terms_n];
-    *t = (term){.doc = DOC_NONE};
-    if (!pool_take(b, (uint32_t)key.n + 1, &t->key) || !slices_begin(b, &t->docs))
-        return NULL;
-    *pool_at(b, t->key) = (uint8_t)key.n;
-    memcpy(pool_at(b, t->key) + 1, key.p, key.n);
-    if (b->positions && !key_is_mark(key) && !slices_begin(b, &t->positions))
-        return NULL;
-    for (at = hash & (b->table_size - 1); b->table[at];)
-        at = (at + 1) & (b->table_size - 1);
-    b->table[at] = (uint64_t)hash << 32 | ++b->terms_n;
-    return t;
-}
-
 /* The first eight bytes of a key, zeros behind its end. There are KEY_SLACK readable bytes behind every key. */
 static uint64_t key_head(const uint8_t *p, size_t n)
 {
@@ -272,15 +268,40 @@ static uint32_t key_hash(const uint8_t *p, size_t n)
     return (uint32_t)(h >> 32);
 }
 
-static bool key_equal(edn_bytes a, edn_bytes b)
+/* `head` is key's. */
+static inline bool term_is(const edn_builder *b, const term *t, edn_bytes key, uint64_t head)
 {
-    if (a.n != b.n)
+    if (t->key_head != head || t->key_n != key.n)
         return false;
-    return a.n <= 8 ? key_head(a.p, a.n) == key_head(b.p, b.n) : memcmp(a.p, b.p, a.n) == 0;
+    if (key.n <= 8)
+        return true;
+    if (key.n <= 16)
+        return key_head(pool_at(b, t->key) + 8, key.n - 8) == key_head(key.p + 8, key.n - 8);
+    return memcmp(pool_at(b, t->key) + 8, key.p + 8, key.n - 8) == 0;
+}
+
+static __attribute__((noinline)) term *term_add(edn_builder *b, edn_bytes key, uint32_t hash)
+{
+    term *t;
+    uint32_t at;
+
+    if ((b->terms_n == b->terms_cap && !terms_grow(b)) || (2 * (b->terms_n + 1) > b->table_size && !table_grow(b)))
+        return NULL;
+    t = &b->terms[b->terms_n];
+    *t = (term){.doc = DOC_NONE, .key_head = key_head(key.p, key.n), .key_n = (uint8_t)key.n};
+    if (!pool_take(b, (uint32_t)key.n, &t->key) || !slices_begin(b, &t->docs))
+        return NULL;
+    memcpy(pool_at(b, t->key), key.p, key.n);
+    if (b->positions && !key_is_mark(key) && !slices_begin(b, &t->positions))
+        return NULL;
+    for (at = hash & (b->table_size - 1); b->table[at];)
+        at = (at + 1) & (b->table_size - 1);
+    b->table[at] = (uint64_t)hash << 32 | ++b->terms_n;
+    return t;
 }
 
 /* `key` has KEY_SLACK bytes behind it. */
-static term *term_get(edn_builder *b, edn_bytes key, uint32_t hash)
+static inline term *term_get(edn_builder *b, edn_bytes key, uint64_t head, uint32_t hash)
 {
     uint32_t at = hash & (b->table_size - 1);
 
@@ -289,41 +310,41 @@ static term *term_get(edn_builder *b, edn_bytes key, uint32_t hash)
         if (b->table[at] >> 32 != hash)
             continue;
         t = &b->terms[(uint32_t)b->table[at] - 1];
-        if (key_equal(term_key(b, t), key))
+        if (term_is(b, t, key, head))
             return t;
     }
     return term_add(b, key, hash);
 }
 
-/* What is known of the term's last document goes into its string: the gap, and the count unless it is 1. */
-static bool term_flush(edn_builder *b, term *t, uint32_t *before)
+/* The string of documents is the first one, then for each further one its gap, with how often the one before it has
+ * the term: in the lowest bit when that is once. How often the last one has it is in the term. */
+static bool term_next_doc(edn_builder *b, term *t, uint32_t doc)
 {
-    uint32_t gap = t->doc - *before;
-
-    *before = t->doc;
-    return slices_put(b, &t->docs, gap << 1 | (t->count == 1)) && (t->count == 1 || slices_put(b, &t->docs, t->count));
+    if (t->doc == DOC_NONE)
+        return slices_put(b, &t->docs, &t->docs_level, doc);
+    return slices_put(b, &t->docs, &t->docs_level, (doc - t->doc) << 1 | (t->count == 1)) &&
+           (t->count == 1 || slices_put(b, &t->docs, &t->docs_level, t->count));
 }
 
-static void term_put(edn_builder *b, term *t, uint32_t position)
+static inline void term_put(edn_builder *b, term *t, uint32_t position)
 {
-    uint32_t doc = b->docs_n - 1;
+    uint32_t doc = b->docs_n - 1, gap = position;
 
     if (t->doc != doc) {
-        if (t->doc != DOC_NONE && !term_flush(b, t, &t->flushed))
+        if (!term_next_doc(b, t, doc))
             return;
         t->doc = doc;
         t->count = 1;
         t->df++;
-        if (t->positions.end && !slices_put(b, &t->positions, position))
-            return;
     } else {
         EDN_ASSERT(position >= t->position);
         if (position == t->position)
             return;
-        if (t->positions.end && !slices_put(b, &t->positions, position - t->position))
-            return;
+        gap = position - t->position;
         t->count++;
     }
+    if (t->positions.end && !slices_put(b, &t->positions, &t->positions_level, gap))
+        return;
     t->positions_n++;
     t->position = position;
 }
@@ -337,7 +358,7 @@ void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
         return;
     EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
     memcpy(copy, key.p, key.n);
-    if ((t = term_get(b, edn_bytes_of(copy, key.n), key_hash(copy, key.n))))
+    if ((t = term_get(b, edn_bytes_of(copy, key.n), key_head(copy, key.n), key_hash(copy, key.n))))
         term_put(b, t, position);
 }
 
@@ -371,9 +392,9 @@ void edn_builder_doc(edn_builder *b, const edn_segment_doc *doc)
  * word would wait for memory three times; a dozen of them wait together. */
 typedef struct coming {
     struct {
-        uint8_t key[EDN_KEY_SIZE_MAX + KEY_SLACK];
-        uint8_t n;
+        uint64_t head;
         uint32_t hash, position;
+        uint8_t n, key[EDN_KEY_SIZE_MAX + KEY_SLACK];
     } v[40];
     size_t n;
 } coming;
@@ -389,13 +410,12 @@ static void coming_take(edn_builder *b, coming *c)
     }
     for (size_t i = 0; i < c->n; i++)
         if (near[i]) {
-            __builtin_prefetch(pool_at(b, near[i]->key));
             __builtin_prefetch(pool_at(b, near[i]->docs.at));
             if (near[i]->positions.end)
                 __builtin_prefetch(pool_at(b, near[i]->positions.at));
         }
     for (size_t i = 0; b->st == EDN_OK && i < c->n; i++) {
-        term *t = term_get(b, edn_bytes_of(c->v[i].key, c->v[i].n), c->v[i].hash);
+        term *t = term_get(b, edn_bytes_of(c->v[i].key, c->v[i].n), c->v[i].head, c->v[i].hash);
         if (t)
             term_put(b, t, c->v[i].position);
     }
@@ -408,12 +428,15 @@ static void coming_add(edn_builder *b, coming *c, uint8_t kind, edn_bytes word, 
     uint8_t *to = c->v[c->n].key;
 
     to[0] = kind;
-    if (word.n <= 16)
-        memcpy(to + n, word.p, 16); /* out of edn_words' own 64 bytes */
-    else
+    if (word.n <= 16) { /* out of edn_words' own 64 bytes, by eight as they were written: it still has them at hand */
+        edn_pack_store(to + n, edn_pack_load(word.p));
+        edn_pack_store(to + n + 8, edn_pack_load(word.p + 8));
+    } else {
         memcpy(to + n, word.p, word.n);
+    }
     n += word.n;
     c->v[c->n].n = (uint8_t)n;
+    c->v[c->n].head = key_head(to, n);
     c->v[c->n].hash = key_hash(to, n);
     c->v[c->n].position = position;
     __builtin_prefetch(&b->table[c->v[c->n].hash & (b->table_size - 1)]);
@@ -539,18 +562,23 @@ static edn_status term_read(const edn_builder *b, const term *t, const uint32_t 
 {
     slices_in docs = slices_read(b, &t->docs), positions = docs;
     bool has_positions = t->positions.end != 0;
-    uint32_t doc = 0;
+    uint32_t doc;
 
     postings_reset(l);
     if (!postings_room(l, t->df) || !postings_positions_room(l, has_positions ? t->positions_n : 0))
         return EDN_E_NOMEM;
     if (has_positions)
         positions = slices_read(b, &t->positions);
+    doc = slices_get(&docs);
     for (uint32_t i = 0; i < t->df; i++) {
-        uint32_t head = slices_get(&docs), position = 0, count = head & 1 ? 1 : slices_get(&docs);
-        doc += head >> 1;
+        uint32_t head = 0, position = 0, count = t->count;
+        if (i + 1 < t->df) {
+            head = slices_get(&docs);
+            count = head & 1 ? 1 : slices_get(&docs);
+        }
         l->docs[l->n] = place ? place[doc] : doc;
         l->counts[l->n++] = count;
+        doc += head >> 1;
         for (uint32_t k = 0; has_positions && k < count; k++)
             l->positions[l->positions_n++] = position += slices_get(&positions);
     }
@@ -586,9 +614,6 @@ edn_status edn_builder_finish(edn_builder *b, edn_segment_out_fn *out, void *ctx
     *size = 0;
     EDN_ASSERT(!b->finished);
     b->finished = true;
-    for (uint32_t i = 0; b->st == EDN_OK && i < b->terms_n; i++)
-        if (b->terms[i].doc != DOC_NONE)
-            (void)term_flush(b, &b->terms[i], &b->terms[i].flushed); /* a failure is in b->st */
     if ((st = b->st) != EDN_OK || (st = docs_sort(b, &place)) != EDN_OK ||
         (st = docs_check_distinct(b->docs, b->docs_n)) != EDN_OK ||
         (st = writer_new(b->docs, b->docs_n, b->positions, out, ctx, &w)) != EDN_OK ||

@@ -88,8 +88,12 @@ EDN_MUST_USE edn_status plan_bits(edn_index *x, plan *p, size_t part, uint64_t *
 double plan_bound(const edn_index *x, plan *p, size_t part, uint32_t from, uint32_t *until);
 /* The current document scores no more, told without reading positions. */
 double plan_upper(const edn_index *x, const plan *p, size_t part);
-/* The score at the current document of a plan that is a term, or an AND of nothing else (terms_only). */
-double plan_terms_score(const edn_index *x, const plan *p, size_t part);
+/* A word, a beginning of words, or an AND of words: what most queries are. */
+bool plan_is_plain(const plan *p);
+/* Of such a plan: to the first document from `target` on that scores `enough`, which p->score then says; or to one that
+ * does not, behind `until`. Not to be mixed with plan_advance. */
+EDN_MUST_USE edn_status plan_next(const edn_index *x, plan *p, size_t part, uint32_t target, uint32_t until,
+                                  double enough);
 void plan_leave(plan *p);
 
 #endif

@@ -165,12 +165,17 @@ const uint8_t *edn_pack_get(const uint8_t *p, const uint8_t *end, uint32_t *v, s
 
 #define ESCAPE 24u /* so many ones, then 32 bits as they are: nothing costs more than 56 bits */
 
-/* The Rice parameter for `count` positions among `length` words: log2 of 0.69 times the mean gap. */
+/* The Rice parameter for `count` positions among `length` words: log2 of 0.69 times the mean gap, told without a
+ * division: the greatest k for which 16 (count + 1) 2^k is not above 11 length. */
 static unsigned rice_of(uint32_t length, uint32_t count)
 {
-    uint64_t mean = (uint64_t)length * 11 / (16 * ((uint64_t)count + 1));
+    uint64_t words = (uint64_t)length * 11, places = 16 * ((uint64_t)count + 1);
+    unsigned k;
 
-    return mean > 1 ? EDN_MIN(63u - (unsigned)__builtin_clzll(mean), 30u) : 0;
+    if (words < 2 * places)
+        return 0;
+    k = (unsigned)(__builtin_clzll(places) - __builtin_clzll(words));
+    return EDN_MIN(k - (places << k > words), 30u);
 }
 
 /* At most 32 bits. Room was made before. */
@@ -191,9 +196,6 @@ void edn_bits_positions(edn_bits *b, const uint32_t *positions, uint32_t count, 
     unsigned k = rice_of(length, count);
     uint32_t next = 0, mask = (1u << k) - 1;
 
-    edn_buf_reserve(b->out, ((size_t)count + 1) * 8);
-    if (edn_buf_status(b->out) != EDN_OK)
-        return;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t gap = positions[i] - next, q = gap >> k;
         if (q + 1 + k <= 32 && q < ESCAPE) {

@@ -20,6 +20,14 @@ static inline uint64_t edn_pack_load(const uint8_t *p)
     return v;
 }
 
+static inline void edn_pack_store(uint8_t *p, uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, sizeof v);
+}
+
 /* Packs 1 to EDN_BLOCK integers into `out` (EDN_PACK_SIZE_MAX bytes); returns how many bytes they took. */
 size_t edn_pack_put(uint8_t *out, const uint32_t *v, size_t n);
 /* Reads n of them from [p, end), with EDN_PACK_SLACK bytes behind it; returns where they end, NULL when malformed. */
@@ -39,6 +47,8 @@ typedef struct edn_bits {
     unsigned held_n;
 } edn_bits;
 
+/* The caller has reserved EDN_BITS_ROOM(count), of all it is to write in a row together. */
+#define EDN_BITS_ROOM(count) (((size_t)(count) + 1) * 8)
 void edn_bits_positions(edn_bits *b, const uint32_t *positions, uint32_t count, uint32_t length);
 void edn_bits_end(edn_bits *b); /* up to a whole byte */
 

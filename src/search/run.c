@@ -16,20 +16,6 @@ static double score_of(const edn_index *x, size_t part, double weight, uint32_t 
     return weight * times / (times + norm_of(x, part, doc));
 }
 
-double plan_terms_score(const edn_index *x, const plan *p, size_t part)
-{
-    double norm = norm_of(x, part, p->doc), sum = 0;
-
-    if (p->kind == EDN_QUERY_TERM)
-        return p->weight * cursor_count(&p->c) / (cursor_count(&p->c) + norm);
-    for (size_t i = 0; i < p->kids_n; i++) {
-        const plan *kid = p->kids[i];
-        if (kid->scored)
-            sum += kid->weight * cursor_count(&kid->c) / (cursor_count(&kid->c) + norm);
-    }
-    return sum;
-}
-
 /* The same for an impact. */
 static double score_of_impact(const index_part *part, double weight, float impact)
 {
@@ -159,10 +145,6 @@ static edn_status terms_advance(plan *p, uint32_t target)
             break;
     }
     p->doc = target;
-    for (size_t i = 0; i < p->kids_n; i++) {
-        p->kids[i]->doc = target;
-        p->kids[i]->started = true;
-    }
     return EDN_OK;
 }
 
@@ -170,8 +152,14 @@ static edn_status all_advance(edn_index *x, plan *p, size_t part, uint32_t targe
 {
     edn_status st;
 
-    if (p->terms_only)
-        return terms_advance(p, target);
+    if (p->terms_only) {
+        st = terms_advance(p, target);
+        for (size_t i = 0; i < p->kids_n; i++) {
+            p->kids[i]->doc = p->doc;
+            p->kids[i]->started = true;
+        }
+        return st;
+    }
     for (size_t i = 0; i < p->kids_n;) {
         plan *kid = p->by_cost[i];
         if ((st = plan_advance(x, kid, part, target)) != EDN_OK)
@@ -231,6 +219,98 @@ edn_status plan_advance(edn_index *x, plan *p, size_t part, uint32_t target)
     default: /* all, and all that is not something */
         p->doc = target;
         return EDN_OK;
+    }
+}
+
+/* ---- advancing to what scores enough ----------------------------------------------------------------------------- */
+
+/* Whether `weight * times / (times + norm)` may reach `enough`, without a division: false only when it is certain. */
+static inline bool may_reach(double weight, uint32_t times, double norm, double enough)
+{
+    return weight * times >= (1 - 1e-12) * enough * (times + norm);
+}
+
+static edn_status term_next(const edn_index *x, plan *p, size_t part, uint32_t target, uint32_t until, double enough)
+{
+    const uint32_t *lengths = x->parts[part].s->lengths;
+    cursor *c = &p->c;
+    double slope = x->slope, weight = p->weight;
+    edn_status st = cursor_seek(c, target);
+
+    while (st == EDN_OK && c->doc != DOC_NONE && c->doc <= until) {
+        uint32_t i = c->i;
+        for (; i < c->n && !may_reach(weight, c->counts[i], 0.3 + slope * lengths[c->docs[i]], enough); i++)
+            continue;
+        if (i < c->n) {
+            c->i = i;
+            c->doc = c->docs[i];
+            break;
+        }
+        st = cursor_seek_slow(c, c->docs[c->n - 1] + 1);
+    }
+    p->doc = c->doc;
+    if (st == EDN_OK && p->doc != DOC_NONE)
+        p->score = score_of(x, part, weight, cursor_count(c), p->doc);
+    return st;
+}
+
+static edn_status terms_next(const edn_index *x, plan *p, size_t part, uint32_t target, uint32_t until, double enough)
+{
+    const uint32_t *lengths = x->parts[part].s->lengths;
+    edn_status st;
+
+    for (;; target = p->doc + 1) {
+        double norm, sum = 0;
+        if ((st = terms_advance(p, target)) != EDN_OK || p->doc == DOC_NONE || p->doc > until)
+            return st;
+        norm = 0.3 + x->slope * lengths[p->doc];
+        for (size_t i = 0; i < p->kids_n; i++) {
+            const cursor *c = &p->kids[i]->c;
+            if (p->kids[i]->scored)
+                sum += p->kids[i]->weight * cursor_count(c) / (cursor_count(c) + norm);
+        }
+        p->score = sum;
+        if (sum >= enough)
+            return EDN_OK;
+    }
+}
+
+static void prefix_next(const edn_index *x, plan *p, size_t part, uint32_t target, uint32_t until, double enough)
+{
+    const index_part *at = &x->parts[part];
+    const uint32_t *lengths = at->s->lengths, *counts = p->prefix->counts;
+
+    for (p->doc = DOC_NONE;; target = p->doc + 1) {
+        prefix_advance(p, target, at->s->docs);
+        if (p->doc == DOC_NONE || p->doc > until)
+            return;
+        if (may_reach(p->weight, counts[p->doc], 0.3 + x->slope * lengths[p->doc], enough))
+            break;
+    }
+    p->score = score_of(x, part, p->weight, counts[p->doc], p->doc);
+}
+
+bool plan_is_plain(const plan *p)
+{
+    return p->scored &&
+           (p->kind == EDN_QUERY_TERM || p->kind == EDN_QUERY_PREFIX || (p->kind == EDN_QUERY_AND && p->terms_only));
+}
+
+edn_status plan_next(const edn_index *x, plan *p, size_t part, uint32_t target, uint32_t until, double enough)
+{
+    p->started = true;
+    if (target >= x->parts[part].s->docs || (p->kind == EDN_QUERY_TERM && !p->cursor_open)) {
+        p->doc = DOC_NONE;
+        return EDN_OK;
+    }
+    switch (p->kind) {
+    case EDN_QUERY_TERM:
+        return term_next(x, p, part, target, until, enough);
+    case EDN_QUERY_PREFIX:
+        prefix_next(x, p, part, target, until, enough);
+        return EDN_OK;
+    default:
+        return terms_next(x, p, part, target, until, enough);
     }
 }
 

@@ -138,40 +138,62 @@ static edn_status part_each(edn_index *x, plan *p, size_t part, hit_fn *fn, void
     }
 }
 
-/* The same, without what cannot be among the best: blocks by their impacts, then documents by what their counts allow,
- * and only then positions. */
-static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
+/* Whether documents from `doc` on can be among the best. `*checked`: below it that was asked before. If not, *doc is the
+ * last one for which that is certain. */
+static bool may_be_best(edn_index *x, plan *p, size_t part, const best *k, uint32_t *doc, uint32_t *checked)
 {
-    bool terms = p->kind == EDN_QUERY_TERM || (p->kind == EDN_QUERY_AND && p->terms_only);
-    uint32_t checked = 0; /* below here, bounds were looked at */
+    uint32_t until;
+
+    if (k->n < k->max || *doc < *checked)
+        return true;
+    if (plan_bound(x, p, part, *doc, &until) < k->hits[0].score) {
+        *doc = until;
+        return false;
+    }
+    *checked = until + 1;
+    return true;
+}
+
+/* The same as part_each, without what cannot be among the best: blocks by their impacts, then documents by their
+ * counts. */
+static edn_status plain_best(edn_index *x, plan *p, size_t part, best *k)
+{
+    uint32_t checked = 0, docs = x->parts[part].s->docs;
     edn_status st;
 
-    for (uint32_t doc = 0;; doc++) {
+    for (uint32_t doc = 0; doc < docs; doc++) {
+        bool full = k->n == k->max;
+        if (!may_be_best(x, p, part, k, &doc, &checked))
+            continue;
+        st = plan_next(x, p, part, doc, full ? checked - 1 : DOC_NONE - 1, full ? k->hits[0].score : 0);
+        if (st != EDN_OK || p->doc == DOC_NONE)
+            return st;
+        doc = p->doc;
+        if (full && doc >= checked)
+            checked = doc--; /* a block not looked at yet */
+        else if (!(full && p->score < k->hits[0].score) && !part_is_dead(&x->parts[part], doc) &&
+                 (st = best_take(k, part, doc, p->score)) != EDN_OK)
+            return st;
+    }
+    return EDN_OK;
+}
+
+/* Of any plan; a document's counts are asked for what they allow before its positions are read. */
+static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
+{
+    uint32_t checked = 0, docs = x->parts[part].s->docs;
+    edn_status st;
+
+    for (uint32_t doc = 0; doc < docs; doc++) {
         bool full = k->n == k->max, matches;
         double worst = full ? k->hits[0].score : 0;
-        if (full && doc >= checked) {
-            uint32_t until;
-            if (plan_bound(x, p, part, doc, &until) < worst) {
-                if (until >= x->parts[part].s->docs)
-                    return EDN_OK;
-                doc = until;
-                continue;
-            }
-            checked = until + 1;
-        }
+        if (!may_be_best(x, p, part, k, &doc, &checked))
+            continue;
         if ((st = plan_advance(x, p, part, doc)) != EDN_OK || p->doc == DOC_NONE)
             return st;
-        if (full && p->doc >= checked) {
-            doc = p->doc - 1; /* a block not looked at yet */
-            checked = p->doc;
-            continue;
-        }
         doc = p->doc;
-        if (terms) { /* the common case, and the tight loop of it */
-            double score = plan_terms_score(x, p, part);
-            if (!(full && score < worst) && !part_is_dead(&x->parts[part], doc) &&
-                (st = best_take(k, part, doc, score)) != EDN_OK)
-                return st;
+        if (full && doc >= checked) {
+            checked = doc--; /* a block not looked at yet */
             continue;
         }
         if (part_is_dead(&x->parts[part], doc) || (full && !p->exact && plan_upper(x, p, part) < worst))
@@ -181,6 +203,7 @@ static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
         if (matches && !(full && p->score < worst) && (st = best_take(k, part, doc, p->score)) != EDN_OK)
             return st;
     }
+    return EDN_OK;
 }
 
 /* The last `max` documents of a part: all that can be among the best where nothing has a score. */
@@ -251,6 +274,8 @@ static edn_status parts_each(running *r, bool scored, part_fn *fn, void *ctx)
 
 static edn_status search_part(edn_index *x, plan *p, size_t part, void *ctx)
 {
+    if (plan_is_plain(p))
+        return plain_best(x, p, part, ctx);
     return p->scored ? part_best(x, p, part, ctx) : part_newest(x, p, part, ctx);
 }
 

@@ -80,10 +80,8 @@ bool postings_positions_room(postings *l, size_t more)
     return true;
 }
 
-typedef struct order_item {
-    uint32_t doc, i;
-    size_t positions_at;
-} order_item;
+/* A posting on its way to its place: its document above, where it was below. */
+typedef uint64_t order_item;
 
 /* Merges the rising runs [from, mid) and [mid, to) into `out`. */
 static void runs_merge(const order_item *v, size_t from, size_t mid, size_t to, order_item *out)
@@ -91,19 +89,19 @@ static void runs_merge(const order_item *v, size_t from, size_t mid, size_t to, 
     size_t a = from, b = mid;
 
     for (size_t i = from; i < to; i++)
-        out[i] = b == to || (a < mid && v[a].doc <= v[b].doc) ? v[a++] : v[b++];
+        out[i] = b == to || (a < mid && v[a] <= v[b]) ? v[a++] : v[b++];
 }
 
 static size_t run_end(const order_item *v, size_t at, size_t n)
 {
-    while (++at < n && v[at - 1].doc < v[at].doc)
+    while (++at < n && v[at - 1] < v[at])
         continue;
     return EDN_MIN(at, n);
 }
 
 /* Sorts by merging what rises already: lists of several parts are a few long runs. Both arrays are used; returns the
  * sorted one. */
-static order_item *order_sort(order_item *v, order_item *spare, size_t n)
+static order_item *order_merge(order_item *v, order_item *spare, size_t n)
 {
     for (;;) {
         size_t at = 0, runs = 0;
@@ -121,24 +119,43 @@ static order_item *order_sort(order_item *v, order_item *spare, size_t n)
     }
 }
 
-static void postings_gather(const postings *l, const order_item *order, bool positions, postings *to)
+/* By insertion while nothing goes far: documents that came by date are in disorder within their days. False: they go
+ * far; what is in `v` then are the same items in another order. */
+static bool order_insert(order_item *v, size_t n)
+{
+    size_t moves = 0, moves_max = 8 * n;
+
+    for (size_t i = 1; i < n; i++) {
+        order_item one = v[i];
+        size_t at = i;
+        for (; at && v[at - 1] > one; at--)
+            v[at] = v[at - 1];
+        v[at] = one;
+        if ((moves += i - at) > moves_max)
+            return false;
+    }
+    return true;
+}
+
+/* `starts`: where the positions of each posting begin. */
+static void postings_gather(const postings *l, const order_item *order, const uint32_t *starts, bool positions,
+                            postings *to)
 {
     postings_reset(to);
     for (size_t i = 0; i < l->n; i++) {
-        uint32_t count = l->counts[order[i].i];
-        to->docs[to->n] = order[i].doc;
+        uint32_t was = (uint32_t)order[i], count = l->counts[was];
+        to->docs[to->n] = (uint32_t)(order[i] >> 32);
         to->counts[to->n++] = count;
-        if (positions) {
-            memcpy(to->positions + to->positions_n, l->positions + order[i].positions_at, count * sizeof(uint32_t));
-            to->positions_n += count;
-        }
+        for (uint32_t k = 0; positions && k < count; k++)
+            to->positions[to->positions_n++] = l->positions[starts[was] + k];
     }
 }
 
 bool postings_sort(postings *l, bool positions, postings *spare)
 {
-    order_item *order, *order_sorted;
-    size_t rising = 1, at = 0;
+    order_item *order, *sorted;
+    uint32_t *starts, sum = 0;
+    size_t rising = 1;
     postings swap;
 
     while (rising < l->n && l->docs[rising - 1] < l->docs[rising])
@@ -147,14 +164,16 @@ bool postings_sort(postings *l, bool positions, postings *spare)
         return true;
     postings_reset(spare);
     if (!postings_room(spare, l->n) || !postings_positions_room(spare, l->positions_n) ||
-        !(order = malloc(2 * l->n * sizeof *order)))
+        !(order = malloc(l->n * (2 * sizeof *order + sizeof *starts))))
         return false;
+    starts = (uint32_t *)(order + 2 * l->n);
     for (size_t i = 0; i < l->n; i++) {
-        order[i] = (order_item){l->docs[i], (uint32_t)i, at};
-        at += l->counts[i];
+        order[i] = (order_item)l->docs[i] << 32 | i;
+        starts[i] = sum;
+        sum += l->counts[i];
     }
-    order_sorted = order_sort(order, order + l->n, l->n);
-    postings_gather(l, order_sorted, positions, spare);
+    sorted = order_insert(order, l->n) ? order : order_merge(order, order + l->n, l->n);
+    postings_gather(l, sorted, starts, positions, spare);
     free(order);
     swap = *l;
     *l = *spare;
@@ -349,7 +368,13 @@ static uint8_t block_impact(const writer *w, const postings *l, size_t from, siz
 static size_t block_positions(writer *w, const postings *l, size_t from, size_t n, size_t at)
 {
     edn_bits bits = {.out = &w->bits};
+    size_t sum = 0;
 
+    for (size_t i = from; i < from + n; i++)
+        sum += l->counts[i];
+    edn_buf_reserve(&w->bits, EDN_BITS_ROOM(sum));
+    if (edn_buf_status(&w->bits) != EDN_OK)
+        return at; /* which list_put sees */
     for (size_t i = from; i < from + n; i++) {
         edn_bits_positions(&bits, l->positions + at, l->counts[i], w->weighed[l->docs[i]].length);
         at += l->counts[i];

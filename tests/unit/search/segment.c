@@ -46,6 +46,7 @@ static void positions_come_back(void **state)
             at += (uint32_t)(check_below(&r, 50) ? check_below(&r, 40) : check_below(&r, 1u << 20));
             v[i] = at++;
         }
+        edn_buf_reserve(&b, EDN_BITS_ROOM(n) + EDN_BITS_ROOM(1));
         edn_bits_positions(&bits, v, n, length);
         edn_bits_positions(&bits, v, 1, length);
         edn_bits_end(&bits);
