@@ -17,7 +17,7 @@
 /* More changes than this in one transaction are left to be found by the next search: an import of a life is quicker
  * than its list would be. */
 #define NOTED_MAX 512u
-#define FOLD_MIN 64u /* pending entries that a search still reads one by one */
+#define FOLD_MIN 128u /* pending entries that a search still reads one by one */
 #define RECENT_MAX 8u
 enum { KEY_PENDING = 1, KEY_PAGE = 2, KEY_MASK = 3 };
 #define PENDING_KEY_SIZE 17u

@@ -492,32 +492,43 @@ void edn_builder_tag(edn_builder *b, edn_bytes tag)
 
 /* ---- writing it out ---------------------------------------------------------------------------------------------- */
 
-/* A term as it is sorted: eight bytes of its key decide nearly always. */
+/* A term as it is sorted: eight bytes of its key, the first one highest, decide nearly always. */
 typedef struct sorted {
     uint64_t head;
-    edn_bytes key;
     const term *t;
 } sorted;
 
-static int sorted_compare(const void *a, const void *b)
+static inline bool sorted_before(const edn_builder *b, const sorted *x, const sorted *y)
 {
-    const sorted *x = a, *y = b;
-
-    return x->head != y->head ? (x->head < y->head ? -1 : 1) : key_compare(x->key, y->key);
+    return x->head != y->head ? x->head < y->head : key_compare(term_key(b, x->t), term_key(b, y->t)) < 0;
 }
 
-static sorted *terms_sorted(const edn_builder *b)
+/* By merging runs of twice the length each time; qsort would ask a function for each two. Returns the one of both
+ * arrays that is in order. */
+static sorted *sorted_merge(const edn_builder *b, sorted *v, sorted *spare, size_t n)
 {
-    sorted *s = malloc(((size_t)b->terms_n + 1) * sizeof *s);
-
-    for (uint32_t i = 0; s && i < b->terms_n; i++) {
-        s[i] = (sorted){0, term_key(b, &b->terms[i]), &b->terms[i]};
-        for (size_t k = 0; k < 8; k++)
-            s[i].head = s[i].head << 8 | (k < s[i].key.n ? s[i].key.p[k] : 0);
+    for (size_t run = 1; run < n; run *= 2) {
+        sorted *swap = v;
+        for (size_t from = 0; from < n; from += 2 * run) {
+            size_t mid = EDN_MIN(from + run, n), to = EDN_MIN(from + 2 * run, n), x = from, y = mid;
+            for (size_t i = from; i < to; i++)
+                spare[i] = y == to || (x < mid && !sorted_before(b, &v[y], &v[x])) ? v[x++] : v[y++];
+        }
+        v = spare;
+        spare = swap;
     }
-    if (s)
-        qsort(s, b->terms_n, sizeof *s, sorted_compare);
-    return s;
+    return v;
+}
+
+/* All terms in order, in *memory; NULL when there is none. */
+static const sorted *terms_sorted(const edn_builder *b, sorted **memory)
+{
+    size_t n = b->terms_n;
+    sorted *s = *memory = malloc((2 * n + 1) * sizeof *s);
+
+    for (size_t i = 0; s && i < n; i++)
+        s[i] = (sorted){__builtin_bswap64(b->terms[i].key_head), &b->terms[i]};
+    return s ? sorted_merge(b, s, s + n, n) : NULL;
 }
 
 typedef struct placed {
@@ -587,7 +598,8 @@ static edn_status term_read(const edn_builder *b, const term *t, const uint32_t 
 
 static edn_status terms_write(edn_builder *b, writer *w, const uint32_t *place)
 {
-    sorted *s = terms_sorted(b);
+    sorted *memory;
+    const sorted *s = terms_sorted(b, &memory);
     postings list = {0}, spare = {0};
     edn_status st = s ? EDN_OK : EDN_E_NOMEM;
 
@@ -597,11 +609,11 @@ static edn_status terms_write(edn_builder *b, writer *w, const uint32_t *place)
         if (place && !postings_sort(&list, s[i].t->positions.end != 0, &spare))
             st = EDN_E_NOMEM;
         else
-            st = writer_term(w, s[i].key, &list);
+            st = writer_term(w, term_key(b, s[i].t), &list);
     }
     postings_dispose(&list);
     postings_dispose(&spare);
-    free(s);
+    free(memory);
     return st;
 }
 

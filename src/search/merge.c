@@ -91,12 +91,20 @@ static edn_status docs_place(merging *m)
 
 static edn_bytes source_key(const source *s) { return edn_bytes_of(s->walk.key, s->walk.key_n); }
 
+/* The smaller term first; of one term, the earlier source: parts that follow each other in time give lists that rise. */
+static bool source_before(const merging *m, size_t a, size_t b)
+{
+    int order = key_compare(source_key(&m->sources[a]), source_key(&m->sources[b]));
+
+    return order < 0 || (order == 0 && a < b);
+}
+
 static void heap_sink(merging *m, size_t i)
 {
     for (;;) {
         size_t least = i, swap;
         for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < m->heap_n; c++)
-            if (key_compare(source_key(&m->sources[m->heap[c]]), source_key(&m->sources[m->heap[least]])) < 0)
+            if (source_before(m, m->heap[c], m->heap[least]))
                 least = c;
         if (least == i)
             return;

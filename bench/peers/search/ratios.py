@@ -59,6 +59,7 @@ for f, of in ((BIG, ""), (PEPYS, ", Pepys")):
     over(f, "hit count, p50", "fts5: hit count, p50", None if small else 0.15, 0.08, of=of)
     over(f, "hit count, p99", "fts5: hit count, p99", None if small else 0.20, 0.12, of=of)
     over(f, "cold open", "fts5: cold open", None if small else 1.5, 1.0, "cold open to the first result, sealed", of)
+    over(f, "cold open, common", "fts5: cold open, common", None, None, "cold open to two frequent words, sealed", of)
     over(f, "query, memory", "fts5: query, memory", None if small else 0.75, of=of)
     over(f, "add one entry, CPU", "fts5: add one entry, CPU", None if small else 0.5, 0.25, of=of)
     # A commit of a row that is there anyway: what either adds to it.
