@@ -185,6 +185,8 @@ void check_views(device *d, bool after_crash)
         shown_dispose(was);
         *was = now;
     }
+    if (d->inflight == INFLIGHT_NONE && ++d->looks % 4 == 0)
+        check_search(d);
 }
 
 /* ---- the same batches, the same diary ---------------------------------------------------------------------------- */
@@ -530,6 +532,7 @@ void check_converged(sim *s)
         if (!d->c)
             continue;
         check_views(d, true);
+        check_search(d);
         if (d->split) /* it keeps what it had, and meets the others no more */
             continue;
         if (!d->synced)

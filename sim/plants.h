@@ -45,7 +45,9 @@
     X(loses_conflict, "a deletion beside an edit hides the edit without a word") \
     X(applies_twice, "a long run of events that is here already is applied again") \
     X(catalog_unsealed, "the table of contents is written as it is") \
-    X(keeps_old_passphrase, "after a change the old passphrase still opens")
+    X(keeps_old_passphrase, "after a change the old passphrase still opens") \
+    X(index_keeps_old, "an edited entry is still found by what it held before") \
+    X(finds_deleted, "a deleted entry is still found")
 /* clang-format on */
 
 #endif

@@ -159,6 +159,8 @@ typedef struct device {
     edn_head *receipt_heads;             /* what the last receipt covered */
     size_t receipt_heads_n;
     bool told_rollback; /* since then */
+    size_t looks;       /* how often all that it shows was looked at */
+    size_t searches;    /* how often search it was held against what it shows */
     unsigned evidence;  /* refused batches of its own name that it keeps: no harm */
     edn_buf replay;     /* a request that is still on its way */
     char replay_path[128], replay_bearer[EDN_TOKEN_SIZE_MAX + 1];
@@ -372,6 +374,8 @@ void shown_copy(shown *to, const shown *from);
 /* What the device shows of an entry; any failure is its own. */
 edn_status check_try_show(device *d, const edn_entry_id *id, shown *out, edn_err *err);
 edn_status check_show(device *d, const edn_entry_id *id, shown *out);
+/* A tag and a word of a title, asked for and looked up in the views, which are fresh. */
+void check_search(device *d);
 void check_views(device *d, bool after_crash); /* looks at every entry again and compares */
 void check_text(sim *s, const shown *v, uint16_t entry, unsigned who);
 void check_state(device *d);         /* the same batches, the same diary */

@@ -7,6 +7,7 @@
  *                       3 ‖ u64be id                 its mask: bit doc % 8 of byte doc / 8 */
 #include "client/index.h"
 
+#include "base/plant.h"
 #include "crypto/labels.h"
 
 #include <stdlib.h>
@@ -519,7 +520,7 @@ edn_status index_bury(edn_client *c, const index_pending *p)
     uint32_t year = (uint32_t)strtoul(p->place, NULL, 10), month, day;
     edn_status st = EDN_OK;
 
-    if (!p->place[0])
+    if (!p->place[0] || EDN_PLANT(index_keeps_old))
         return EDN_OK;
     month = year * 10000 + (uint32_t)strtoul(p->place + 5, NULL, 10) * 100; /* of 0000-00: 0, no date */
     day = p->place[MONTH_SIZE] ? month + (uint32_t)strtoul(p->place + 8, NULL, 10) : 0;
@@ -617,7 +618,7 @@ static edn_status add_entry(void *ctx, const edn_entry *e)
     edn_builder *b = ctx;
     edn_segment_doc d = {.entry = e->id, .date = index_date(e->date)};
 
-    if (e->deleted)
+    if (e->deleted && !EDN_PLANT(finds_deleted))
         return EDN_OK;
     index_version(e, d.version);
     edn_builder_doc(b, &d);
