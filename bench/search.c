@@ -4,10 +4,10 @@
  *                                           recombined from the diary's sentences, with new words, tags and dates
  *   search-bench CASE DIR NAME              one measurement in a process of its own; scripts/bench runs them all
  *
- * Cases: build, fts-build, fts-size, query, fts-query, cold, fts-cold, cold-common, fts-cold-common, add, fts-add, wire,
- * typo, chinese. A figure is a line "name<TAB>value<TAB>unit"; bench/peers/search/ratios.py sets ours over the peers'
- * of the same run. Times of queries are CPU of this thread, each query's least of three rounds; nothing keeps answers,
- * and the cases "cold" run in fresh processes after the files were dropped from the system's cache. */
+ * Cases: build, fts-build, fts-size, query, fts-query, cold, fts-cold, cold-common, fts-cold-common, add, fts-add,
+ * wire, typo, chinese. A figure is a line "name<TAB>value<TAB>unit"; bench/peers/search/ratios.py sets ours over the
+ * peers' of the same run. Times of queries are CPU of this thread, each query's least of three rounds; nothing keeps
+ * answers, and the cases "cold" run in fresh processes after the files were dropped from the system's cache. */
 #define _GNU_SOURCE /* getline, asprintf */
 #include <ctype.h>
 #include <fcntl.h>

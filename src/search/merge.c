@@ -91,7 +91,8 @@ static edn_status docs_place(merging *m)
 
 static edn_bytes source_key(const source *s) { return edn_bytes_of(s->walk.key, s->walk.key_n); }
 
-/* The smaller term first; of one term, the earlier source: parts that follow each other in time give lists that rise. */
+/* The smaller term first; of one term, the earlier source: parts that follow each other in time give lists that
+ * rise. */
 static bool source_before(const merging *m, size_t a, size_t b)
 {
     int order = key_compare(source_key(&m->sources[a]), source_key(&m->sources[b]));

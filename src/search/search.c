@@ -138,8 +138,8 @@ static edn_status part_each(edn_index *x, plan *p, size_t part, hit_fn *fn, void
     }
 }
 
-/* Whether documents from `doc` on can be among the best. `*checked`: below it that was asked before. If not, *doc is the
- * last one for which that is certain. */
+/* Whether documents from `doc` on can be among the best. `*checked`: below it that was asked before. If not, *doc is
+ * the last one for which that is certain. */
 static bool may_be_best(edn_index *x, plan *p, size_t part, const best *k, uint32_t *doc, uint32_t *checked)
 {
     uint32_t until;
