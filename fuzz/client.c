@@ -199,7 +199,7 @@ static edn_status seal(const edn_batch_header *h, edn_record *r, edn_bytes ops, 
     edn_entry_key key;
     edn_random random = edn_random_system();
     edn_record_place at = {.space = h->space, .device = h->device, .dseq = h->dseq, .type = r->type};
-    bool made, meta = r->type == EDN_RECORD_DEVICE || r->type == EDN_RECORD_DICTIONARY;
+    bool made, meta = record_is_meta(r->type);
     edn_status st;
 
     if (!meta)

@@ -36,11 +36,11 @@ EDN_MUST_USE edn_status edn_client_contact_remove(edn_client *c, const char *who
 
 /* ---- journals ---------------------------------------------------------------------------------------------------- */
 
-typedef enum edn_role { EDN_ROLE_READ = 1, EDN_ROLE_WRITE = 2, EDN_ROLE_OWNER = 3 } edn_role;
+typedef enum edn_member_role { EDN_MEMBER_READ = 1, EDN_MEMBER_WRITE = 2, EDN_MEMBER_OWNER = 3 } edn_member_role;
 typedef struct edn_member {
     char account[65];
     const char *name; /* as the person calls them; else as they call themselves; empty: not known */
-    edn_role role;
+    edn_member_role role;
     bool self, verified, accepted; /* accepted: a device of theirs has come in */
     size_t devices;
 } edn_member;
@@ -50,7 +50,7 @@ typedef edn_status edn_member_fn(void *ctx, const edn_member *member);
  * what was crossed out before, and leave the private one. `unverified`: also one whose number was not compared.
  * EDN_E_DENIED: not verified, or not the owner; EDN_E_EXISTS: in already. Interrupted, the same call goes on. */
 EDN_MUST_USE edn_status edn_client_journal_share(edn_client *c, const edn_journal_id *journal, const char *contact,
-                                                 edn_role role, bool unverified, edn_err *err);
+                                                 edn_member_role role, bool unverified, edn_err *err);
 EDN_MUST_USE edn_status edn_client_members(edn_client *c, const edn_journal_id *journal, edn_member_fn *fn, void *ctx,
                                            edn_err *err);
 /* Takes a member out: what is written from then on is sealed under keys it never had. What it read it has read. With
@@ -63,7 +63,7 @@ EDN_MUST_USE edn_status edn_client_journal_unshare(edn_client *c, const edn_jour
 typedef struct edn_invitation {
     char id[33], from_account[65];
     const char *from, *journal; /* what they call themselves and it: shown, never believed */
-    edn_role role;
+    edn_member_role role;
     bool known, verified; /* the sender is a contact; a verified one */
     uint64_t time_ms;
 } edn_invitation;

@@ -125,6 +125,10 @@ edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, 
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;
 edn_cli_run edn_cli_search, edn_cli_similar, edn_cli_onthisday, edn_cli_stats, edn_cli_reindex;
 edn_cli_run edn_cli_journal_list, edn_cli_journal_new, edn_cli_journal_rename;
+edn_cli_run edn_cli_journal_share, edn_cli_journal_members, edn_cli_journal_unshare;
+edn_cli_run edn_cli_contact_list, edn_cli_contact_add, edn_cli_contact_show, edn_cli_contact_verify,
+    edn_cli_contact_remove, edn_cli_contact_card;
+edn_cli_run edn_cli_invite_list, edn_cli_invite_accept, edn_cli_invite_refuse;
 edn_cli_run edn_cli_import, edn_cli_export, edn_cli_sync, edn_cli_status, edn_cli_verify;
 
 #endif

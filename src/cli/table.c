@@ -165,6 +165,25 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .help = "Read the new passphrase, one line, from this file descriptor. It may be the old "
                     "one's: the old passphrase is then the first line.",
         },
+    [EDN_OPT_AS] =
+        {
+            .name = "as",
+            .value = "NAME",
+            .help = "What you call this contact. Default: the name that was looked for.",
+        },
+    [EDN_OPT_ROLE] =
+        {
+            .name = "role",
+            .value = "ROLE",
+            .choices = "read write",
+            .help = "What they may do: read the journal, or write in it too.",
+        },
+    [EDN_OPT_UNVERIFIED] =
+        {
+            .name = "unverified",
+            .help = "Also with somebody whose number was not compared. Whoever runs the server could then have put "
+                    "themselves in between.",
+        },
     [EDN_OPT_WITH] =
         {
             .name = "with",
@@ -836,6 +855,132 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words_max = 2,
             .summary = "Give a journal another name",
         },
+    [EDN_CMD_JOURNAL_SHARE] =
+        {
+            .name = "journal share",
+            .group = "Share",
+            .words = "JOURNAL CONTACT",
+            .words_min = 2,
+            .words_max = 2,
+            .options = {EDN_OPT_ROLE, EDN_OPT_UNVERIFIED},
+            .summary = "Let a contact into a journal",
+            .text = "A private journal becomes a shared one: its entries are written anew there, without "
+                    "what was crossed out before, and an empty private journal stays behind. The contact "
+                    "is invited, and is in once they accept. Interrupted, the same command goes on.",
+        },
+    [EDN_CMD_JOURNAL_MEMBERS] =
+        {
+            .name = "journal members",
+            .group = "Share",
+            .words = "JOURNAL",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_MEMBER,
+            .summary = "List who may read and write a shared journal",
+        },
+    [EDN_CMD_JOURNAL_UNSHARE] =
+        {
+            .name = "journal unshare",
+            .group = "Share",
+            .words = "JOURNAL MEMBER",
+            .words_min = 2,
+            .words_max = 2,
+            .summary = "Take somebody out of a shared journal",
+            .text = "What is written from then on is sealed under keys that they were never given. What they have read "
+                    "stays read. With yourself as MEMBER you leave a journal that somebody else owns.",
+        },
+    [EDN_CMD_CONTACT_LIST] =
+        {
+            .name = "contact list",
+            .group = "Share",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_CONTACT,
+            .summary = "List your contacts",
+        },
+    [EDN_CMD_CONTACT_ADD] =
+        {
+            .name = "contact add",
+            .group = "Share",
+            .words = "WHO",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_AS, EDN_OPT_JSON},
+            .json = EDN_JSON_CONTACT,
+            .summary = "Add somebody by their name at your server, or by their card",
+            .text = "WHO is the name of an account at the server that you use, or a card (edn contact "
+                    "card), which works between servers too. Compare the number that is shown before you "
+                    "share anything: until it is verified the server could have answered with keys of its "
+                    "own.",
+        },
+    [EDN_CMD_CONTACT_SHOW] =
+        {
+            .name = "contact show",
+            .group = "Share",
+            .words = "CONTACT",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_CONTACT,
+            .summary = "Show a contact, and the number to compare",
+        },
+    [EDN_CMD_CONTACT_VERIFY] =
+        {
+            .name = "contact verify",
+            .group = "Share",
+            .words = "CONTACT [NUMBER]",
+            .words_min = 1,
+            .words_max = 2,
+            .summary = "Say that the number was compared",
+            .text = "NUMBER is the one that they see, 60 digits with or without spaces; without it you are "
+                    "asked whether it is the same. Compare it by voice or in person, not by a message.",
+        },
+    [EDN_CMD_CONTACT_REMOVE] =
+        {
+            .name = "contact remove",
+            .group = "Share",
+            .words = "CONTACT",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Forget a contact",
+        },
+    [EDN_CMD_CONTACT_CARD] =
+        {
+            .name = "contact card",
+            .group = "Share",
+            .options = {EDN_OPT_PNG},
+            .summary = "Show the card that others add you by",
+        },
+    [EDN_CMD_INVITE_LIST] =
+        {
+            .name = "invite list",
+            .group = "Share",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_INVITATION,
+            .summary = "List the journals that others invite you to",
+            .text = "Nothing of a journal is fetched before you accept. What an invitation calls its "
+                    "journal and its sender is what the sender wrote.",
+        },
+    [EDN_CMD_INVITE_ACCEPT] =
+        {
+            .name = "invite accept",
+            .group = "Share",
+            .words = "INVITATION",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_UNVERIFIED},
+            .summary = "Come into a shared journal",
+            .text = "INVITATION is the beginning of its id, or the journal's or the sender's name.",
+        },
+    [EDN_CMD_INVITE_REFUSE] =
+        {
+            .name = "invite refuse",
+            .group = "Share",
+            .words = "INVITATION",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Throw an invitation away",
+        },
     [EDN_CMD_HISTORY] =
         {
             .name = "history",
@@ -1085,6 +1230,38 @@ static const edn_cli_member slot_members[] = {
     {NULL, NULL, NULL},
 };
 
+static const edn_cli_member contact_members[] = {
+    {"name", "string", "what you call them"},
+    {"account", "string", "64 hex digits"},
+    {"server", "string", ""},
+    {"verified", "boolean", "the number was compared"},
+    {"number", "string", "60 digits, the same at both ends"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member member_members[] = {
+    {"name", "string", "what you call them; else what they call themselves"},
+    {"account", "string", "64 hex digits"},
+    {"role", "string", "owner, write or read"},
+    {"self", "boolean", "it is you"},
+    {"verified", "boolean", ""},
+    {"accepted", "boolean", "a device of theirs has come in"},
+    {"devices", "number", ""},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member invitation_members[] = {
+    {"id", "string", "32 hex digits"},
+    {"from", "string", "what you call them; else what they call themselves"},
+    {"from_account", "string", "64 hex digits"},
+    {"journal", "string", "what the sender calls it"},
+    {"role", "string", "write or read"},
+    {"known", "boolean", "the sender is a contact"},
+    {"verified", "boolean", "a verified one"},
+    {"time", "string", "RFC 3339, UTC, by the sender's clock"},
+    {NULL, NULL, NULL},
+};
+
 static const edn_cli_member journal_members[] = {
     {"id", "string", "32 hex digits"},
     {"name", "string", ""},
@@ -1170,6 +1347,9 @@ const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_SLOT] = {"slot", slot_members},
     [EDN_JSON_DEVICE] = {"device", device_members},
     [EDN_JSON_ACCOUNT_CHANGE] = {"account change", account_change_members},
+    [EDN_JSON_CONTACT] = {"contact", contact_members},
+    [EDN_JSON_MEMBER] = {"member", member_members},
+    [EDN_JSON_INVITATION] = {"invitation", invitation_members},
     [EDN_JSON_MADE] = {"made", made_members},
     [EDN_JSON_IMPORT] = {"import", import_members},
     [EDN_JSON_EXPORT] = {"export", export_members},

@@ -31,7 +31,25 @@ typedef enum edn_record_type {
     EDN_RECORD_DEVICE = 3,      /* events of a device's document: its name; journal zero, entry id = device id */
     EDN_RECORD_DICTIONARY = 4,  /* what later records are packed with; journal zero, entry id = its hash, cut */
     EDN_RECORD_JOURNAL_KEY = 5, /* a journal key, sealed under the journal wrap key */
+    EDN_RECORD_MEMBER = 6,      /* of a shared journal: whose a member key is; journal zero, entry id = the key's id */
+    EDN_RECORD_STATEMENT = 7,   /* of a shared journal: whose a device is; journal zero, entry id = the device's id */
+    EDN_RECORD_SPACE = 8,   /* events of what is known of a shared journal; journal zero, entry id = its account's */
+    EDN_RECORD_CONTACT = 9, /* the same of another account */
 } edn_record_type;
+
+/* Whether records of a type are sealed under the account's meta key, and not under a journal's. */
+static inline bool record_is_meta(uint8_t type)
+{
+    return type == EDN_RECORD_DEVICE || type == EDN_RECORD_DICTIONARY ||
+           (type >= EDN_RECORD_MEMBER && type <= EDN_RECORD_CONTACT);
+}
+
+/* Whether they are events of a document. */
+static inline bool record_has_events(uint8_t type)
+{
+    return (type >= EDN_RECORD_ENTRY && type <= EDN_RECORD_DEVICE) || type == EDN_RECORD_SPACE ||
+           type == EDN_RECORD_CONTACT;
+}
 
 /* Fields of a document that are not a person's own. */
 #define FIELD_DATE "date"
@@ -355,6 +373,15 @@ EDN_MUST_USE edn_status journal_name_check(edn_bytes name, edn_err *err);
 EDN_MUST_USE edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name);
 typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes name);
 EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx);
+/* Every document of a type that has a name: in the order in which they came. `fn` may not write. */
+typedef edn_status named_fn(void *ctx, const edn_entry_id *id, edn_bytes name);
+EDN_MUST_USE edn_status names_each(edn_client *c, edn_record_type type, named_fn *fn, void *ctx);
+/* One field of a small document, which is made when there is none. */
+EDN_MUST_USE edn_status named_set(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field,
+                                  edn_bytes value);
+/* Appends a field's value; EDN_E_MISSING. */
+EDN_MUST_USE edn_status named_get(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field,
+                                  edn_buf *out);
 
 /* Makes what `fn` gets from a document; strings live in `a`. */
 EDN_MUST_USE edn_status entry_describe(edn_client *c, const edn_entry_id *id, const edn_doc *doc, edn_arena *a,
@@ -400,7 +427,7 @@ EDN_MUST_USE edn_status dirty_put(edn_client *c, const edn_entry_id *id, uint64_
 
 /* Turns everything dirty into batches of this device, inside the caller's transaction. */
 EDN_MUST_USE edn_status outbox_build(edn_client *c, uint64_t *batches);
-/* Objects with events that are in no batch. */
+/* Objects with events that are in no batch, and what else is to be said. */
 EDN_MUST_USE edn_status outbox_count(edn_client *c, uint64_t *out);
 
 typedef struct inbox_figures {
@@ -419,6 +446,9 @@ EDN_MUST_USE edn_status record_message(edn_client *c, const edn_batch_header *h,
 /* The same for a dictionary; its hash is checked. */
 EDN_MUST_USE edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
                                           edn_buf *out);
+/* Appends what was sealed in a record, whatever it is. */
+EDN_MUST_USE edn_status record_raw(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                                   edn_buf *out);
 /* Whether a failure concerns one record alone, and so must not stop the rest. */
 bool record_is_at_fault(edn_status st);
 /* Keeps the journal keys and dictionaries of a batch; one that is not good is left out. */

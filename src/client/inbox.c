@@ -7,7 +7,7 @@
  *                       'r' ‖ the same                               u8 status: did not open, or is not what it should
  *                       be
  *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
-#include "client_priv.h"
+#include "space.h"
 
 #include "base/plant.h"
 
@@ -47,7 +47,7 @@ static edn_status open_record(edn_client *c, const edn_record_place *at, edn_byt
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
     edn_status st;
 
-    if (at->type == EDN_RECORD_DEVICE || at->type == EDN_RECORD_DICTIONARY) {
+    if (record_is_meta(at->type)) {
         st = keys_meta(c, at->journal_epoch, &jk);
         return st == EDN_OK ? open_with(&jk, at, box, out) : st;
     }
@@ -89,6 +89,13 @@ edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_re
         st = EDN_E_AUTH;
     edn_buf_wipe(&ops);
     return st;
+}
+
+edn_status record_raw(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out)
+{
+    edn_record_place at = place_of(h, r, index);
+
+    return open_record(c, &at, r->box, out);
 }
 
 /* ---- applying one record ----------------------------------------------------------------------------------------- */
@@ -135,6 +142,17 @@ static edn_status apply_dictionary(edn_client *c, const edn_batch_header *h, con
     return st;
 }
 
+static edn_status apply_said(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index)
+{
+    edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
+    edn_status st = client_is_shared(c) ? record_raw(c, h, r, index, &ops) : EDN_E_TYPE;
+
+    if (st == EDN_OK)
+        st = member_apply(c, h, r, edn_buf_view(&ops));
+    edn_buf_dispose(&ops);
+    return st;
+}
+
 static edn_status apply_events(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
                                inbox_figures *f)
 {
@@ -142,7 +160,10 @@ static edn_status apply_events(edn_client *c, const edn_batch_header *h, const e
     record_head head;
     object *o = NULL;
     bool conflict;
-    edn_status st = record_message(c, h, r, index, &message, &head);
+    edn_status st = client_is_shared(c) ? member_may_write(c, &h->device) : EDN_OK;
+
+    if (st == EDN_OK)
+        st = record_message(c, h, r, index, &message, &head);
 
     if (st == EDN_OK && EDN_PLANT(trusts_wall_clock) && head.time_ms > client_now(c) + 86400000u)
         st = EDN_E_PARENTS;
@@ -179,9 +200,14 @@ static edn_status apply_record(edn_client *c, const edn_batch_header *h, const e
         return apply_journal_key(c, h, r);
     case EDN_RECORD_DICTIONARY:
         return apply_dictionary(c, h, r, index);
+    case EDN_RECORD_MEMBER:
+    case EDN_RECORD_STATEMENT:
+        return apply_said(c, h, r, index);
     case EDN_RECORD_ENTRY:
     case EDN_RECORD_JOURNAL:
     case EDN_RECORD_DEVICE:
+    case EDN_RECORD_SPACE:
+    case EDN_RECORD_CONTACT:
         return apply_events(c, h, r, index, f);
     default:
         return EDN_E_TYPE;
@@ -201,6 +227,8 @@ bool record_is_at_fault(edn_status st)
     case EDN_E_UTF8:
     case EDN_E_INVALID:
     case EDN_E_DAMAGED:
+    case EDN_E_FORK:
+    case EDN_E_CAP:
         return true;
     default:
         return false;
@@ -440,11 +468,11 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
     const edn_batch_header *h = &b->batch.header;
     edn_status st = batch_save(c, &h->device, h->dseq, b->batch.bytes, &b->hash);
 
-    /* Keys and dictionaries before what needs them, wherever they stand. */
+    /* Keys, dictionaries and who is who before what needs them, wherever they stand. */
     for (int first = 1; first >= 0; first--) {
         for (uint32_t i = 0; st == EDN_OK && i + EDN_PLANT(drops_last_record) < b->body.records_n; i++) {
             const edn_record *r = &b->body.records[i];
-            if ((r->type == EDN_RECORD_JOURNAL_KEY || r->type == EDN_RECORD_DICTIONARY) != first)
+            if (record_has_events(r->type) == first)
                 continue;
             st = apply_record(c, h, r, i, f);
             if (st == EDN_OK && EDN_PLANT(applies_twice))

@@ -1,8 +1,9 @@
-/* Journals and devices: small documents of their own, with their names kept in two short lists beside them.
+/* Journals, devices, contacts and shared spaces: small documents of their own, with their names kept in short lists
+ * beside them.
  *
  *     EDN_TABLE_META   "journals"   n × (id 16 ‖ LP(name)), in the order in which they came
- *                      "devices"    the same for devices */
-#include "family.h"
+ *                      "devices", "contacts", "spaces"   the same for those */
+#include "space.h"
 
 #include <stdio.h>
 #include <utf8proc.h>
@@ -10,6 +11,20 @@
 
 #define NAME_SIZE_MAX 256u
 #define NAMES_SIZE_MAX ((size_t)8 << 20)
+
+static const char *list_of(edn_record_type type)
+{
+    switch (type) {
+    case EDN_RECORD_JOURNAL:
+        return "journals";
+    case EDN_RECORD_CONTACT:
+        return "contacts";
+    case EDN_RECORD_SPACE:
+        return "spaces";
+    default:
+        return "devices";
+    }
+}
 
 static edn_status names_load(edn_client *c, const char *list, edn_buf *out)
 {
@@ -73,39 +88,63 @@ edn_status names_update(edn_client *c, const object *o)
     if (edn_doc_get(o->doc, edn_bytes_str(FIELD_NAME), &name) != EDN_OK)
         return EDN_OK; /* not named yet */
     /* What another device wrote may be longer than what is taken here; the document keeps all of it. */
-    return names_put(c, o->type == EDN_RECORD_JOURNAL ? "journals" : "devices", &o->id, text_cut(name, NAME_SIZE_MAX));
+    return names_put(c, list_of(o->type), &o->id, text_cut(name, NAME_SIZE_MAX));
 }
 
 edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out)
 {
     return names_find(c, "journals", j->b, out);
 }
+
+/* In a shared journal a device is called by whose it is. */
 edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out)
 {
+    if (client_is_shared(c))
+        return member_name(c, d, out);
     return names_find(c, "devices", d->b, out);
 }
 
-/* Sets the name of a journal or a device, making its document when there is none. */
-static edn_status name_set(edn_client *c, const uint8_t id[16], edn_record_type type, edn_bytes name)
+edn_status named_set(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field, edn_bytes value)
 {
-    edn_entry_id key;
     object *o;
     uint64_t before;
-    edn_status st;
+    edn_status st = object_get(c, id, &o);
 
-    memcpy(key.b, id, sizeof key.b);
-    st = object_get(c, &key, &o);
     if (st == EDN_E_MISSING)
-        st = object_new(c, &key, type, &o);
+        st = object_new(c, id, type, &o);
     if (st == EDN_OK && o->type != type)
         st = EDN_E_MISSING;
     if (st != EDN_OK)
         return st;
     object_author(c, o);
     before = edn_doc_agent_next(o->doc, client_agent(c));
-    if ((st = edn_doc_set(o->doc, edn_bytes_str(FIELD_NAME), name)) == EDN_OK)
+    if ((st = edn_doc_set(o->doc, edn_bytes_str(field), value)) == EDN_OK)
         st = object_wrote(c, o, before);
     return st;
+}
+
+edn_status named_get(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field, edn_buf *out)
+{
+    object *o;
+    edn_bytes value;
+    edn_status st = object_get(c, id, &o);
+
+    if (st == EDN_OK && o->type != type)
+        st = EDN_E_MISSING;
+    if (st == EDN_OK)
+        st = edn_doc_get(o->doc, edn_bytes_str(field), &value);
+    if (st != EDN_OK)
+        return st;
+    edn_put_bytes(out, value.p, value.n);
+    return edn_buf_status(out);
+}
+
+static edn_status name_set(edn_client *c, const uint8_t id[16], edn_record_type type, edn_bytes name)
+{
+    edn_entry_id key;
+
+    memcpy(key.b, id, sizeof key.b);
+    return named_set(c, &key, type, FIELD_NAME, name);
 }
 
 edn_status device_rename(edn_client *c, const edn_device_id *d, const char *name)
@@ -120,20 +159,41 @@ edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name
     return name_set(c, j->b, EDN_RECORD_JOURNAL, name);
 }
 
-edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx)
+edn_status names_each(edn_client *c, edn_record_type type, named_fn *fn, void *ctx)
 {
     edn_buf row = EDN_BUF_INIT(NAMES_SIZE_MAX);
-    edn_status st = names_load(c, "journals", &row);
+    edn_status st = names_load(c, list_of(type), &row);
     edn_reader r = edn_reader_init(edn_buf_view(&row));
 
     while (st == EDN_OK && edn_reader_left(&r) > 0) {
-        edn_journal_id j;
-        edn_read_into(&r, j.b, sizeof j.b, "id");
+        edn_entry_id id;
+        edn_read_into(&r, id.b, sizeof id.b, "id");
         edn_bytes name = edn_read_lp(&r, NAMES_SIZE_MAX, "name");
-        st = edn_reader_status(&r) == EDN_OK ? fn(ctx, &j, name) : EDN_E_DAMAGED;
+        st = edn_reader_status(&r) == EDN_OK ? fn(ctx, &id, name) : EDN_E_DAMAGED;
     }
     edn_buf_wipe(&row);
     return st;
+}
+
+typedef struct journal_walk {
+    journal_id_fn *fn;
+    void *ctx;
+} journal_walk;
+
+static edn_status as_journal(void *ctx, const edn_entry_id *id, edn_bytes name)
+{
+    const journal_walk *w = ctx;
+    edn_journal_id j;
+
+    memcpy(j.b, id->b, sizeof j.b);
+    return w->fn(w->ctx, &j, name);
+}
+
+edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx)
+{
+    journal_walk w = {fn, ctx};
+
+    return names_each(c, EDN_RECORD_JOURNAL, as_journal, &w);
 }
 
 /* ---- the public half --------------------------------------------------------------------------------------------- */

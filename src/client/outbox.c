@@ -7,7 +7,7 @@
  *
  * A record's plaintext: u8 1 ‖ varint first event ‖ varint time ms ‖ packed message (codec.c); of a dictionary: u8 1 ‖
  * the packed dictionary. */
-#include "client_priv.h"
+#include "space.h"
 
 #include "base/plant.h"
 
@@ -325,7 +325,7 @@ static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch,
     edn_status st;
 
     *made = false;
-    if (o->type == EDN_RECORD_DEVICE)
+    if (record_is_meta((uint8_t)o->type))
         return meta_entry_key(c, root_epoch, r, out);
     if (o->type == EDN_RECORD_JOURNAL)
         memcpy(r->journal.b, o->id.b, sizeof r->journal.b);
@@ -538,7 +538,7 @@ edn_status dirty_put(edn_client *c, const edn_entry_id *id, uint64_t seq_from)
 
 typedef struct dirty_list {
     edn_buf keys; /* 16 bytes each */
-    uint64_t n;
+    uint64_t n;   /* of what is said raw, too */
 } dirty_list;
 
 static edn_status gather_dirty(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
@@ -546,10 +546,10 @@ static edn_status gather_dirty(void *ctx, edn_bytes key, edn_status st, edn_byte
     dirty_list *l = ctx;
 
     (void)value;
+    l->n++;
     if (st != EDN_OK || key.n != sizeof(edn_entry_id))
         return st;
     edn_put_bytes(&l->keys, key.p, key.n);
-    l->n++;
     return edn_buf_status(&l->keys);
 }
 
@@ -567,6 +567,16 @@ edn_status outbox_count(edn_client *c, uint64_t *out)
     *out = l.n;
     edn_buf_dispose(&l.keys);
     return st;
+}
+
+static edn_status send_said(void *ctx, const edn_entry_id *id, uint8_t type, edn_bytes ops)
+{
+    writer *w = ctx;
+    EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
+    edn_record r = {.entry = *id, .key_version = KEY_VERSION, .type = type};
+    edn_status st = meta_entry_key(w->c, w->epoch, &r, &key);
+
+    return st == EDN_OK ? writer_seal_record(w, &r, &key, ops) : st;
 }
 
 static edn_status send_all(writer *w)
@@ -600,6 +610,8 @@ edn_status outbox_build(edn_client *c, uint64_t *batches)
     st = writer_init(&w, c);
     if (st == EDN_OK)
         st = make_dictionary(&w);
+    if (st == EDN_OK)
+        st = said_take(c, send_said, &w);
     if (st == EDN_OK)
         st = send_all(&w);
     if (st == EDN_OK)

@@ -1,5 +1,6 @@
 /* Giving up an id: the disk of this device was copied, and the other copy has used the numbers of its batches for
  * something else (SECURITY 2.8). Those batches are taken back, and what they said is said again under the new id. */
+#include "space.h"
 #include "twin.h"
 
 #include <stdlib.h>
@@ -56,6 +57,13 @@ static edn_status reissue_batch(edn_client *c, const edn_device_id *old, uint64_
             continue;
         }
         edn_buf_reset(&message);
+        if (body.records[i].type == EDN_RECORD_STATEMENT)
+            continue; /* it was of the old name: the new one is proved by another */
+        if (body.records[i].type == EDN_RECORD_MEMBER) {
+            if ((st = record_raw(c, &b.header, &body.records[i], i, &message)) == EDN_OK)
+                st = said_put(c, &body.records[i].entry, EDN_RECORD_MEMBER, edn_buf_view(&message));
+            continue;
+        }
         st = record_message(c, &b.header, &body.records[i], i, &message, &head);
         if (st == EDN_OK)
             st = reissue_note(x, &body.records[i].entry, head.seq_from);

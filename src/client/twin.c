@@ -162,7 +162,7 @@ edn_status twin_read(edn_client *c, twin *t)
         for (uint32_t k = 0; st == EDN_OK && k < b->body.records_n; k++) {
             const edn_record *r = &b->body.records[k];
             record_head head;
-            if (r->type != EDN_RECORD_ENTRY && r->type != EDN_RECORD_JOURNAL && r->type != EDN_RECORD_DEVICE)
+            if (!record_has_events(r->type))
                 continue;
             edn_buf_reset(&message);
             st = record_message(c, &b->batch.header, r, k, &message, &head);
