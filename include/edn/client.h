@@ -386,7 +386,8 @@ typedef struct edn_sync_options {
 
 /* Sends what is new here, takes in what is new there, in any number of round trips (one when there is nothing). Resumes
  * where an earlier one was cut off. Findings do not fail it unless nothing safe was left to do (EDN_E_FORK, EDN_E_CLONE
- * of this account). */
+ * of this account). The person's own store first, then each shared journal: one that fails is a finding that names it,
+ * and the others go on; figures are sums, and `synced` says that all are. */
 EDN_MUST_USE edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out,
                                         edn_err *err);
 /* Syncs, then waits for word from the server or for local changes of other processes and syncs again, until `go_on`

@@ -160,6 +160,7 @@ static edn_status put_journal(void *ctx, const edn_journal *j)
         edn_json_hex(&c->buf, "id", j->id.b, sizeof j->id.b);
         edn_json_string(&c->buf, "name", j->name);
         edn_json_number(&c->buf, "entries", j->entries);
+        edn_json_bool(&c->buf, "shared", j->shared);
         edn_json_close(&c->buf, '}');
         edn_put_u8(&c->buf, '\n');
         return edn_cli_out(c);
@@ -168,9 +169,10 @@ static edn_status put_journal(void *ctx, const edn_journal *j)
     edn_cli_putf(&c->buf, c->out.tty ? "%.8s  " : "%.8s\t", id);
     edn_cli_put_text(&c->buf, &c->out, j->name, true);
     if (c->out.tty)
-        edn_cli_putf(&c->buf, "  (%s)\n", edn_cli_count(count, j->entries, "entry", "entries"));
+        edn_cli_putf(&c->buf, "  (%s%s)\n", edn_cli_count(count, j->entries, "entry", "entries"),
+                     j->shared ? ", shared" : "");
     else
-        edn_cli_putf(&c->buf, "\t%llu\n", (unsigned long long)j->entries);
+        edn_cli_putf(&c->buf, "\t%llu%s\n", (unsigned long long)j->entries, j->shared ? "\tshared" : "");
     return edn_cli_out(c);
 }
 

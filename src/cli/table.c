@@ -1266,6 +1266,7 @@ static const edn_cli_member journal_members[] = {
     {"id", "string", "32 hex digits"},
     {"name", "string", ""},
     {"entries", "number", "without deleted ones"},
+    {"shared", "boolean", "several people write in it"},
     {NULL, NULL, NULL},
 };
 

@@ -631,6 +631,14 @@ edn_status family_begin_change(edn_client *c, edn_err *err)
 
 /* ---- asking all of them ------------------------------------------------------------------------------------------ */
 
+static edn_status set_broken(edn_client *c, const edn_client *k)
+{
+    for (size_t i = 0; i < c->family->n; i++)
+        if (c->family->p[i].c == k)
+            c->family->p[i].broken = EDN_E_DAMAGED;
+    return EDN_OK;
+}
+
 static edn_status stores_add(edn_client *c, stores *s, edn_err *err)
 {
     edn_client *k;
@@ -647,7 +655,7 @@ static edn_status stores_add(edn_client *c, stores *s, edn_err *err)
         if ((st = client_begin_read(k, err)) == EDN_OK)
             s->p[s->n++] = k;
         else if (st == EDN_E_DAMAGED)
-            st = EDN_OK;
+            st = set_broken(c, k);
     }
     return st;
 }
@@ -690,6 +698,20 @@ edn_status family_journal_name(edn_client *c, edn_buf *out)
     edn_status st = journal_name(c, &client_id(c)->journal, out);
 
     return st == EDN_E_MISSING ? EDN_OK : st; /* it has not arrived yet */
+}
+
+void family_name_finding(edn_client *k, edn_finding *f)
+{
+    edn_buf name = EDN_BUF_INIT(4096);
+    char text[sizeof f->text];
+
+    memcpy(text, f->text, sizeof text);
+    if (family_journal_name(k, &name) == EDN_OK && name.n)
+        snprintf(f->text, sizeof f->text, "journal \"%.*s\": %.300s", (int)EDN_MIN(name.n, (size_t)80),
+                 (const char *)name.p, text);
+    else
+        snprintf(f->text, sizeof f->text, "a shared journal: %.300s", text);
+    edn_buf_wipe(&name);
 }
 
 typedef struct own_journals {

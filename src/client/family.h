@@ -54,6 +54,8 @@ EDN_MUST_USE edn_status family_of_journal(edn_client *c, const edn_journal_id *j
 EDN_MUST_USE edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err);
 /* In a transaction of a child: appends the name of its journal; nothing while it has not arrived. */
 EDN_MUST_USE edn_status family_journal_name(edn_client *c, edn_buf *out);
+/* Puts the name of a child's journal before what a finding says. Works while the child is unlocked. */
+void family_name_finding(edn_client *k, edn_finding *f);
 /* How many did not open when they were last asked for: damaged ones. */
 size_t family_broken(const edn_client *c);
 /* Whether some child has ever had an entry. */

@@ -6,6 +6,8 @@
  * was deleted is gone from a shard when a part of it is dead, or at once by `edn reindex`. */
 #include "client/index.h"
 
+#include "client/family.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -406,12 +408,20 @@ edn_status index_mend(edn_client *c, char text[160], edn_err *err)
 
 edn_status edn_client_reindex(edn_client *c, const edn_progress *progress, edn_err *err)
 {
+    edn_client *k = c;
     char text[160];
-    edn_status st;
+    edn_status st = EDN_OK;
 
-    c->index->bad = 0;
-    st = index_mend(c, text, err);
-    return st == EDN_OK ? index_prepare(c, progress, err) : st;
+    for (size_t at = 0; st == EDN_OK && k;) {
+        k->index->bad = 0;
+        if ((st = index_mend(k, text, err)) == EDN_OK)
+            st = index_prepare(k, progress, err);
+        if (st == EDN_E_DAMAGED && client_is_shared(k))
+            st = EDN_OK; /* its store is broken: `verify` names it */
+        if (st == EDN_OK)
+            st = family_next(c, &at, &k, err);
+    }
+    return st;
 }
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,7 @@
 /* Search: a query becomes a tree, the tree is narrowed by the filter, the index names the entries, and each of those is
- * opened for the part of its text that shows why. */
+ * opened for the part of its text that shows why. The segments of all stores are one index: what a word weighs, and
+ * whether anybody wrote it, does not depend on which store an entry lies in. */
+#include "client/family.h"
 #include "client/index.h"
 
 #include <stdio.h>
@@ -14,6 +16,9 @@
 
 typedef struct searching {
     edn_client *c;
+    stores stores;
+    size_t *ends;       /* of each store: the part behind its last */
+    edn_client *blamed; /* whose index gave what is damaged; NULL: nobody knows */
     const edn_search_options *options;
     edn_arena a;
     edn_query *query;
@@ -114,13 +119,14 @@ typedef struct naming {
     bool exact;
 } naming;
 
-static edn_status try_journal(void *ctx, const edn_journal_id *id, edn_bytes name)
+static edn_status try_journal(void *ctx, edn_client *c, const edn_journal_id *id, edn_bytes name)
 {
     naming *n = ctx;
     uint8_t folded[EDN_TERM_SIZE_MAX];
     edn_bytes f = {folded, edn_term_fold(name, folded, sizeof folded)};
     edn_query *q;
 
+    (void)c;
     if (n->exact ? !edn_bytes_equal(f, n->wanted) : f.n < n->wanted.n || memcmp(f.p, n->wanted.p, n->wanted.n) != 0)
         return EDN_OK;
     if (!(q = make_term(n->s, EDN_TERM_JOURNAL, EDN_F(*id))))
@@ -135,7 +141,7 @@ static edn_status name_journal(searching *s, edn_query *q)
     bool typing = s->options && s->options->typing;
     naming n = {.s = s, .wanted = q->term, .exact = !typing};
     edn_query *next = q->next;
-    edn_status st = journals_each(s->c, try_journal, &n);
+    edn_status st = family_journals(s->c, try_journal, &n, s->err);
 
     if (st != EDN_OK)
         return st;
@@ -216,26 +222,62 @@ static edn_status guess_words(searching *s, edn_query *q, bool *guessed)
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
-static edn_status open_index(edn_client *c, edn_index **out)
+static edn_status open_stores(searching *s, size_t *parts_max)
 {
-    index_cache *x = c->index;
-    edn_segment_part *parts;
-    size_t n = 0;
-    edn_status st;
+    edn_status st = EDN_OK;
 
-    *out = NULL;
-    if ((st = index_load(c)) != EDN_OK || (st = index_open_all(c)) != EDN_OK)
+    *parts_max = 1;
+    for (size_t i = 0; st == EDN_OK && i < s->stores.n; i++) {
+        edn_client *c = s->blamed = s->stores.p[i];
+        if ((st = index_load(c)) == EDN_OK && (st = index_open_all(c)) == EDN_OK)
+            *parts_max += c->index->shards_n + 1;
+    }
+    return st;
+}
+
+static edn_status open_index(searching *s)
+{
+    edn_segment_part *parts;
+    size_t n = 0, max;
+    edn_status st = open_stores(s, &max);
+
+    if (st != EDN_OK)
         return st;
-    parts = calloc(x->shards_n + 1, sizeof *parts);
-    if (!parts)
-        return EDN_E_NOMEM;
-    for (size_t i = 0; i < x->shards_n; i++)
-        parts[n++] = (edn_segment_part){x->shards[i].segment, x->shards[i].dead};
-    if (x->fresh.segment)
-        parts[n++] = (edn_segment_part){x->fresh.segment, NULL};
-    st = edn_index_new(parts, n, NULL, NULL, out);
+    s->blamed = NULL;
+    parts = calloc(max, sizeof *parts);
+    s->ends = calloc(s->stores.n, sizeof *s->ends);
+    for (size_t k = 0; parts && s->ends && k < s->stores.n; k++) {
+        const index_cache *x = s->stores.p[k]->index;
+        for (size_t i = 0; i < x->shards_n; i++)
+            parts[n++] = (edn_segment_part){x->shards[i].segment, x->shards[i].dead};
+        if (x->fresh.segment)
+            parts[n++] = (edn_segment_part){x->fresh.segment, NULL};
+        s->ends[k] = n;
+    }
+    st = parts && s->ends ? edn_index_new(parts, n, NULL, NULL, &s->index) : EDN_E_NOMEM;
     free(parts);
     return st;
+}
+
+/* The store in which a hit was found. */
+static edn_client *store_of(const searching *s, uint32_t part)
+{
+    size_t i = 0;
+
+    while (i + 1 < s->stores.n && part >= s->ends[i])
+        i++;
+    return s->stores.p[i];
+}
+
+static void close_index(searching *s)
+{
+    for (size_t i = 0; !s->blamed && i < s->stores.n; i++)
+        if (s->stores.p[i]->index->bad)
+            s->blamed = s->stores.p[i];
+    edn_index_free(s->index);
+    free(s->ends);
+    s->index = NULL;
+    s->ends = NULL;
 }
 
 static edn_status gather(searching *s)
@@ -278,7 +320,7 @@ static edn_status show_hits(searching *s)
 
     for (size_t i = 0; st == EDN_OK && i < s->hits_n; i++) {
         s->hit = &s->hits[i];
-        st = entry_show(s->c, &s->hit->entry, show_hit, s);
+        st = entry_show(store_of(s, s->hit->part), &s->hit->entry, show_hit, s);
         if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
             st = EDN_OK; /* `verify` names it; the others are still to be found */
     }
@@ -287,14 +329,16 @@ static edn_status show_hits(searching *s)
 
 static bool is_damage(edn_status st) { return st == EDN_E_DAMAGED || st == EDN_E_FORMAT; }
 
-static edn_status mend(edn_client *c, edn_status st, const edn_search_options *o, unsigned *mended, edn_err *err)
+/* Makes anew what is damaged: the index of the store that is to blame; of the person's own if that is not known. */
+static edn_status mend(searching *s, edn_status st, unsigned *mended)
 {
-    edn_finding f = {.status = EDN_E_DAMAGED, .time_ms = client_now(c)};
+    const edn_search_options *o = s->options;
+    edn_finding f = {.status = EDN_E_DAMAGED, .time_ms = client_now(s->c)};
     char text[160];
 
     if (!is_damage(st) || ++*mended > MENDINGS_MAX)
         return st == EDN_OK ? EDN_E_DAMAGED : st;
-    if ((st = index_mend(c, text, err)) != EDN_OK)
+    if ((st = index_mend(s->blamed ? s->blamed : s->c, text, s->err)) != EDN_OK)
         return st;
     snprintf(f.text, sizeof f.text, "%s; no entry is concerned", text);
     if (o && o->on_finding)
@@ -302,31 +346,57 @@ static edn_status mend(edn_client *c, edn_status st, const edn_search_options *o
     return EDN_OK;
 }
 
-/* Brings the index up to date and runs `fn` over it in a transaction, again after what is damaged was made anew. What
- * `fn` gives out it gives in `show`, which is not run again. */
-static edn_status with_index(searching *s, edn_status (*fn)(searching *), edn_status (*show)(searching *))
+/* Whether a child cannot be read at all: it is left out then, and `verify` names it. */
+static bool is_broken(edn_client *k)
+{
+    edn_err ignored;
+    edn_status st = client_begin_read(k, &ignored);
+
+    return (st == EDN_OK ? client_end_read(k, st, &ignored) : st) == EDN_E_DAMAGED;
+}
+
+/* Every store's index, brought up to date. */
+static edn_status prepare(searching *s)
 {
     const edn_progress *progress = s->options ? s->options->progress : NULL;
+    edn_client *k = s->c;
+    edn_status st = EDN_OK;
+
+    for (size_t at = 0; st == EDN_OK && k;) {
+        k->index->bad = 0;
+        s->blamed = k;
+        st = index_prepare(k, progress, s->err);
+        if (st == EDN_E_DAMAGED && client_is_shared(k) && is_broken(k))
+            st = EDN_OK;
+        if (st == EDN_OK)
+            st = family_next(s->c, &at, &k, s->err);
+    }
+    return st;
+}
+
+/* Brings the indexes up to date and runs `fn` over them in transactions, again after what is damaged was made anew.
+ * What `fn` gives out it gives in `show`, which is not run again. */
+static edn_status with_index(searching *s, edn_status (*fn)(searching *), edn_status (*show)(searching *))
+{
     unsigned mended = 0;
     edn_status st;
 
     for (;;) {
         bool found = false;
-        st = index_prepare(s->c, progress, s->err);
-        if (st == EDN_OK && (st = client_begin_read(s->c, s->err)) == EDN_OK) {
+        st = prepare(s);
+        if (st == EDN_OK && (st = stores_begin(s->c, NULL, &s->stores, s->err)) == EDN_OK) {
             s->out->found = 0;
             s->out->instead[0] = 0;
             s->hits_n = 0;
-            if ((st = open_index(s->c, &s->index)) == EDN_OK)
+            if ((st = open_index(s)) == EDN_OK)
                 st = fn(s);
-            edn_index_free(s->index);
-            s->index = NULL;
             found = st == EDN_OK;
             if (found)
                 st = show(s);
-            st = client_end_read(s->c, st, is_damage(st) && !found ? NULL : s->err);
+            close_index(s);
+            st = stores_end(&s->stores, st, is_damage(st) && !found ? NULL : s->err);
         }
-        if (found || !is_damage(st) || (st = mend(s->c, st, s->options, &mended, s->err)) != EDN_OK)
+        if (found || !is_damage(st) || (st = mend(s, st, &mended)) != EDN_OK)
             return st;
     }
 }
@@ -384,8 +454,11 @@ static edn_status find_alike_to(void *ctx, const edn_entry *e)
 static edn_status find_alike(searching *s)
 {
     alike *a = (alike *)s; /* its first member */
-    edn_status st = entry_show(s->c, &a->id, find_alike_to, a);
+    edn_client *home;
+    edn_status st = family_of_entry(s->c, &a->id, &home, s->err);
 
+    if (st == EDN_OK)
+        st = entry_show(home, &a->id, find_alike_to, a);
     return st == EDN_E_MISSING ? edn_fail(s->err, st, "there is no such entry") : st;
 }
 
@@ -457,10 +530,20 @@ static edn_status count_hits(void *ctx, uint32_t month, uint32_t hits)
     return EDN_OK;
 }
 
+static edn_status count_store(counting *k, const index_cache *x)
+{
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < x->shards_n; i++)
+        st = count_docs(k, x->shards[i].segment, x->shards[i].dead, x->shards[i].docs);
+    if (st == EDN_OK && x->fresh.segment)
+        st = count_docs(k, x->fresh.segment, NULL, edn_segment_docs(x->fresh.segment));
+    return st;
+}
+
 static edn_status count_all(searching *s)
 {
     counting *k = (counting *)s; /* its first member */
-    const index_cache *x = s->c->index;
     edn_status st = EDN_OK;
 
     memset(k->months, 0, MONTHS * sizeof *k->months);
@@ -470,10 +553,8 @@ static edn_status count_all(searching *s)
         if (st == EDN_OK)
             st = edn_index_months(s->index, s->query, count_hits, k);
     }
-    for (size_t i = 0; st == EDN_OK && k->all && i < x->shards_n; i++)
-        st = count_docs(k, x->shards[i].segment, x->shards[i].dead, x->shards[i].docs);
-    if (st == EDN_OK && k->all && x->fresh.segment)
-        st = count_docs(k, x->fresh.segment, NULL, edn_segment_docs(x->fresh.segment));
+    for (size_t i = 0; st == EDN_OK && k->all && i < s->stores.n; i++)
+        st = count_store(k, s->stores.p[i]->index);
     if (st == EDN_OK && k->tag)
         st = edn_index_terms(s->index, edn_bytes_of((const uint8_t[]){EDN_TERM_TAG}, 1), count_tag, k);
     return st;

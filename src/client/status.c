@@ -1,39 +1,47 @@
 /* Where things stand: what is here, what the server has signed for, what needs a look. */
-#include "client_priv.h"
+#include "family.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-static edn_status load_findings(edn_client *c, edn_client_status *out)
+static edn_finding *one_more(edn_client *c, edn_client_status *out)
+{
+    edn_finding *more = realloc(c->status_findings, (out->findings_n + 1) * sizeof *more);
+
+    if (!more)
+        return NULL;
+    out->findings = c->status_findings = more;
+    memset(&more[out->findings_n], 0, sizeof *more);
+    return &more[out->findings_n++];
+}
+
+/* Appends what store `k` has kept; that of a shared journal says of which. */
+static edn_status load_findings(edn_client *c, edn_client *k, edn_client_status *out)
 {
     edn_buf row = EDN_BUF_INIT(65536);
-    edn_status st = meta_get(c, "findings", EDN_BYTES_EMPTY, &row);
+    edn_status st = meta_get(k, "findings", EDN_BYTES_EMPTY, &row);
     edn_reader r = edn_reader_init(edn_buf_view(&row));
-    size_t n = 0;
 
-    free(c->status_findings);
-    c->status_findings = NULL;
     while (st == EDN_OK && edn_reader_left(&r) > 0) {
-        edn_finding *more = realloc(c->status_findings, (n + 1) * sizeof *more);
+        edn_finding *f = one_more(c, out);
         edn_bytes text;
-        if (!more) {
+        if (!f) {
             st = EDN_E_NOMEM;
             break;
         }
-        c->status_findings = more;
-        memset(&more[n], 0, sizeof more[n]);
-        more[n].status = (edn_status)edn_read_u32(&r, "status");
-        more[n].time_ms = edn_read_u64(&r, "time");
-        text = edn_read_lp(&r, sizeof more[n].text - 1, "text");
+        f->status = (edn_status)edn_read_u32(&r, "status");
+        f->time_ms = edn_read_u64(&r, "time");
+        text = edn_read_lp(&r, sizeof f->text - 1, "text");
         if (text.n)
-            memcpy(more[n].text, text.p, text.n);
-        if (edn_reader_status(&r) != EDN_OK)
+            memcpy(f->text, text.p, text.n);
+        if (edn_reader_status(&r) != EDN_OK) {
             st = EDN_E_DAMAGED;
-        else
-            n++;
+            out->findings_n--;
+        } else if (client_is_shared(k)) {
+            family_name_finding(k, f);
+        }
     }
     edn_buf_dispose(&row);
-    out->findings = c->status_findings;
-    out->findings_n = n;
     return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
@@ -134,28 +142,75 @@ static edn_status count_journal(void *ctx, const edn_journal_id *j, edn_bytes na
     return EDN_OK;
 }
 
-edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err *err)
+/* One store, in its transaction; the heads are those of the person's own. */
+static edn_status add_store(edn_client *c, edn_client *k, edn_client_status *out)
 {
+    edn_client_status one = {.unlocked = true};
     edn_sync_remote remote = {0};
     heads h = {NULL, 0};
+    edn_status st;
+
+    if ((st = catalog_counts(k, &one.entries, &one.deleted)) == EDN_OK &&
+        (st = outbox_count(k, &one.unsent)) == EDN_OK && (st = aside_count(k, &one.set_aside)) == EDN_OK &&
+        (st = heads_load(k, &h)) == EDN_OK && (st = remote_load(k, &remote)) == EDN_OK &&
+        (client_is_shared(k) || (st = load_heads(k, &h, out)) == EDN_OK) && (st = load_findings(c, k, out)) == EDN_OK)
+        judge(k, &remote, &h, &one);
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+    heads_dispose(&h);
+    out->entries += one.entries;
+    out->deleted += one.deleted;
+    out->unsent += one.unsent;
+    out->set_aside += one.set_aside;
+    out->synced &= one.synced;
+    if (k == c) {
+        out->receipt_ms = one.receipt_ms;
+        out->receipt_local_ms = one.receipt_local_ms;
+    }
+    return st;
+}
+
+/* Shared journals that are not among the stores, because they do not open. */
+static edn_status tell_broken(edn_client *c, edn_client_status *out)
+{
+    size_t n = family_broken(c);
+    edn_finding *f = n ? one_more(c, out) : NULL;
+
+    if (n == 0)
+        return EDN_OK;
+    if (!f)
+        return EDN_E_NOMEM;
+    f->status = EDN_E_DAMAGED;
+    f->time_ms = client_now(c);
+    out->synced = false;
+    snprintf(f->text, sizeof f->text,
+             "the local stores of %zu shared journals are damaged, and their entries are not shown; their members and "
+             "the server have them",
+             n);
+    return EDN_OK;
+}
+
+edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err *err)
+{
+    stores s;
     edn_status st;
 
     memset(out, 0, sizeof *out);
     if (!c->secret)
         return EDN_OK;
-    out->unlocked = true;
+    out->unlocked = out->synced = true;
     edn_arena_reset(&c->status_arena);
-    if ((st = client_begin_read(c, err)) != EDN_OK)
+    free(c->status_findings);
+    c->status_findings = NULL;
+    if ((st = stores_begin(c, NULL, &s, err)) != EDN_OK)
         return st;
     memcpy(out->server, client_id(c)->server, sizeof out->server);
-    if ((st = catalog_counts(c, &out->entries, &out->deleted)) == EDN_OK &&
-        (st = journals_each(c, count_journal, &out->journals)) == EDN_OK &&
-        (st = outbox_count(c, &out->unsent)) == EDN_OK && (st = aside_count(c, &out->set_aside)) == EDN_OK &&
-        (st = heads_load(c, &h)) == EDN_OK && (st = remote_load(c, &remote)) == EDN_OK &&
-        (st = load_heads(c, &h, out)) == EDN_OK && (st = load_findings(c, out)) == EDN_OK)
-        judge(c, &remote, &h, out);
-    edn_wipe(remote.token, sizeof remote.token);
-    edn_sync_remote_dispose(&remote);
-    heads_dispose(&h);
-    return client_end_read(c, st, err);
+    for (size_t i = 0; st == EDN_OK && i < s.n; i++)
+        st = add_store(c, s.p[i], out);
+    if (st == EDN_OK)
+        st = journals_each(c, count_journal, &out->journals);
+    out->journals += s.n - 1;
+    if (st == EDN_OK)
+        st = tell_broken(c, out);
+    return stores_end(&s, st, err);
 }

@@ -1,5 +1,5 @@
 /* Drives the sync engine: carries its requests, keeps what it has checked, and remembers what it learned. */
-#include "client_priv.h"
+#include "family.h"
 
 #include "base/plant.h"
 
@@ -663,9 +663,91 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
     return st == EDN_OK ? after_sync(c, out, err) : st;
 }
 
+/* ---- all stores -------------------------------------------------------------------------------------------------- */
+
+typedef struct child_run {
+    edn_client *c;
+    const edn_sync_options *options;
+    uint32_t told;
+} child_run;
+
+/* What is found in a shared journal says so. */
+static void child_finding(void *ctx, const edn_finding *finding)
+{
+    child_run *r = ctx;
+    edn_finding named = *finding;
+
+    r->told++;
+    family_name_finding(r->c, &named);
+    if (r->options && r->options->on_finding)
+        r->options->on_finding(r->options->ctx, &named);
+}
+
+static void add_figures(edn_sync_result *to, const edn_sync_result *r)
+{
+    to->round_trips += r->round_trips;
+    to->bytes_sent += r->bytes_sent;
+    to->bytes_received += r->bytes_received;
+    to->batches_sent += r->batches_sent;
+    to->batches_received += r->batches_received;
+    to->records_received += r->records_received;
+    to->refilled += r->refilled;
+    to->entries_changed += r->entries_changed;
+    to->conflicts += r->conflicts;
+    to->set_aside += r->set_aside;
+    to->findings += r->findings;
+    to->synced &= r->synced;
+}
+
+/* One that fails is a finding, and keeps the others from nothing; but what ends all of it ends all of it. */
+static edn_status sync_child(edn_client *k, const edn_sync_options *options, bool full, edn_sync_result *out,
+                             edn_err *err)
+{
+    child_run r = {.c = k, .options = options};
+    edn_sync_options o = {.on_finding = child_finding, .ctx = &r, .progress = options ? options->progress : NULL};
+    edn_finding failed = {.time_ms = client_now(k)};
+    edn_sync_result result;
+    edn_err why = {EDN_OK, ""};
+    edn_status st = client_sync(k, &o, full, &result, &why);
+
+    if (st == EDN_E_NOMEM || st == EDN_E_CANCELLED)
+        return edn_fail(err, st, "%s", why.text);
+    if (st != EDN_OK && r.told == 0) {
+        failed.status = st;
+        memcpy(failed.text, why.text, EDN_MIN(sizeof failed.text, sizeof why.text) - 1);
+        child_finding(&r, &failed);
+        result.findings++;
+    }
+    result.synced &= st == EDN_OK;
+    add_figures(out, &result);
+    return EDN_OK;
+}
+
+/* The person's own store, and then each shared journal: over a connection of its own, so that its server is not told by
+ * the connection who comes there. A failure of the first is given when the others are done. */
+static edn_status sync_all(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
+                           edn_err *err)
+{
+    edn_err ignored;
+    edn_client *k;
+    edn_status st, others;
+
+    (void)!family_settle(c, &ignored); /* what does not settle now waits for the next sync */
+    st = client_sync(c, options, full, out, err);
+    others = st == EDN_E_NOMEM || st == EDN_E_CANCELLED ? st : EDN_OK;
+    for (size_t at = 0; others == EDN_OK;) {
+        if ((others = family_next(c, &at, &k, &ignored)) != EDN_OK || !k)
+            break;
+        others = sync_child(k, options, full, out, &ignored);
+    }
+    if (family_broken(c))
+        out->synced = false;
+    return st == EDN_OK && others != EDN_OK ? edn_fail(err, others, "%s", ignored.text) : st;
+}
+
 edn_status edn_client_sync(edn_client *c, const edn_sync_options *options, edn_sync_result *out, edn_err *err)
 {
-    return client_sync(c, options, false, out, err);
+    return sync_all(c, options, false, out, err);
 }
 
 /* ---- watching ---------------------------------------------------------------------------------------------------- */
@@ -674,25 +756,49 @@ typedef struct watching {
     edn_client *c;
     bool (*go_on)(void *ctx, const edn_sync_result *last);
     void *ctx;
-    uint64_t version; /* of the store, after the last sync */
-    edn_etag etag;    /* the state in which the last sync left the server */
-    int home_fd;      /* tells when a file of the home changes; -1 */
+    uint64_t version;     /* of all stores, after the last sync */
+    uint64_t children_ms; /* when shared journals were last asked for: the stream tells nothing of them */
+    edn_etag etag;        /* the state in which the last sync left the server */
+    int home_fd;          /* tells when a file of the home changes; -1 */
     bool stop;
     bool heard; /* there is a reason to sync again */
     bool alive; /* the stream was there */
 } watching;
 
+#define CHILDREN_EVERY_MS 15000u
+
+/* Each store's only rises. */
+static uint64_t stores_version(edn_client *c)
+{
+    uint64_t sum = edn_store_version(c->store);
+    edn_client *k;
+    edn_err ignored;
+
+    for (size_t at = 0; family_next(c, &at, &k, &ignored) == EDN_OK && k;)
+        sum += edn_store_version(k->store);
+    return sum;
+}
+
 static bool has_local_changes(watching *w)
 {
-    uint64_t n = 0, version = edn_store_version(w->c->store);
+    uint64_t n = 0, all = 0, version = stores_version(w->c);
     edn_err ignored;
+    stores s;
+    edn_status st = EDN_OK;
 
     if (version == w->version)
         return false;
     w->version = version;
-    if (client_begin_read(w->c, &ignored) != EDN_OK)
+    if (stores_begin(w->c, NULL, &s, &ignored) != EDN_OK)
         return false;
-    return client_end_read(w->c, outbox_count(w->c, &n), &ignored) == EDN_OK && n > 0;
+    for (size_t i = 0; st == EDN_OK && i < s.n; i++, all += n)
+        st = outbox_count(s.p[i], &n);
+    return stores_end(&s, st, &ignored) == EDN_OK && all > 0;
+}
+
+static bool children_due(const watching *w)
+{
+    return family_has(w->c) && client_now(w->c) - w->children_ms >= CHILDREN_EVERY_MS;
 }
 
 static void drain(int fd)
@@ -729,7 +835,7 @@ static bool on_event(void *ctx, edn_bytes data)
         w->stop = true;
         return false;
     }
-    w->heard |= has_local_changes(w);
+    w->heard |= has_local_changes(w) || children_due(w);
     return !w->heard;
 }
 
@@ -743,6 +849,16 @@ static int watch_home(edn_client *c)
         fd = -1;
     }
     return fd;
+}
+
+/* Again after each sync, which may have brought another; one that is watched already stays so. */
+static void watch_children(const watching *w)
+{
+    edn_client *k;
+    edn_err ignored;
+
+    for (size_t at = 0; w->home_fd >= 0 && family_next(w->c, &at, &k, &ignored) == EDN_OK && k;)
+        (void)!inotify_add_watch(w->home_fd, k->home, IN_ATTRIB); /* else a look every second finds it */
 }
 
 /* EDN_OK also when the stream just ended: `heard` tells. */
@@ -795,8 +911,10 @@ edn_status edn_client_watch(edn_client *c, const edn_sync_options *options,
     edn_status st = EDN_OK;
 
     while (!w.stop) {
-        w.version = edn_store_version(c->store);
-        st = client_sync(c, options, full, &result, err);
+        w.version = stores_version(c);
+        w.children_ms = client_now(c);
+        st = sync_all(c, options, full, &result, err);
+        watch_children(&w);
         if (st != EDN_OK && !worth_waiting(st))
             break;
         if (!go_on_fn(ctx, st == EDN_OK ? &result : NULL)) {

@@ -1,4 +1,5 @@
 /* `verify`: nothing in the local store is believed; every signature, chain, seal and document is checked again. */
+#include "client/family.h"
 #include "client/index.h"
 
 #include <stdio.h>
@@ -20,6 +21,8 @@ static void report(verifying *v, edn_status st, const char *text)
     edn_finding f = {.status = st, .time_ms = client_now(v->c)};
 
     snprintf(f.text, sizeof f.text, "%s (%s)", text, edn_status_name(st));
+    if (client_is_shared(v->c))
+        family_name_finding(v->c, &f);
     v->out->damaged++;
     if (v->fn)
         v->fn(v->ctx, &f);
@@ -283,33 +286,82 @@ static edn_status check_objects(verifying *v)
     return st;
 }
 
+/* Which shared journals there are. */
+static edn_status check_family(verifying *v)
+{
+    edn_buf row = EDN_BUF_INIT(65536);
+    edn_status st = meta_get(v->c, "family", EDN_BYTES_EMPTY, &row);
+
+    edn_buf_dispose(&row);
+    if (st == EDN_E_DAMAGED)
+        report(v, st, "the list of shared journals does not open; the next sync makes it anew");
+    return st == EDN_E_MISSING || st == EDN_E_DAMAGED ? EDN_OK : st;
+}
+
+static edn_status verify_store(verifying *v, edn_err *err)
+{
+    edn_status st = client_begin_read(v->c, err);
+
+    if (st != EDN_OK)
+        return st;
+    v->total += edn_devlog_count(v->c->log);
+    if ((st = edn_devlog_new(&v->log)) == EDN_OK) {
+        st = edn_store_scan(v->c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, check_link, v);
+        if (st == EDN_E_FORMAT)
+            st = EDN_OK;
+        if (st == EDN_OK)
+            st = check_image(v);
+    }
+    if (st == EDN_OK)
+        st = edn_store_scan(v->c->store, EDN_TABLE_BATCH, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, batch_row, v);
+    if (st == EDN_OK)
+        st = check_heads(v);
+    if (st == EDN_OK)
+        st = check_objects(v);
+    if (st == EDN_OK && v->out->damaged == 0)
+        st = check_index(v);
+    if (st == EDN_OK && !client_is_shared(v->c))
+        st = check_family(v);
+    edn_devlog_free(v->log);
+    v->log = NULL;
+    if (st == EDN_E_CANCELLED)
+        edn_fail(err, st, "stopped");
+    return client_end_read(v->c, st, err);
+}
+
+static void add_result(edn_verify_result *to, const edn_verify_result *r)
+{
+    to->links += r->links;
+    to->batches += r->batches;
+    to->records += r->records;
+    to->entries += r->entries;
+    to->damaged += r->damaged;
+}
+
 edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const edn_progress *progress,
                              edn_verify_result *out, edn_err *err)
 {
     verifying v = {.c = c, .fn = fn, .ctx = ctx, .progress = progress, .out = out};
-    edn_status st = client_begin_read(c, err);
+    edn_verify_result one;
+    edn_status st;
 
     memset(out, 0, sizeof *out);
-    if (st != EDN_OK)
-        return st;
-    v.total = edn_devlog_count(c->log);
-    if ((st = edn_devlog_new(&v.log)) == EDN_OK) {
-        st = edn_store_scan(c->store, EDN_TABLE_LINK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, check_link, &v);
-        if (st == EDN_E_FORMAT)
+    st = verify_store(&v, err);
+    for (size_t at = 0; st == EDN_OK;) {
+        if ((st = family_next(c, &at, &v.c, err)) != EDN_OK || !v.c)
+            break;
+        one = (edn_verify_result){.links = 0};
+        v.out = &one;
+        memset(&v.last, 0, sizeof v.last);
+        if ((st = verify_store(&v, err)) == EDN_E_DAMAGED) {
+            report(&v, st, "its store does not open");
             st = EDN_OK;
-        if (st == EDN_OK)
-            st = check_image(&v);
+        }
+        add_result(out, &one);
     }
-    if (st == EDN_OK)
-        st = edn_store_scan(c->store, EDN_TABLE_BATCH, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, batch_row, &v);
-    if (st == EDN_OK)
-        st = check_heads(&v);
-    if (st == EDN_OK)
-        st = check_objects(&v);
-    if (st == EDN_OK && v.out->damaged == 0)
-        st = check_index(&v);
-    edn_devlog_free(v.log);
-    if (st == EDN_E_CANCELLED)
-        edn_fail(err, st, "stopped");
-    return client_end_read(c, st, err);
+    v.c = c;
+    v.out = out;
+    for (size_t n = family_broken(c); st == EDN_OK && n > 0; n--)
+        report(&v, EDN_E_DAMAGED, "the store of a shared journal does not open; its members and the server have it");
+    return st;
 }

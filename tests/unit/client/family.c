@@ -2,6 +2,9 @@
  * between. The spaces are accounts of diaries that were made for it (tests/support/shared.h). */
 #include "diarist.h"
 
+#include <sqlite3.h>
+
+#include "client/index.h"
 #include "crashvfs.h"
 #include "shared.h"
 
@@ -303,6 +306,7 @@ static edn_entry_id add(const scene *s, const edn_journal_id *j, const char *dat
     edn_draft d = {.date = edn_bytes_str(date), .text = edn_bytes_str(text), .journal = j};
     edn_entry_id id;
 
+    g.w->now_ms++; /* of one day, the order in which they were written */
     CHECK_OK(edn_client_add(s->c, &d, &id, NULL));
     return id;
 }
@@ -496,7 +500,7 @@ static void a_shared_journal_is_one_of_the_journals(void **state)
     CHECK_OK(edn_client_journal_find(s.c, "Ship", &id, &err));
     CHECK(memcmp(id.b, s.boat_id.b, sizeof id.b) == 0);
     CHECK_STATUS(edn_client_journal_find(s.c, "Boat", &id, &err), EDN_E_MISSING);
-    CHECK_OK(edn_client_journal_new(s.c, edn_bytes_str("Ship"), &id, &err) == EDN_E_EXISTS ? EDN_OK : EDN_E_IO);
+    CHECK_STATUS(edn_client_journal_new(s.c, edn_bytes_str("Ship"), &id, &err), EDN_E_EXISTS);
     edn_buf_dispose(&b);
     edn_client_close(s.c);
 }
@@ -717,6 +721,212 @@ static void a_callback_cannot_use_the_diary_whichever_store_it_came_from(void **
     edn_client_close(s.c);
 }
 
+/* ---- searching --------------------------------------------------------------------------------------------------- */
+
+static edn_status put_hit(void *ctx, const edn_hit *hit) { return put_line(ctx, hit->entry); }
+
+static uint64_t check_found(const scene *s, const char *query, const edn_filter *f, const char *want)
+{
+    edn_buf got = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_search_options o = {.filter = f};
+    edn_search_result r;
+
+    CHECK_OK(edn_client_search(s->c, edn_bytes_str(query), &o, put_hit, &got, &r, NULL));
+    CHECK_STR(edn_buf_view(&got), want);
+    edn_buf_dispose(&got);
+    return r.found;
+}
+
+static edn_status put_month(void *ctx, const edn_month_count *m)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "%s %u/%u|", m->month, (unsigned)m->entries, (unsigned)m->words);
+    edn_put_str(ctx, text);
+    return EDN_OK;
+}
+
+static edn_status put_tag(void *ctx, edn_bytes tag, uint64_t entries)
+{
+    char text[64];
+
+    snprintf(text, sizeof text, "#%.*s %u|", (int)tag.n, (const char *)tag.p, (unsigned)entries);
+    edn_put_str(ctx, text);
+    return EDN_OK;
+}
+
+static void a_search_is_one_over_all_stores(void **state)
+{
+    scene s = scene_open("search");
+    edn_filter newest = {.newest_first = true}, one = {.limit = 1}, garden = {.journal = &s.garden_id};
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_search_result r;
+    edn_entry_id id;
+    edn_err err;
+
+    (void)state;
+    add(&s, NULL, "1660-01-01", "the lighthouse and the long white road to the village");
+    id = add(&s, &s.garden_id, "1660-02-01", "lighthouse lighthouse");
+    add(&s, &s.boat_id, "1660-03-01", "a harbour without roses");
+    add(&s, &s.boat_id, "1660-03-02", "roses at the lighthouse, and a village");
+    CHECK_OK(edn_client_tag(s.c, &id, edn_bytes_str("sea"), true, &err));
+    CHECK_INT(check_found(&s, "lighthouse", NULL,
+                          "[Garden] 1660-02-01 lighthouse lighthouse|"
+                          "[Boat] 1660-03-02 roses at the lighthouse, and a village|"
+                          "[Diary] 1660-01-01 the lighthouse and the long white road to the village|"),
+              3);
+    CHECK_INT(check_found(&s, "lighthouse", &newest,
+                          "[Boat] 1660-03-02 roses at the lighthouse, and a village|"
+                          "[Garden] 1660-02-01 lighthouse lighthouse|"
+                          "[Diary] 1660-01-01 the lighthouse and the long white road to the village|"),
+              3);
+    CHECK_INT(check_found(&s, "lighthouse", &one, "[Garden] 1660-02-01 lighthouse lighthouse|"), 3);
+    CHECK_INT(check_found(&s, "lighthouse", &garden, "[Garden] 1660-02-01 lighthouse lighthouse|"), 1);
+    CHECK_INT(
+        check_found(&s, "lighthouse journal:boat", NULL, "[Boat] 1660-03-02 roses at the lighthouse, and a village|"),
+        1);
+    CHECK_INT(check_found(&s, "lighthouse -journal:boat -journal:garden", NULL,
+                          "[Diary] 1660-01-01 the lighthouse and the long white road to the village|"),
+              1);
+    CHECK_STATUS(edn_client_search(s.c, edn_bytes_str("journal:nobody"), NULL, NULL, NULL, &r, &err), EDN_E_MISSING);
+    /* A word that another store has is no mistake here. */
+    CHECK_OK(edn_client_search(s.c, edn_bytes_str("harbour"), NULL, NULL, NULL, &r, &err));
+    CHECK(r.found == 1 && !r.instead[0]);
+    CHECK_OK(edn_client_search(s.c, edn_bytes_str("harbour road"), NULL, NULL, NULL, &r, &err));
+    CHECK(r.found == 0 && !r.instead[0]);
+    CHECK_OK(edn_client_search(s.c, edn_bytes_str("lighthuose"), NULL, NULL, NULL, &r, &err));
+    CHECK_INT(r.found, 3);
+    CHECK_STR(edn_bytes_str(r.instead), "lighthouse for lighthuose");
+    CHECK_OK(edn_client_similar(s.c, &id, 5, NULL, put_hit, &b, &err));
+    CHECK(diary_count(edn_buf_view(&b), "[Boat]") == 1 && diary_count(edn_buf_view(&b), "[Diary]") == 1);
+    edn_buf_reset(&b);
+    CHECK_OK(edn_client_stats(s.c, NULL, NULL, put_month, put_tag, &b, &err));
+    CHECK_STR(edn_buf_view(&b), "1660-01 1/10|1660-02 1/3|1660-03 2/11|#sea 1|");
+    CHECK_OK(edn_client_reindex(s.c, NULL, &err));
+    CHECK_INT(check_found(&s, "roses harbour", NULL, "[Boat] 1660-03-01 a harbour without roses|"), 1);
+    edn_buf_dispose(&b);
+    edn_client_close(s.c);
+}
+
+static void note_finding(void *ctx, const edn_finding *f) { memcpy(ctx, f->text, sizeof f->text); }
+
+/* Spoils rows of a child's table. */
+static void spoil(edn_client *k, edn_table t, const char *which)
+{
+    char path[600], sql[200];
+    sqlite3 *db;
+
+    snprintf(path, sizeof path, "%s/diary.edn", k->home);
+    snprintf(sql, sizeof sql, "UPDATE kv SET v = zeroblob(100) WHERE t = %d AND %s", (int)t, which);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+    CHECK(sqlite3_changes(db) > 0);
+    CHECK(sqlite3_close(db) == SQLITE_OK);
+}
+
+static void a_damaged_index_of_one_store_is_made_anew(void **state)
+{
+    scene s = scene_open("mend");
+    edn_search_options o = {.on_finding = note_finding};
+    char text[sizeof((edn_finding *)0)->text] = "";
+    edn_search_result r;
+    edn_err err;
+
+    (void)state;
+    add(&s, NULL, "1660-01-01", "roses");
+    add(&s, &s.garden_id, "1660-02-01", "roses");
+    s.garden->index->fold_min = 1;
+    CHECK_OK(edn_client_search(s.c, edn_bytes_str("roses"), NULL, NULL, NULL, &r, &err));
+    spoil(s.garden, EDN_TABLE_INDEX, "substr(k, 1, 1) = x'02'"); /* pages */
+    edn_client_lock(s.c);
+    CHECK_OK(edn_client_unlock_session(s.c, g.key, &err));
+    o.ctx = text;
+    CHECK_OK(edn_client_search(s.c, edn_bytes_str("roses"), &o, NULL, NULL, &r, &err));
+    CHECK_INT(r.found, 2);
+    CHECK(strstr(text, "made anew") != NULL);
+    edn_client_close(s.c);
+}
+
+/* ---- what is wrong, and what stands where ------------------------------------------------------------------------ */
+
+static void status_and_verify_speak_of_all_stores(void **state)
+{
+    scene s = scene_open("status");
+    edn_client_status st;
+    edn_verify_result v;
+    edn_finding f = {.status = EDN_E_FORK, .time_ms = 1, .text = "something is odd"};
+    edn_entry_id id;
+    edn_err err;
+
+    (void)state;
+    add(&s, NULL, "1660-01-01", "p1");
+    add(&s, &s.garden_id, "1660-01-01", "g1");
+    id = add(&s, &s.boat_id, "1660-01-01", "b1");
+    CHECK_OK(edn_client_remove(s.c, &id, &err));
+    CHECK_OK(client_begin_write(s.garden, &err));
+    CHECK_OK(client_end_write(s.garden, finding_save(s.garden, &f), &err));
+    CHECK_OK(edn_client_status_get(s.c, &st, &err));
+    CHECK(st.entries == 2 && st.deleted == 1 && st.journals == 3);
+    CHECK_INT(st.unsent, 7); /* the device, and in each store an entry and the journal */
+    CHECK_INT(st.findings_n, 1);
+    CHECK_STR(edn_bytes_str(st.findings[0].text), "journal \"Garden\": something is odd");
+    CHECK_OK(edn_client_verify(s.c, NULL, NULL, NULL, &v, &err));
+    CHECK(v.entries == 3 && v.damaged == 0);
+    edn_client_close(s.c);
+}
+
+static void a_damaged_store_keeps_nobody_from_the_others(void **state)
+{
+    scene s = scene_open("damaged");
+    edn_entry_id own = add(&s, NULL, "1660-01-01", "p1"), garden = add(&s, &s.garden_id, "1660-01-01", "g1");
+    edn_client_status st;
+    edn_verify_result v;
+    edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_err err;
+
+    (void)state;
+    add(&s, &s.boat_id, "1660-01-02", "b1");
+    spoil(s.garden, EDN_TABLE_META, "1");
+    edn_client_close(s.c);
+    s.c = open_home("damaged");
+    check_list(&s, NULL, "[Diary] 1660-01-01 p1|[Boat] 1660-01-02 b1|");
+    check_shown(&s, &own, "[Diary] 1660-01-01 p1|");
+    CHECK_STATUS(edn_client_show(s.c, &garden, put_line, &b, &err), EDN_E_MISSING);
+    CHECK_STATUS(edn_client_add(s.c, &(edn_draft){.journal = &s.garden_id}, &own, &err), EDN_E_DAMAGED);
+    check_found(&s, "b1", NULL, "[Boat] 1660-01-02 b1|");
+    CHECK_OK(edn_client_status_get(s.c, &st, &err));
+    CHECK_INT(st.findings_n, 1);
+    CHECK(st.findings[0].status == EDN_E_DAMAGED && !st.synced);
+    CHECK_OK(edn_client_verify(s.c, NULL, NULL, NULL, &v, &err));
+    CHECK_INT(v.damaged, 1);
+    edn_buf_dispose(&b);
+    edn_client_close(s.c);
+}
+
+/* Whoever may read only, by the log of the space: here one whose only device was let in without the right to write is
+ * one that is not in the log at all. */
+static void who_may_not_write_is_told_so(void **state)
+{
+    scene s = scene_open("read");
+    edn_entry_id id = add(&s, &s.garden_id, "1660-01-01", "g1"), own = add(&s, NULL, "1660-01-01", "p1");
+    identity *who;
+    edn_err err;
+
+    (void)state;
+    CHECK_OK(client_begin_write(s.garden, &err));
+    who = &s.garden->secret->id;
+    memset(who->device.b, 5, sizeof who->device.b);
+    CHECK_OK(client_end_write(s.garden, identity_save(s.garden, who), &err));
+    CHECK_STATUS(edn_client_edit(s.c, &id, EDN_BYTES_EMPTY, edn_bytes_str("mine now"), &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_restore(s.c, &id, 1, &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_add(s.c, &(edn_draft){.journal = &s.garden_id}, &own, &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_move(s.c, &own, &s.garden_id, &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_move(s.c, &id, &s.own_id, &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_journal_rename(s.c, &s.garden_id, edn_bytes_str("Mine"), &err), EDN_E_DENIED);
+    check_list(&s, NULL, "[Garden] 1660-01-01 g1|[Diary] 1660-01-01 p1|");
+    edn_client_close(s.c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -734,6 +944,11 @@ int main(void)
         cmocka_unit_test(an_entry_moves_with_all_but_its_history),
         cmocka_unit_test(a_move_withstands_power_cuts),
         cmocka_unit_test(an_import_goes_where_journals_are_called_so),
+        cmocka_unit_test(a_search_is_one_over_all_stores),
+        cmocka_unit_test(a_damaged_index_of_one_store_is_made_anew),
+        cmocka_unit_test(status_and_verify_speak_of_all_stores),
+        cmocka_unit_test(a_damaged_store_keeps_nobody_from_the_others),
+        cmocka_unit_test(who_may_not_write_is_told_so),
         cmocka_unit_test(a_callback_cannot_use_the_diary_whichever_store_it_came_from),
     };
     return cmocka_run_group_tests(tests, ground_make, ground_unmake);
