@@ -295,14 +295,19 @@ typedef struct edn_history_item {
 typedef edn_status edn_history_fn(void *ctx, const edn_history_item *item);
 EDN_MUST_USE edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history_fn *fn, void *ctx,
                                            edn_err *err);
+/* Which version of an entry: by its number; else as it was at a time, as its devices' clocks had it; both 0: now.
+ * EDN_E_MISSING in what follows: there is no such version, or there was no entry yet. */
+typedef struct edn_moment {
+    uint32_t number;
+    uint64_t time_ms;
+} edn_moment;
 /* The entry as it was. */
-EDN_MUST_USE edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version,
+EDN_MUST_USE edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, edn_moment when,
                                                 edn_entry_fn *fn, void *ctx, edn_err *err);
 /* The text on its way from one version to another, in pieces from its beginning to its end. */
 typedef enum edn_piece_kind { EDN_PIECE_SAME, EDN_PIECE_DELETED, EDN_PIECE_INSERTED } edn_piece_kind;
 typedef edn_status edn_piece_fn(void *ctx, edn_piece_kind kind, edn_bytes text);
-/* 0: the version of now. EDN_E_MISSING: there is no such version. */
-EDN_MUST_USE edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from, uint32_t to,
+EDN_MUST_USE edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, edn_moment from, edn_moment to,
                                         edn_piece_fn *fn, void *ctx, edn_err *err);
 /* The text of now in runs of one device and one time. */
 typedef struct edn_blame_item {
@@ -314,8 +319,9 @@ typedef struct edn_blame_item {
 typedef edn_status edn_blame_item_fn(void *ctx, const edn_blame_item *item);
 EDN_MUST_USE edn_status edn_client_blame(edn_client *c, const edn_entry_id *id, edn_blame_item_fn *fn, void *ctx,
                                          edn_err *err);
-/* Makes the entry what it was, as a new change. */
-EDN_MUST_USE edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t version, edn_err *err);
+/* Makes the entry what it was, as a new change. It takes back what was written since, character by character, and no
+ * more: what others write meanwhile stays where it is. */
+EDN_MUST_USE edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, edn_moment when, edn_err *err);
 
 /* ---- journals ---------------------------------------------------------------------------------------------------- */
 

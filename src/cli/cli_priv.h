@@ -63,8 +63,8 @@ EDN_MUST_USE edn_status edn_cli_sheet_show(edn_cli *c);
 /* --device-name, or the host's name in `space`; NULL: neither. */
 const char *edn_cli_device_name(const edn_cli *c, char space[256]);
 
-/* ENTRY, or ENTRY@VERSION when `version` is given (0: none was named). */
-EDN_MUST_USE edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_t *version);
+/* ENTRY, or ENTRY@VERSION when `when` is given (zeros: none was named). */
+EDN_MUST_USE edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, edn_moment *when);
 /* An option that names a journal; *out NULL when it was not given, else `id`. */
 EDN_MUST_USE edn_status edn_cli_journal(edn_cli *c, edn_cli_opt opt, edn_journal_id *id, const edn_journal_id **out);
 /* --from, --to, --tag, --journal, --limit of commands that have them. Borrows from `space`. */

@@ -150,7 +150,7 @@ edn_status edn_cli_diff(edn_cli *c)
 {
     diffing d = {.c = c, .old = EDN_BUF_INIT(EDN_BUF_UNLIMITED), .new = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
     edn_entry_id id, other;
-    uint32_t from, to = 0;
+    edn_moment from, to = {0, 0};
     edn_status st = edn_cli_need(c);
 
     if (st != EDN_OK || (st = edn_cli_find(c, c->args.words[0], &id, &from)) != EDN_OK)

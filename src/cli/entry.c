@@ -359,14 +359,14 @@ edn_status edn_cli_undelete(edn_cli *c)
 edn_status edn_cli_restore(edn_cli *c)
 {
     edn_entry_id id;
-    uint32_t version;
+    edn_moment when;
     edn_status st = edn_cli_need(c);
 
-    if (st != EDN_OK || (st = edn_cli_find(c, c->args.words[0], &id, &version)) != EDN_OK)
+    if (st != EDN_OK || (st = edn_cli_find(c, c->args.words[0], &id, &when)) != EDN_OK)
         return st;
-    if (version == 0)
+    if (when.number == 0 && when.time_ms == 0)
         return edn_cli_usage(c, "say which version: edn restore ENTRY@VERSION; 'edn history' lists them");
-    if ((st = edn_client_restore(c->client, &id, version, &c->err)) != EDN_OK)
+    if ((st = edn_client_restore(c->client, &id, when, &c->err)) != EDN_OK)
         return st;
     return tell(c, "restored", &id, "");
 }

@@ -195,18 +195,36 @@ edn_status edn_cli_keep_unlocked(edn_cli *c, uint32_t timeout_s)
 
 /* ---- what options mean ------------------------------------------------------------------------------------------- */
 
-edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_t *version)
+/* A number, a day (its end) or a time. */
+static bool moment_read(const char *text, edn_moment *out)
 {
-    const char *at = version ? strrchr(what, '@') : NULL;
+    uint64_t number;
+    char date[11];
+
+    if (edn_cli_read_count(text, UINT32_MAX, &number) && number) {
+        out->number = (uint32_t)number;
+        return true;
+    }
+    if (!edn_cli_date_read(text, edn_cli_now_ms(), EDN_DAY_ONLY, date))
+        return edn_cli_time_read(edn_bytes_str(text), &out->time_ms) && out->time_ms;
+    out->time_ms = edn_cli_day_end_ms(date);
+    return out->time_ms != 0;
+}
+
+edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, edn_moment *when)
+{
+    const char *at = when ? strrchr(what, '@') : NULL;
     char name[256], date[11];
     size_t n = at ? (size_t)(at - what) : strlen(what);
-    uint64_t number = 0;
     edn_status st;
 
-    if (version)
-        *version = 0;
-    if (at && (!edn_cli_read_count(at + 1, UINT32_MAX, &number) || number == 0))
-        return edn_cli_usage(c, "'%s': after '@' stands a version's number; 'edn history' lists them", what);
+    if (when)
+        *when = (edn_moment){0, 0};
+    if (at && !moment_read(at + 1, when))
+        return edn_cli_usage(c,
+                             "'%s': after '@' stands a version's number, a day like 2024-05-01, or a time like "
+                             "2024-05-01T12:30:00Z; 'edn history' lists them",
+                             what);
     if (n == 0 || n >= sizeof name)
         return edn_cli_usage(c, "'%s' is no entry: say last, a date, or the beginning of an id", what);
     memcpy(name, what, n);
@@ -214,8 +232,6 @@ edn_status edn_cli_find(edn_cli *c, const char *what, edn_entry_id *out, uint32_
     if ((strcmp(name, "today") == 0 || strcmp(name, "yesterday") == 0) &&
         edn_cli_date_read(name, edn_cli_now_ms(), EDN_DAY_ONLY, date))
         memcpy(name, date, sizeof date);
-    if (version)
-        *version = (uint32_t)number;
     st = edn_client_find(c->client, name, out, &c->err);
     return st == EDN_E_INVALID ? EDN_E_MISSING
                                : st; /* what is no entry's name is no entry: the sentence says which are */

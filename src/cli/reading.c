@@ -26,15 +26,15 @@ static edn_status show_one(void *ctx, const edn_entry *e)
 edn_status edn_cli_show(edn_cli *c)
 {
     edn_entry_id id;
-    uint32_t version;
+    edn_moment when;
     edn_status st;
 
     if (c->json && edn_cli_has(&c->args, EDN_OPT_TEXT))
         return edn_cli_usage(c, "--text and --json are two forms: choose one");
-    if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_cli_find(c, c->args.words[0], &id, &version)) != EDN_OK)
+    if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_cli_find(c, c->args.words[0], &id, &when)) != EDN_OK)
         return st;
-    return version ? edn_client_show_version(c->client, &id, version, show_one, c, &c->err)
-                   : edn_client_show(c->client, &id, show_one, c, &c->err);
+    return when.number || when.time_ms ? edn_client_show_version(c->client, &id, when, show_one, c, &c->err)
+                                       : edn_client_show(c->client, &id, show_one, c, &c->err);
 }
 
 typedef struct ids {

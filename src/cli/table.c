@@ -1033,7 +1033,9 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words_max = 1,
             .kind = EDN_KIND_ENTRY,
             .summary = "Make an entry what it was, as a new change",
-            .text = "Nothing is lost: the versions between stay in the history.",
+            .text =
+                "Nothing is lost: the versions between stay in the history, and what other devices write meanwhile is "
+                "merged with it.",
         },
     [EDN_CMD_IMPORT] =
         {
@@ -1367,7 +1369,8 @@ const edn_cli_section edn_cli_sections[] = {
     {"Naming an entry",
      "ENTRY is 'last' (the newest by date), 'today', 'yesterday', a date (YYYY-MM-DD), or the beginning of its id, "
      "four digits or more, as 'edn list' shows it. When more than one entry fits, nothing is done and they are named. "
-     "ENTRY@VERSION is the entry as it was at a version of 'edn history'."},
+     "ENTRY@VERSION is the entry as it was at a version of 'edn history', or at the end of a day (last@yesterday, "
+     "last@2024-05-01), or at a time (last@2024-05-01T12:30:00Z), as the clocks of its devices had it."},
     {"The passphrase",
      "It is asked for on the terminal, without echo, or read from --passphrase-fd; never taken from the command line "
      "or the environment. For a script: edn list --passphrase-fd 3 3</path/to/a/private/pipe.\n\n"

@@ -183,6 +183,20 @@ void edn_cli_date_local(char out[11], uint64_t time_ms, int days)
     date_print(out, (unsigned)tm.tm_year + 1900, (unsigned)tm.tm_mon + 1, (unsigned)tm.tm_mday);
 }
 
+uint64_t edn_cli_day_end_ms(const char date[11])
+{
+    unsigned year = 0, month = 0, day = 0;
+    struct tm tm = {.tm_isdst = -1};
+    time_t t;
+
+    EDN_ASSERT(ymd_read(edn_bytes_str(date), &year, &month, &day));
+    tm.tm_year = (int)year - 1900;
+    tm.tm_mon = (int)month - 1;
+    tm.tm_mday = (int)day + 1;
+    t = mktime(&tm);
+    return t > 0 ? (uint64_t)t * 1000 - 1 : 0;
+}
+
 bool edn_cli_date_read(const char *text, uint64_t now_ms, edn_cli_day which, char out[11])
 {
     unsigned year, month, day;

@@ -34,6 +34,8 @@ void edn_cli_date_local(char out[11], uint64_t time_ms, int days);
 typedef enum edn_cli_day { EDN_DAY_ONLY, EDN_DAY_FIRST, EDN_DAY_LAST } edn_cli_day;
 /* "YYYY-MM-DD", "today", "yesterday"; unless EDN_DAY_ONLY also "YYYY" and "YYYY-MM". False: none of these. */
 EDN_MUST_USE bool edn_cli_date_read(const char *text, uint64_t now_ms, edn_cli_day day, char out[11]);
+/* The last millisecond of a "YYYY-MM-DD" here. 0: a day before 1970. */
+uint64_t edn_cli_day_end_ms(const char date[11]);
 
 /* RFC 3339 in UTC with milliseconds; empty for 0. */
 #define EDN_CLI_TIME_MAX 32u

@@ -2,8 +2,9 @@
  * time. The numbers follow the document's own causal order, so devices that hold the same events number them alike. */
 #include "family.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+
+#include "diff.h"
 
 #define WHAT_SIZE_MAX 1024u
 
@@ -195,23 +196,49 @@ static edn_status version_ids(const version_list *l, uint32_t version, edn_event
     return EDN_OK;
 }
 
-static edn_status document_at(const object *o, const version_list *l, uint32_t version, edn_doc **out, edn_err *err)
+/* The version of a moment. The ids are the caller's: edn_version_dispose. */
+static edn_status version_of(const object *o, const version_list *l, edn_moment when, edn_version *out, edn_err *err)
 {
-    edn_event_id *ids;
-    size_t n;
-    edn_status st = version_ids(l, version, &ids, &n, err);
+    edn_version now = edn_doc_frontier(o->doc);
+    edn_event_id *ids = NULL;
+    size_t n = now.n;
+    edn_status st;
 
-    if (st == EDN_OK)
-        st = edn_doc_at(o->doc, (edn_version){ids, n}, out);
-    free(ids);
-    return st;
+    *out = (edn_version){NULL, 0};
+    if (when.number) {
+        if ((st = version_ids(l, when.number, &ids, &n, err)) != EDN_OK)
+            return st;
+    } else if (when.time_ms) {
+        st = edn_doc_version_at(o->doc, when.time_ms, out);
+        return st == EDN_OK && out->n == 0 ? edn_fail(err, EDN_E_MISSING, "the entry was not written yet then") : st;
+    } else {
+        ids = calloc(n + 1, sizeof *ids);
+        if (!ids)
+            return EDN_E_NOMEM;
+        for (size_t i = 0; i < n; i++)
+            ids[i] = now.ids[i];
+    }
+    *out = (edn_version){ids, n};
+    return EDN_OK;
 }
 
-edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx,
+/* When the newest save that a document has all of was made. */
+static uint64_t newest_save_ms(const version_list *l, const edn_doc *then)
+{
+    uint64_t newest = 0;
+
+    for (size_t i = 0; i < l->n; i++)
+        if (l->p[i].last.seq < edn_doc_agent_next(then, l->p[i].agent))
+            newest = EDN_MAX(newest, l->p[i].time_ms);
+    return newest;
+}
+
+edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, edn_moment when, edn_entry_fn *fn, void *ctx,
                                    edn_err *err)
 {
     version_list l = {NULL, 0, 0};
     edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
+    edn_version v = {NULL, 0};
     edn_doc *then = NULL;
     edn_entry e;
     object *o;
@@ -219,21 +246,87 @@ edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32
 
     if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
-    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
-        (st = document_at(o, &l, version, &then, err)) == EDN_OK &&
-        (st = entry_describe(c, id, then, &a, &e)) == EDN_OK) {
-        e.changed_ms = l.p[version - 1].time_ms;
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = version_of(o, &l, when, &v, err)) == EDN_OK &&
+        (st = edn_doc_at(o->doc, v, &then)) == EDN_OK && (st = entry_describe(c, id, then, &a, &e)) == EDN_OK) {
+        e.changed_ms = newest_save_ms(&l, then);
         st = fn(ctx, &e);
     }
     edn_doc_free(then);
+    edn_version_dispose(&v);
     versions_dispose(&l);
     edn_arena_dispose(&a);
     return client_end_read(c, st, err);
 }
 
-edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t version, edn_err *err)
+/* ---- back to a version ------------------------------------------------------------------------------------------- */
+
+/* A change of the text, as edn_doc_diff tells it: what goes, and what comes in its place. */
+typedef struct change_back {
+    size_t pos, deleted, at, n; /* `n` bytes at `at` of the texts */
+} change_back;
+
+typedef struct changes_back {
+    edn_doc *doc;
+    change_back *p;
+    size_t n, cap;
+    edn_buf texts;
+    size_t shift; /* of the change at hand */
+    edn_status st;
+} changes_back;
+
+static void gather_patch(void *ctx, const edn_doc_patch *patch)
+{
+    changes_back *x = ctx;
+
+    if (x->n == x->cap && x->st == EDN_OK) {
+        change_back *more = realloc(x->p, (x->cap = x->cap ? 2 * x->cap : 32) * sizeof *more);
+        if (!more)
+            x->st = EDN_E_NOMEM;
+        else
+            x->p = more;
+    }
+    if (x->st != EDN_OK)
+        return;
+    x->p[x->n++] = (change_back){patch->pos, patch->deleted, x->texts.n, patch->inserted.n};
+    edn_put_bytes(&x->texts, patch->inserted.p, patch->inserted.n);
+    x->st = edn_buf_status(&x->texts);
+}
+
+static edn_status edit_back(void *ctx, const edn_diff_edit *e)
+{
+    changes_back *x = ctx;
+    edn_status st = e->deleted ? edn_doc_delete(x->doc, x->shift + e->pos, e->deleted) : EDN_OK;
+
+    return st == EDN_OK && e->inserted.n ? edn_doc_insert(x->doc, x->shift + e->pos, e->inserted) : st;
+}
+
+/* What neither took nor brought stays the same characters. Where text was written anew in place of the old, the two are
+ * compared, so that a word that is in both is not written a third time. */
+static edn_status text_back(edn_doc *doc, edn_version to)
+{
+    changes_back x = {.doc = doc, .texts = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX)};
+    edn_buf now = EDN_BUF_INIT(EDN_DOC_TEXT_SIZE_MAX);
+    edn_status st = edn_doc_diff(doc, edn_doc_frontier(doc), to, gather_patch, &x);
+
+    if (st == EDN_OK)
+        st = x.st;
+    for (size_t i = 0; st == EDN_OK && i < x.n; i++) {
+        const change_back *p = &x.p[i];
+        edn_buf_reset(&now);
+        x.shift = p->pos;
+        if ((st = edn_doc_text_part(doc, p->pos, p->deleted, &now)) == EDN_OK)
+            st = edn_diff(edn_buf_view(&now), edn_bytes_of(x.texts.p + p->at, p->n), edit_back, &x);
+    }
+    free(x.p);
+    edn_buf_wipe(&x.texts);
+    edn_buf_wipe(&now);
+    return st;
+}
+
+edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, edn_moment when, edn_err *err)
 {
     version_list l = {NULL, 0, 0};
+    edn_version v = {NULL, 0};
     edn_doc *then = NULL;
     object *o;
     uint64_t before;
@@ -241,14 +334,15 @@ edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t ve
 
     if (st != EDN_OK || (st = family_begin_change(c, err)) != EDN_OK)
         return st;
-    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
-        (st = document_at(o, &l, version, &then, err)) == EDN_OK) {
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = version_of(o, &l, when, &v, err)) == EDN_OK &&
+        (st = edn_doc_at(o->doc, v, &then)) == EDN_OK) {
         object_author(c, o);
         before = edn_doc_agent_next(o->doc, client_agent(c));
-        if ((st = doc_become(o->doc, then)) == EDN_OK)
+        if ((st = text_back(o->doc, v)) == EDN_OK && (st = doc_become(o->doc, then)) == EDN_OK)
             st = object_wrote(c, o, before);
     }
     edn_doc_free(then);
+    edn_version_dispose(&v);
     versions_dispose(&l);
     return client_end_write(c, st, err);
 }
@@ -290,40 +384,21 @@ static void tell_patch(void *ctx, const edn_doc_patch *patch)
     x->at = patch->pos + edn_utf8_count(patch->inserted);
 }
 
-/* A version by its number; 0 is now. `ids` is what has to be freed. */
-static edn_status version_of(const object *o, const version_list *l, uint32_t number, edn_event_id **ids,
-                             edn_version *out, edn_err *err)
-{
-    size_t n = 0;
-    edn_status st;
-
-    *ids = NULL;
-    if (number == 0) {
-        *out = edn_doc_frontier(o->doc);
-        return EDN_OK;
-    }
-    st = version_ids(l, number, ids, &n, err);
-    *out = (edn_version){*ids, n};
-    return st;
-}
-
-edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from, uint32_t to, edn_piece_fn *fn,
+edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, edn_moment from, edn_moment to, edn_piece_fn *fn,
                            void *ctx, edn_err *err)
 {
     version_list l = {NULL, 0, 0};
-    edn_event_id *ids[2] = {NULL, NULL};
     edn_buf old = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     comparing x = {.fn = fn, .ctx = ctx};
-    edn_version a, b;
+    edn_version a = {NULL, 0}, b = {NULL, 0};
     edn_doc *then = NULL;
     object *o;
     edn_status st = family_route(&c, id, err);
 
     if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
-    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK &&
-        (st = version_of(o, &l, from, &ids[0], &a, err)) == EDN_OK &&
-        (st = version_of(o, &l, to, &ids[1], &b, err)) == EDN_OK && (st = edn_doc_at(o->doc, a, &then)) == EDN_OK &&
+    if ((st = entry_versions(c, id, &o, &l, err)) == EDN_OK && (st = version_of(o, &l, from, &a, err)) == EDN_OK &&
+        (st = version_of(o, &l, to, &b, err)) == EDN_OK && (st = edn_doc_at(o->doc, a, &then)) == EDN_OK &&
         (st = edn_doc_text(then, &old)) == EDN_OK) {
         x.old = edn_buf_view(&old);
         st = edn_doc_diff(o->doc, a, b, tell_patch, &x);
@@ -331,8 +406,8 @@ edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from,
         st = st == EDN_OK ? x.st : st;
     }
     edn_doc_free(then);
-    free(ids[0]);
-    free(ids[1]);
+    edn_version_dispose(&a);
+    edn_version_dispose(&b);
     edn_buf_dispose(&old);
     versions_dispose(&l);
     return client_end_read(c, st, err);

@@ -140,7 +140,10 @@ static edn_status act_list(scene *s, edn_err *err) { return edn_client_list(s->c
 static edn_status act_show(scene *s, edn_err *err) { return edn_client_show(s->c, &s->id, see, s, err); }
 static edn_status act_export(scene *s, edn_err *err) { return edn_client_export(s->c, NULL, see, s, NULL, err); }
 static edn_status act_history(scene *s, edn_err *err) { return edn_client_history(s->c, &s->id, see_history, s, err); }
-static edn_status act_version(scene *s, edn_err *err) { return edn_client_show_version(s->c, &s->id, 1, see, s, err); }
+static edn_status act_version(scene *s, edn_err *err)
+{
+    return edn_client_show_version(s->c, &s->id, (edn_moment){1, 0}, see, s, err);
+}
 static edn_status act_journals(scene *s, edn_err *err) { return edn_client_journals(s->c, see_journal, s, err); }
 static edn_status act_search(scene *s, edn_err *err)
 {

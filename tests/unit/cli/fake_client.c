@@ -375,7 +375,7 @@ edn_status edn_client_history(edn_client *c, const edn_entry_id *id, edn_history
     return st == EDN_OK ? fn(ctx, &item) : st;
 }
 
-edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from, uint32_t to, edn_piece_fn *fn,
+edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, edn_moment from, edn_moment to, edn_piece_fn *fn,
                            void *ctx, edn_err *err)
 {
     static const struct {
@@ -388,7 +388,7 @@ edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, uint32_t from,
     (void)c;
     (void)id;
     for (size_t i = 0; st == EDN_OK && i < EDN_COUNT(pieces); i++)
-        if (from != to || pieces[i].kind == EDN_PIECE_SAME)
+        if (from.number != to.number || from.time_ms != to.time_ms || pieces[i].kind == EDN_PIECE_SAME)
             st = fn(ctx, pieces[i].kind, edn_bytes_str(pieces[i].text));
     return st;
 }
@@ -409,18 +409,19 @@ edn_status edn_client_blame(edn_client *c, const edn_entry_id *id, edn_blame_ite
     return st == EDN_OK && (st = fn(ctx, &a)) == EDN_OK ? fn(ctx, &b) : st;
 }
 
-edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, uint32_t version, edn_entry_fn *fn, void *ctx,
+edn_status edn_client_show_version(edn_client *c, const edn_entry_id *id, edn_moment when, edn_entry_fn *fn, void *ctx,
                                    edn_err *err)
 {
-    (void)version;
+    if (when.time_ms && when.time_ms < 1714557600500u) /* when it was written */
+        return edn_fail(err, EDN_E_MISSING, "the entry was not written yet then");
     return edn_client_show(c, id, fn, ctx, err);
 }
 
-edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, uint32_t version, edn_err *err)
+edn_status edn_client_restore(edn_client *c, const edn_entry_id *id, edn_moment when, edn_err *err)
 {
     (void)c;
     (void)id;
-    (void)version;
+    (void)when;
     return step(err);
 }
 

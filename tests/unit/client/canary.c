@@ -150,7 +150,7 @@ static void live(scene *s)
     d.journal = &journal;
     CHECK_OK(edn_client_add(s->c, &d, &s->id, NULL));
     CHECK_OK(edn_client_edit(s->c, &s->id, EDN_BYTES_EMPTY, edn_bytes_str(words[EDITED]), NULL));
-    CHECK_OK(edn_client_restore(s->c, &s->id, 1, NULL));
+    CHECK_OK(edn_client_restore(s->c, &s->id, (edn_moment){1, 0}, NULL));
     CHECK_OK(edn_client_import(s->c, next_item, &given, NULL, &imported, NULL));
     CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[SEARCH]), NULL, look_hit, &seen, NULL, NULL));
     CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[TITLE]), NULL, look_hit, &seen, NULL, NULL));

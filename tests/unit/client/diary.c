@@ -102,19 +102,70 @@ static void history_shows_versions_and_restores_them(void **state)
     t.w->now_ms += 1000;
     CHECK_OK(edn_client_set(t.a, &id, edn_bytes_str("title"), edn_bytes_str("T"), NULL));
     edn_buf b = EDN_BUF_INIT(4096);
-    CHECK_OK(edn_client_show_version(t.a, &id, 1, diary_put_text, &b, NULL));
+    CHECK_OK(edn_client_show_version(t.a, &id, (edn_moment){1, 0}, diary_put_text, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "first");
     edn_buf_reset(&b);
-    CHECK_OK(edn_client_show_version(t.a, &id, 3, diary_put_text, &b, NULL));
+    CHECK_OK(edn_client_show_version(t.a, &id, (edn_moment){3, 0}, diary_put_text, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "second");
-    CHECK_STATUS(edn_client_show_version(t.a, &id, 4, diary_put_text, &b, NULL), EDN_E_MISSING);
+    CHECK_STATUS(edn_client_show_version(t.a, &id, (edn_moment){4, 0}, diary_put_text, &b, NULL), EDN_E_MISSING);
     t.w->now_ms += 1000;
-    CHECK_OK(edn_client_restore(t.a, &id, 1, NULL));
+    CHECK_OK(edn_client_restore(t.a, &id, (edn_moment){1, 0}, NULL));
     diary_check_text(t.a, &id, "first");
     diary_sync(t.a);
     diary_sync(t.b);
     diary_check_same(t.a, t.b);
     edn_buf_dispose(&b);
+    two_close(&t);
+}
+
+static void an_entry_is_seen_as_it_was_at_a_time(void **state)
+{
+    (void)state;
+    two t = two_open();
+    uint64_t first = t.w->now_ms, second = first + 5000;
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "first");
+    edn_buf b = EDN_BUF_INIT(4096);
+    t.w->now_ms = second;
+    CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("second"), NULL));
+    CHECK_OK(edn_client_show_version(t.a, &id, (edn_moment){0, second - 1}, diary_put_text, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "first");
+    edn_buf_reset(&b);
+    CHECK_OK(edn_client_show_version(t.a, &id, (edn_moment){0, second}, diary_put_text, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "second");
+    edn_buf_reset(&b);
+    CHECK_OK(edn_client_show_version(t.a, &id, (edn_moment){0, 0}, diary_put_text, &b, NULL));
+    CHECK_STR(edn_buf_view(&b), "second");
+    CHECK_STATUS(edn_client_show_version(t.a, &id, (edn_moment){0, first - 1}, diary_put_text, &b, NULL),
+                 EDN_E_MISSING);
+    CHECK_STATUS(edn_client_restore(t.a, &id, (edn_moment){0, first - 1}, NULL), EDN_E_MISSING);
+    CHECK_OK(edn_client_restore(t.a, &id, (edn_moment){0, first}, NULL));
+    diary_check_text(t.a, &id, "first");
+    edn_buf_dispose(&b);
+    two_close(&t);
+}
+
+/* What is restored is what went, character by character: comparing the texts would take the line that is left for the
+ * first of the two. */
+static void what_is_written_while_a_version_comes_back_stays_in_its_place(void **state)
+{
+    (void)state;
+    two t = two_open();
+    edn_entry_id id = diary_add(t.a, "1660-01-04", "", "one\ntwo\none\n");
+    t.w->now_ms += 1000;
+    CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("two\none\n"), NULL));
+    t.w->now_ms += 1000;
+    CHECK_OK(edn_client_edit(t.a, &id, EDN_BYTES_EMPTY, edn_bytes_str("one\n"), NULL));
+    diary_sync(t.a);
+    diary_sync(t.b);
+    t.w->now_ms += 1000;
+    CHECK_OK(edn_client_edit(t.b, &id, EDN_BYTES_EMPTY, edn_bytes_str("o, ne\n"), NULL));
+    CHECK_OK(edn_client_restore(t.a, &id, (edn_moment){1, 0}, NULL));
+    diary_check_text(t.a, &id, "one\ntwo\none\n");
+    diary_sync(t.a);
+    diary_sync(t.b);
+    diary_sync(t.a);
+    diary_check_same(t.a, t.b);
+    diary_check_text(t.a, &id, "one\ntwo\no, ne\n");
     two_close(&t);
 }
 
@@ -487,6 +538,8 @@ int main(void)
         cmocka_unit_test(an_edit_wins_over_a_deletion_and_says_so),
         cmocka_unit_test(a_deleted_entry_can_be_brought_back),
         cmocka_unit_test(history_shows_versions_and_restores_them),
+        cmocka_unit_test(an_entry_is_seen_as_it_was_at_a_time),
+        cmocka_unit_test(what_is_written_while_a_version_comes_back_stays_in_its_place),
         cmocka_unit_test(entries_are_found_by_date_prefix_and_last),
         cmocka_unit_test(journals_are_made_named_and_moved_to),
         cmocka_unit_test(search_finds_all_words_in_any_case),

@@ -188,7 +188,7 @@ static void an_entry_with_thousands_of_tags_works_everywhere(void **state)
     CHECK(n >= 1);
     CHECK_OK(edn_client_list(b, &f, count, &listed, NULL));
     CHECK_INT(listed, 1);
-    CHECK_OK(edn_client_restore(b, &id, 1, NULL));
+    CHECK_OK(edn_client_restore(b, &id, (edn_moment){1, 0}, NULL));
     check_same(a, a);
     edn_client_close(a);
     edn_client_close(b);
@@ -524,12 +524,11 @@ static void versions_have_the_same_numbers_on_both_devices(void **state)
     for (uint32_t v = 1; v <= 5; v++) {
         edn_buf_reset(&x);
         edn_buf_reset(&y);
-        CHECK_OK(edn_client_show_version(a, &id, v, put_entry, &x, &err));
-        CHECK_OK(edn_client_show_version(b, &id, v, put_entry, &y, &err));
+        CHECK_OK(edn_client_show_version(a, &id, (edn_moment){v, 0}, put_entry, &x, &err));
+        CHECK_OK(edn_client_show_version(b, &id, (edn_moment){v, 0}, put_entry, &y, &err));
         CHECK_BYTES(edn_buf_view(&x), edn_buf_view(&y));
     }
-    CHECK_STATUS(edn_client_show_version(a, &id, 0, put_entry, &x, &err), EDN_E_MISSING);
-    CHECK_STATUS(edn_client_show_version(a, &id, 1000, put_entry, &x, &err), EDN_E_MISSING);
+    CHECK_STATUS(edn_client_show_version(a, &id, (edn_moment){1000, 0}, put_entry, &x, &err), EDN_E_MISSING);
     edn_buf_dispose(&x);
     edn_buf_dispose(&y);
     edn_client_close(a);
