@@ -445,15 +445,15 @@ static void an_entry_is_worked_on_where_it_lies(void **state)
     CHECK_OK(edn_client_tag(s.c, &id, edn_bytes_str("sea"), true, NULL));
     CHECK_OK(edn_client_history(s.c, &id, count_history, &versions, NULL));
     CHECK_INT(versions, 3);
-    CHECK_OK(edn_client_diff(s.c, &id, 1, 0, put_piece, &b, NULL));
+    CHECK_OK(edn_client_diff(s.c, &id, (edn_moment){1, 0}, (edn_moment){0, 0}, put_piece, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "=one+ two");
     edn_buf_reset(&b);
     CHECK_OK(edn_client_blame(s.c, &id, put_blame, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "one two");
     edn_buf_reset(&b);
-    CHECK_OK(edn_client_show_version(s.c, &id, 1, put_line, &b, NULL));
+    CHECK_OK(edn_client_show_version(s.c, &id, (edn_moment){1, 0}, put_line, &b, NULL));
     CHECK_STR(edn_buf_view(&b), "[Garden] 1660-01-01 one|");
-    CHECK_OK(edn_client_restore(s.c, &id, 1, NULL));
+    CHECK_OK(edn_client_restore(s.c, &id, (edn_moment){1, 0}, NULL));
     check_shown(&s, &id, "[Garden] 1660-01-01 one|");
     CHECK_OK(edn_client_remove(s.c, &id, NULL));
     check_shown(&s, &id, "[Garden] 1660-01-01 one deleted|");
@@ -918,7 +918,7 @@ static void who_may_not_write_is_told_so(void **state)
     memset(who->device.b, 5, sizeof who->device.b);
     CHECK_OK(client_end_write(s.garden, identity_save(s.garden, who), &err));
     CHECK_STATUS(edn_client_edit(s.c, &id, EDN_BYTES_EMPTY, edn_bytes_str("mine now"), &err), EDN_E_DENIED);
-    CHECK_STATUS(edn_client_restore(s.c, &id, 1, &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_restore(s.c, &id, (edn_moment){1, 0}, &err), EDN_E_DENIED);
     CHECK_STATUS(edn_client_add(s.c, &(edn_draft){.journal = &s.garden_id}, &own, &err), EDN_E_DENIED);
     CHECK_STATUS(edn_client_move(s.c, &own, &s.garden_id, &err), EDN_E_DENIED);
     CHECK_STATUS(edn_client_move(s.c, &id, &s.own_id, &err), EDN_E_DENIED);
