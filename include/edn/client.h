@@ -92,6 +92,8 @@ EDN_MUST_USE edn_status edn_client_session_key(const edn_client *c, uint8_t key[
 EDN_MUST_USE edn_status edn_client_unlock_session(edn_client *c, const uint8_t key[EDN_SESSION_KEY_SIZE], edn_err *err);
 void edn_client_lock(edn_client *c);
 bool edn_client_unlocked(const edn_client *c);
+/* Whether it has heard from a server since it was opened. */
+bool edn_client_heard(const edn_client *c);
 /* The device's id even when locked, as 32 hex digits: names the session key in a keyring. */
 void edn_client_device_id(const edn_client *c, char out[33]);
 

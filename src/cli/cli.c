@@ -232,6 +232,16 @@ static edn_status run(edn_cli *c)
     return runs[command - edn_cli_commands](c);
 }
 
+/* A command that spoke with the server may have learned what other devices did to the account. That it cannot be told
+ * now is no failure of the command: it is kept until it can. */
+static void tell_news(edn_cli *c)
+{
+    edn_err err = c->err;
+
+    if (c->client && edn_client_unlocked(c->client) && edn_client_heard(c->client) && edn_cli_news(c) != EDN_OK)
+        c->err = err;
+}
+
 int edn_cli_main(int argc, char **argv)
 {
     edn_cli c = {.buf = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
@@ -251,9 +261,10 @@ int edn_cli_main(int argc, char **argv)
     /* What was printed before a failure is printed; a full disk behind standard output is a failure too. */
     if (edn_cli_flush(&c.out, &c.buf) != EDN_OK && st == EDN_OK)
         st = edn_fail(&c.err, EDN_E_IO, "could not write to standard output");
-    edn_client_close(c.client);
     if (st != EDN_OK && c.err.text[0])
         edn_cli_warn(&c, "%s", c.err.text);
+    tell_news(&c);
+    edn_client_close(c.client);
     code = st == EDN_OK ? EDN_EXIT_OK : c.usage ? EDN_EXIT_USAGE : edn_cli_exit_of(st);
     edn_buf_wipe(&c.buf);
     edn_cli_args_dispose(&c.args);

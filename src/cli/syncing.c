@@ -196,8 +196,8 @@ edn_status edn_cli_sync(edn_cli *c)
         f.progress = &progress;
         st = edn_client_sync(c->client, &options, &r, &c->err);
         edn_cli_progress_end(&progress);
-        if (st == EDN_OK && (st = put_sync(c, &r, &f)) == EDN_OK)
-            st = edn_cli_news(c);
+        if (st == EDN_OK)
+            st = put_sync(c, &r, &f);
     }
     if (st == EDN_OK)
         st = found_status(&f);

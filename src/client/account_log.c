@@ -1,6 +1,7 @@
 /* The device log in plain words, and comparing it with another device's.
  *
- * META "log-told": u64, up to which link the person has been told what changed. */
+ * META "log-told": u64, up to which link the person has been told what changed.
+ * META "log-own" with salt u64 sequence number: empty; a link by the account's own key which this device made. */
 #include <edn/account.h>
 #include <stdio.h>
 
@@ -50,7 +51,8 @@ static bool by_aik(const edn_link_info *info)
 static edn_status put_by(edn_client *c, const edn_link_info *info, edn_buf *out)
 {
     if (by_aik(info)) {
-        edn_put_str(out, "with the account's own key");
+        edn_put_str(out, "with the account's own key (by somebody with the passphrase and the account key, or with "
+                         "enough recovery shares)");
         return EDN_OK;
     }
     edn_put_str(out, "by ");
@@ -149,16 +151,37 @@ typedef struct walk {
     bool others; /* only what other devices did */
 } walk;
 
+edn_status log_own_mark(edn_client *c, const edn_link_info *info)
+{
+    return by_aik(info) ? meta_put(c, "log-own", EDN_F_U64(info->seq), EDN_BYTES_EMPTY) : EDN_OK;
+}
+
+/* Whether this device made the link. */
+static edn_status is_own(edn_client *c, const edn_link_info *info, bool *out)
+{
+    edn_buf none = EDN_BUF_INIT(16);
+    edn_status st = EDN_OK;
+
+    *out = memcmp(info->signer.b, client_id(c)->device.b, sizeof info->signer.b) == 0;
+    if (by_aik(info))
+        *out = (st = meta_get(c, "log-own", EDN_F_U64(info->seq), &none)) == EDN_OK;
+    edn_buf_dispose(&none);
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
 static edn_status tell(edn_client *c, uint64_t seq, const walk *w)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), text = EDN_BUF_INIT(CHANGE_TEXT_SIZE_MAX);
     edn_account_change change = {.seq = seq};
     edn_link_info info;
+    bool own = false;
     edn_status st = link_load(c, seq, &link);
 
     if (st == EDN_OK && edn_link_peek(edn_buf_view(&link), &info) != EDN_OK)
         st = EDN_E_DAMAGED;
-    if (st == EDN_OK && w->others && memcmp(info.signer.b, client_id(c)->device.b, sizeof info.signer.b) == 0)
+    if (st == EDN_OK && w->others)
+        st = is_own(c, &info, &own);
+    if (own)
         goto out;
     if (st == EDN_OK)
         st = put_change(c, &info, edn_buf_view(&link), &change, &text);

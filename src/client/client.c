@@ -123,6 +123,8 @@ void edn_client_device_id(const edn_client *c, char out[33]) { edn_hex_encode(ou
 
 /* ---- locking ----------------------------------------------------------------------------------------------------- */
 
+bool edn_client_heard(const edn_client *c) { return c->bytes_received > 0; }
+
 bool edn_client_unlocked(const edn_client *c) { return c->secret != NULL; }
 
 void edn_client_lock(edn_client *c)

@@ -172,6 +172,9 @@ EDN_MUST_USE edn_status link_load(edn_client *c, uint64_t seq, edn_buf *out); /*
 /* Takes in and keeps a link of our own that the server has: unless a sync of another process has brought it already.
  * EDN_E_CONFLICT: another link stands in its place. */
 EDN_MUST_USE edn_status log_take_link(edn_client *c, edn_bytes link);
+/* A link by the account's own key that this device made: it is no news to its person. (One by the device's key says so
+ * itself.) */
+EDN_MUST_USE edn_status log_own_mark(edn_client *c, const edn_link_info *info);
 EDN_MUST_USE edn_status box_save(edn_client *c, edn_bytes box); /* under its hash */
 EDN_MUST_USE edn_status box_load(edn_client *c, const edn_hash *hash, edn_buf *out);
 /* Whether an unfinished passphrase change waits for word from the server. */

@@ -166,7 +166,9 @@ edn_status log_take_link(edn_client *c, edn_bytes link)
     if (edn_devlog_hash_at(c->log, info.seq, &at))
         return memcmp(at.b, hash.b, sizeof at.b) == 0 ? EDN_OK : EDN_E_CONFLICT;
     st = edn_devlog_append(c->log, link);
-    return st == EDN_OK ? log_save_link(c, info.seq, link) : st;
+    if (st == EDN_OK)
+        st = log_save_link(c, info.seq, link);
+    return st == EDN_OK ? log_own_mark(c, &info) : st;
 }
 
 edn_status box_save(edn_client *c, edn_bytes box)

@@ -140,6 +140,15 @@ class Recovery(Case):
         s.start()
         self.came_back(a, c, c.run("recover", passphrase=True))
 
+    def test_what_another_device_did_is_told_once(self):
+        s, a, b, c, where, of_set, shares = self.lost()
+        # Any command that spoke with the server tells what it learned, once.
+        self.pages(b, "--threshold", "2", "--shares", "3")
+        args = ("--threshold", "2", "--shares", "3", "--pages", tempfile.mkdtemp(dir=self.dir))
+        note = a.run("recovery", "setup", *args, passphrase=True).note
+        self.assertIn("the account was changed: The recovery shares were made anew (2 of 3", note)
+        self.assertNotIn("made anew", a.run("sync").note)
+
     def test_killed_anywhere_it_goes_on(self):
         s, a, b, c, where, of_set, shares = self.lost("--recovery-wait", "0")
         killed, code = 0, None

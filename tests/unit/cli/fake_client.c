@@ -168,6 +168,8 @@ edn_status edn_client_unlock_session(edn_client *c, const uint8_t key[EDN_SESSIO
     return edn_fail(err, EDN_E_PASSPHRASE, "that key does not open it");
 }
 
+bool edn_client_heard(const edn_client *c) { return c && fake.unlocked; }
+
 bool edn_client_unlocked(const edn_client *c) { return c && fake.unlocked; }
 
 void edn_client_device_id(const edn_client *c, char out[33])

@@ -3,6 +3,8 @@
 
 #include <edn/account.h>
 
+#include "client/client_priv.h"
+
 typedef struct told {
     char text[4096];
     unsigned n;
@@ -47,7 +49,7 @@ static void the_log_says_what_happened(void **state)
     CHECK(strncmp(all.text, "genesis: The account was made, with its first device \"a\" (", 57) == 0);
     CHECK(strstr(all.text, "passphrase: The lock of the account"));
     CHECK(strstr(all.text, "add: \"b\" ("));
-    CHECK(strstr(all.text, ") was added with the account's own key\n"));
+    CHECK(strstr(all.text, ") was added with the account's own key (by somebody"));
     CHECK(strstr(all.text, "revoke: "));
     CHECK(strstr(all.text, " was revoked, and all keys were made anew for the others, by \"a\" ("));
     two_close(&t);
@@ -136,6 +138,32 @@ static void devices_compare_what_they_were_shown(void **state)
     two_close(&t);
 }
 
+/* A link by the account's own key names no device: this one remembers that it made it. */
+static void what_this_device_did_with_the_accounts_own_key_is_no_news_to_it(void **state)
+{
+    two t = two_open();
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_info info;
+    told n;
+    uint64_t last;
+
+    (void)state;
+    diary_sync(t.a);
+    CHECK_OK(client_begin_write(t.a, NULL));
+    for (last = edn_devlog_count(t.a->log) - 1;; last--) { /* the one that added b */
+        edn_buf_reset(&link);
+        CHECK_OK(link_load(t.a, last, &link));
+        CHECK_OK(edn_link_peek(edn_buf_view(&link), &info));
+        if (info.type == EDN_LINK_ADD_DEVICE)
+            break;
+    }
+    CHECK_OK(log_own_mark(t.a, &info));
+    CHECK_OK(client_end_write(t.a, EDN_OK, NULL));
+    CHECK_INT(news(t.a, &n), 0);
+    edn_buf_dispose(&link);
+    two_close(&t);
+}
+
 /* A server that shows two devices different histories (A11), each sound by itself, is found out by six words. */
 static void two_views_have_different_words(void **state)
 {
@@ -169,6 +197,7 @@ int main(void)
         cmocka_unit_test(the_log_says_what_happened),
         cmocka_unit_test(each_change_by_another_device_is_told_once),
         cmocka_unit_test(devices_compare_what_they_were_shown),
+        cmocka_unit_test(what_this_device_did_with_the_accounts_own_key_is_no_news_to_it),
         cmocka_unit_test(two_views_have_different_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
