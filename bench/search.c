@@ -538,6 +538,7 @@ static void masks_read(ours *o, const char *dir, const char *name)
     }
     fclose(f);
     ok(edn_index_new(o->parts, o->n, NULL, NULL, &o->x), "index");
+    ok(edn_index_recency(o->x, 20260101), "recency"); /* as a client ranks */
 }
 
 static void case_build(const char *dir, const char *name)

@@ -238,7 +238,7 @@ typedef struct edn_hit_mark {
 } edn_hit_mark;
 typedef struct edn_hit {
     const edn_entry *entry;
-    double score;      /* BM25; 0 in order of date */
+    double score;      /* BM25, a little more for what is newer; 0 in order of date */
     edn_bytes snippet; /* the part of its text that shows best why it was found */
     const edn_hit_mark *marks;
     size_t marks_n;

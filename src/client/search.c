@@ -346,6 +346,15 @@ static edn_status mend(searching *s, edn_status st, unsigned *mended)
     return EDN_OK;
 }
 
+/* What is newer ranks a little higher. */
+static edn_status weigh_by_date(searching *s)
+{
+    char today[DATE_SIZE + 1];
+
+    date_of_ms(client_now(s->c), today);
+    return edn_index_recency(s->index, index_date(edn_bytes_str(today)));
+}
+
 /* Whether a child cannot be read at all: it is left out then, and `verify` names it. */
 static bool is_broken(edn_client *k)
 {
@@ -388,7 +397,7 @@ static edn_status with_index(searching *s, edn_status (*fn)(searching *), edn_st
             s->out->found = 0;
             s->out->instead[0] = 0;
             s->hits_n = 0;
-            if ((st = open_index(s)) == EDN_OK)
+            if ((st = open_index(s)) == EDN_OK && (st = weigh_by_date(s)) == EDN_OK)
                 st = fn(s);
             found = st == EDN_OK;
             if (found)

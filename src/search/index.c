@@ -72,6 +72,14 @@ void edn_index_free(edn_index *x)
     free(x);
 }
 
+edn_status edn_index_recency(edn_index *x, uint32_t today)
+{
+    if (!date_is_good(today))
+        return EDN_E_INVALID;
+    x->today = today ? date_to_code(today) : 0;
+    return EDN_OK;
+}
+
 uint64_t edn_index_docs(const edn_index *x) { return x->docs; }
 bool edn_index_exact(const edn_index *x) { return x->exact; }
 

@@ -6,6 +6,10 @@
  *     idf(t) = ln(1 + (N - n + 0.5) / (n + 0.5))          N live documents, n of them with t
  *     score  = sum of idf * 2.2 f / (f + 1.2 (0.25 + 0.75 length / mean length))
  *
+ * With edn_index_recency the score is times 1 + 0.25 * 372 / (372 + age), age being the days from an entry's date to
+ * today, months counted as 31 days and so years as 372: a quarter more for today, an eighth for a year ago, hardly
+ * anything for ten. An entry without a date has its score as it is, one of the future that of today.
+ *
  * A prefix is one term: f is the sum over all terms that begin so, n the documents with any. A phrase weighs as the sum
  * of its words' idf with f the number of times it stands there. Tags, journals, dates and what is behind NOT add
  * nothing. Equal scores: the later date first, then the greater entry id.
@@ -38,6 +42,9 @@ typedef struct edn_index edn_index;
 EDN_MUST_USE edn_status edn_index_new(const edn_segment_part *parts, size_t n, edn_index_phrase_fn *phrase, void *ctx,
                                       edn_index **out);
 void edn_index_free(edn_index *x);
+/* From now on, what is newer ranks a little higher; `today` as year * 10000 + month * 100 + day, 0: no matter how old
+ * (as it begins). EDN_E_INVALID: no date. */
+EDN_MUST_USE edn_status edn_index_recency(edn_index *x, uint32_t today);
 /* Live documents. */
 uint64_t edn_index_docs(const edn_index *x);
 /* Whether the last call answered every phrase by positions or text. */

@@ -146,7 +146,7 @@ static bool may_be_best(edn_index *x, plan *p, size_t part, const best *k, uint3
 
     if (k->n < k->max || *doc < *checked)
         return true;
-    if (plan_bound(x, p, part, *doc, &until) < k->hits[0].score) {
+    if (plan_bound(x, p, part, *doc, &until) * recency_of(x, &x->parts[part], until) < k->hits[0].score) {
         *doc = until;
         return false;
     }
@@ -154,25 +154,33 @@ static bool may_be_best(edn_index *x, plan *p, size_t part, const best *k, uint3
     return true;
 }
 
+/* A hair less, for what rounding may have added. */
+static double less(double v) { return v * (1 - 1e-12); }
+
 /* The same as part_each, without what cannot be among the best: blocks by their impacts, then documents by their
  * counts. */
 static edn_status plain_best(edn_index *x, plan *p, size_t part, best *k)
 {
-    uint32_t checked = 0, docs = x->parts[part].s->docs;
+    const index_part *at = &x->parts[part];
+    uint32_t checked = 0;
     edn_status st;
 
-    for (uint32_t doc = 0; doc < docs; doc++) {
+    for (uint32_t doc = 0; doc < at->s->docs; doc++) {
         bool full = k->n == k->max;
+        double worst = full ? k->hits[0].score : 0;
         if (!may_be_best(x, p, part, k, &doc, &checked))
             continue;
-        st = plan_next(x, p, part, doc, full ? checked - 1 : DOC_NONE - 1, full ? k->hits[0].score : 0);
+        st = full ? plan_next(x, p, part, doc, checked - 1, less(worst / recency_of(x, at, checked - 1)))
+                  : plan_next(x, p, part, doc, DOC_NONE - 1, 0);
         if (st != EDN_OK || p->doc == DOC_NONE)
             return st;
         doc = p->doc;
-        if (full && doc >= checked)
+        if (full && doc >= checked) {
             checked = doc--; /* a block not looked at yet */
-        else if (!(full && p->score < k->hits[0].score) && !part_is_dead(&x->parts[part], doc) &&
-                 (st = best_take(k, part, doc, p->score)) != EDN_OK)
+            continue;
+        }
+        p->score *= recency_of(x, at, doc);
+        if (!(full && p->score < worst) && !part_is_dead(at, doc) && (st = best_take(k, part, doc, p->score)) != EDN_OK)
             return st;
     }
     return EDN_OK;
@@ -181,12 +189,13 @@ static edn_status plain_best(edn_index *x, plan *p, size_t part, best *k)
 /* Of any plan; a document's counts are asked for what they allow before its positions are read. */
 static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
 {
-    uint32_t checked = 0, docs = x->parts[part].s->docs;
+    const index_part *at = &x->parts[part];
+    uint32_t checked = 0;
     edn_status st;
 
-    for (uint32_t doc = 0; doc < docs; doc++) {
+    for (uint32_t doc = 0; doc < at->s->docs; doc++) {
         bool full = k->n == k->max, matches;
-        double worst = full ? k->hits[0].score : 0;
+        double worst = full ? k->hits[0].score : 0, recency;
         if (!may_be_best(x, p, part, k, &doc, &checked))
             continue;
         if ((st = plan_advance(x, p, part, doc)) != EDN_OK || p->doc == DOC_NONE)
@@ -196,10 +205,12 @@ static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
             checked = doc--; /* a block not looked at yet */
             continue;
         }
-        if (part_is_dead(&x->parts[part], doc) || (full && !p->exact && plan_upper(x, p, part) < worst))
+        recency = recency_of(x, at, doc);
+        if (part_is_dead(at, doc) || (full && !p->exact && plan_upper(x, p, part) * recency < less(worst)))
             continue;
         if ((st = plan_settle(x, p, part, &matches)) != EDN_OK)
             return st;
+        p->score *= recency;
         if (matches && !(full && p->score < worst) && (st = best_take(k, part, doc, p->score)) != EDN_OK)
             return st;
     }
@@ -265,6 +276,7 @@ static edn_status parts_each(running *r, bool scored, part_fn *fn, void *ctx)
         if (r->x->parts[i].s->docs == 0 || plan_empty(r->p, i))
             continue;
         if ((!scored || (st = segment_lengths(r->x->parts[i].s)) == EDN_OK) &&
+            (!scored || !r->x->today || (st = segment_dates(r->x->parts[i].s)) == EDN_OK) &&
             (st = plan_open(r->x, r->p, i)) == EDN_OK)
             st = fn(r->x, r->p, i, ctx);
         plan_leave(r->p);

@@ -257,7 +257,17 @@ static int found_compare(const void *a, const void *b)
     return memcmp(y->e->doc.entry.b, x->e->doc.entry.b, 16);
 }
 
-static size_t naive_search(const diary *d, const edn_query *q, bool ranked, found *out)
+/* Days with months of 31: what age is counted in. */
+static double naive_days(uint32_t date) { return ((date / 10000) * 12.0 + date / 100 % 100 - 1) * 31 + date % 100; }
+
+static double naive_recency(uint32_t today, uint32_t date)
+{
+    double age = naive_days(today) - naive_days(date);
+
+    return today == 0 || date == 0 ? 1 : 1 + 0.25 * 372 / (372 + (age > 0 ? age : 0));
+}
+
+static size_t naive_search(const diary *d, const edn_query *q, bool ranked, uint32_t today, found *out)
 {
     stats s = {0, 0};
     weights w = {.n = 0};
@@ -274,7 +284,7 @@ static size_t naive_search(const diary *d, const edn_query *q, bool ranked, foun
         size_t leaf = 0;
         out[n].e = &d->e[i];
         if (!d->e[i].dead && scan(&s, &d->e[i], q, &w, &leaf, &out[n].score)) {
-            out[n].score = ranked ? out[n].score : 0;
+            out[n].score = ranked ? out[n].score * naive_recency(today, d->e[i].doc.date) : 0;
             n++;
         }
     }
@@ -463,13 +473,14 @@ static edn_status month_add(void *ctx, uint32_t month, uint32_t hits)
     return EDN_OK;
 }
 
-static void same_answer(const diary *d, made *m, const edn_query *q, size_t max)
+static void same_answer(const diary *d, made *m, const edn_query *q, size_t max, uint32_t today)
 {
     static found want[DOCS_MAX];
     static edn_index_hit got[DOCS_MAX];
 
+    CHECK_OK(edn_index_recency(m->x, today));
     for (int order = EDN_INDEX_BY_RANK; order <= EDN_INDEX_BY_DATE; order++) {
-        size_t all = naive_search(d, q, order == EDN_INDEX_BY_RANK, want), n;
+        size_t all = naive_search(d, q, order == EDN_INDEX_BY_RANK, today, want), n;
         uint64_t count, sum[3] = {0};
         bool same;
         CHECK_OK(edn_index_search(m->x, q, (edn_index_order)order, max, got, &n));
@@ -496,7 +507,9 @@ static void ask(diary *d, made *m, size_t queries)
 {
     for (size_t i = 0; i < queries; i++) {
         edn_arena a = edn_arena_init(1 << 20);
-        same_answer(d, m, query_make(&d->rng, &a, 3), 1 + check_below(&d->rng, 25));
+        uint32_t today = 20190615 + (uint32_t)check_below(&d->rng, 4) * 10000;
+        same_answer(d, m, query_make(&d->rng, &a, 3), 1 + check_below(&d->rng, 25),
+                    check_below(&d->rng, 3) ? today : 0);
         edn_arena_dispose(&a);
     }
 }
@@ -748,7 +761,7 @@ static void phrases_without_positions_ask_for_the_text(void **state)
     CHECK_OK(edn_index_new(m.parts, m.n, ask_text, d, &m.x));
     CHECK_OK(edn_index_count(m.x, &q, &n));
     CHECK(n < loose && n > 0);
-    same_answer(d, &m, &q, 20);
+    same_answer(d, &m, &q, 20, 20200301);
     made_dispose(&m);
     diary_free(d);
 }
