@@ -1,5 +1,5 @@
 /* Drives the sync engine: carries its requests, keeps what it has checked, and remembers what it learned. */
-#include "family.h"
+#include "space.h"
 
 #include "base/plant.h"
 
@@ -665,22 +665,23 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
 
 /* ---- all stores -------------------------------------------------------------------------------------------------- */
 
-typedef struct child_run {
-    edn_client *c;
+/* Passes findings on, and counts them. */
+typedef struct telling {
+    edn_client *c; /* the shared journal that they are of; NULL: they say that themselves */
     const edn_sync_options *options;
     uint32_t told;
-} child_run;
+} telling;
 
-/* What is found in a shared journal says so. */
-static void child_finding(void *ctx, const edn_finding *finding)
+static void tell(void *ctx, const edn_finding *finding)
 {
-    child_run *r = ctx;
+    telling *t = ctx;
     edn_finding named = *finding;
 
-    r->told++;
-    family_name_finding(r->c, &named);
-    if (r->options && r->options->on_finding)
-        r->options->on_finding(r->options->ctx, &named);
+    t->told++;
+    if (t->c)
+        family_name_finding(t->c, &named);
+    if (t->options && t->options->on_finding)
+        t->options->on_finding(t->options->ctx, &named);
 }
 
 static void add_figures(edn_sync_result *to, const edn_sync_result *r)
@@ -703,8 +704,8 @@ static void add_figures(edn_sync_result *to, const edn_sync_result *r)
 static edn_status sync_child(edn_client *k, const edn_sync_options *options, bool full, edn_sync_result *out,
                              edn_err *err)
 {
-    child_run r = {.c = k, .options = options};
-    edn_sync_options o = {.on_finding = child_finding, .ctx = &r, .progress = options ? options->progress : NULL};
+    telling t = {.c = k, .options = options};
+    edn_sync_options o = {.on_finding = tell, .ctx = &t, .progress = options ? options->progress : NULL};
     edn_finding failed = {.time_ms = client_now(k)};
     edn_sync_result result;
     edn_err why = {EDN_OK, ""};
@@ -712,10 +713,10 @@ static edn_status sync_child(edn_client *k, const edn_sync_options *options, boo
 
     if (st == EDN_E_NOMEM || st == EDN_E_CANCELLED)
         return edn_fail(err, st, "%s", why.text);
-    if (st != EDN_OK && r.told == 0) {
+    if (st != EDN_OK && t.told == 0) {
         failed.status = st;
-        memcpy(failed.text, why.text, EDN_MIN(sizeof failed.text, sizeof why.text) - 1);
-        child_finding(&r, &failed);
+        snprintf(failed.text, sizeof failed.text, "%.300s", why.text);
+        tell(&t, &failed);
         result.findings++;
     }
     result.synced &= st == EDN_OK;
@@ -728,6 +729,7 @@ static edn_status sync_child(edn_client *k, const edn_sync_options *options, boo
 static edn_status sync_all(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
                            edn_err *err)
 {
+    telling t = {.options = options};
     edn_err ignored;
     edn_client *k;
     edn_status st, others;
@@ -735,6 +737,10 @@ static edn_status sync_all(edn_client *c, const edn_sync_options *options, bool 
     (void)!family_settle(c, &ignored); /* what does not settle now waits for the next sync */
     st = client_sync(c, options, full, out, err);
     others = st == EDN_E_NOMEM || st == EDN_E_CANCELLED ? st : EDN_OK;
+    if (st == EDN_OK)
+        others = spaces_settle(c, tell, &t, &ignored);
+    out->findings += t.told;
+    out->synced &= t.told == 0;
     for (size_t at = 0; others == EDN_OK;) {
         if ((others = family_next(c, &at, &k, &ignored)) != EDN_OK || !k)
             break;
