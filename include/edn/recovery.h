@@ -75,7 +75,7 @@ EDN_MUST_USE edn_status edn_client_recovery_held(edn_client *c, edn_recovery_wai
 /* Cancels it, by this device's signature, at the server and at once. EDN_E_MISSING: none is under way. */
 EDN_MUST_USE edn_status edn_client_recovery_cancel(edn_client *c, edn_err *err);
 
-/* ---- with everything lost ----------------------------------------------------------------------------------------
+/* ---- with everything lost -------------------------------------------------------------------------------------------
  *
  *     begin ─▶ add, add, … ─▶ ask ─▶ (days later, another process: resume ─▶) finish ─▶ lost, lost, … ─▶ done
  *

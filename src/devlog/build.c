@@ -23,6 +23,8 @@ static place place_after(const edn_devlog *log)
     return p;
 }
 
+static bool is_space(const edn_devlog *log) { return log && edn_devlog_is_space(log); }
+
 static const edn_device_id *signer_of(const edn_link_signer *by) { return by->device ? by->device : &aik_signer; }
 
 bool edn_link_pop_verify(const edn_signature *pop, const edn_hash *prev, uint64_t seq, const edn_device_id *signer,
@@ -84,7 +86,7 @@ static edn_status link_build(edn_buf *out, const edn_devlog *log, bool space, co
 edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, edn_link_type type,
                           edn_bytes body)
 {
-    return link_build(out, log, edn_devlog_is_space(log), by, type, body);
+    return link_build(out, log, is_space(log), by, type, body);
 }
 
 /* Bodies of a known length are put together here; none passes this. */
@@ -181,7 +183,7 @@ edn_status edn_link_revoke_rotate(edn_buf *out, const edn_devlog *log, const edn
 {
     edn_buf body = EDN_BUF_INIT(LINK_BODY_SIZE_MAX);
 
-    if (rotation->revoked_n > edn_log_kind(edn_devlog_is_space(log))->active_max)
+    if (rotation->revoked_n > edn_log_kind(is_space(log))->active_max)
         return EDN_E_LIMIT;
     edn_put_u32(&body, (uint32_t)rotation->revoked_n);
     for (size_t i = 0; i < rotation->revoked_n; i++)

@@ -561,7 +561,12 @@ static void group_handle(edn_httpd *h)
             r->answer = answers[i++];
         else
             edn_httpd_refuse(r, 503, "busy", "the server cannot do this now");
-        request_answer(h, r);
+        if (r->answer.hold) {
+            r->due_ns += HTTP_HOLD_NS;
+            queue_put(&h->held, r);
+        } else {
+            request_answer(h, r);
+        }
     }
     free(rq);
     free(answers);

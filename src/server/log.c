@@ -314,6 +314,10 @@ static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, 
         (st = boxes_check(s, NULL, &names, m->boxes, m->boxes_n, &ok)) != EDN_OK ||
         (st = kdf_record_find(s, NULL, *log, m->boxes, m->boxes_n, kdf, &kdf_found)) != EDN_OK)
         return st;
+    if (named && edn_devlog_is_space(*log)) {
+        edn_server_problem(job->out, 400, "form", "a shared space has no name");
+        return EDN_OK;
+    }
     if (!ok || (named && !kdf_found)) {
         edn_server_problem(job->out, 422, "box", "boxes must be those that links name, the kdf record among them");
         return EDN_OK;
@@ -350,16 +354,37 @@ static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, 
     return EDN_OK;
 }
 
+/* A server that takes no new accounts still takes its own people's shared spaces. That it was they is kept nowhere; a
+ * count in memory keeps them from filling it. */
+static bool may_register(edn_server *s, server_job *job, const edn_msg_account *m)
+{
+    limit_rule rule = {s->config.limits.spaces_per_day / 86400.0, s->config.limits.spaces_per_day, 0};
+    edn_link_info first;
+    uint32_t wait_s;
+
+    if (s->config.sign_up)
+        return true;
+    if (edn_link_peek(m->links[0], &first) != EDN_OK || !first.space || !edn_server_is_person(&job->caller)) {
+        edn_server_problem(job->out, 403, "closed", "this server takes no new accounts");
+        return false;
+    }
+    if (job->weighed || edn_limit_take(&s->limits, LIMIT_SPACES, EDN_F(job->caller.account->row.id), &rule, 1,
+                                       s->clock.now_ms(s->clock.ctx), &wait_s)) {
+        job->weighed = true;
+        return true;
+    }
+    edn_server_limited(s, job->out, wait_s);
+    return false;
+}
+
 static edn_status account_unknown(edn_server *s, server_job *job, const edn_msg_account *m)
 {
     edn_devlog *log = NULL;
     size_t at;
     edn_status st;
 
-    if (!s->config.sign_up) {
-        edn_server_problem(job->out, 403, "closed", "this server takes no new accounts");
+    if (!may_register(s, job, m))
         return EDN_OK;
-    }
     st = account_chain(m, &log, &at);
     if (st == EDN_E_NOMEM)
         return st;

@@ -19,7 +19,8 @@ typedef struct edn_meta_account {
     int64_t n;
     edn_account_id id;
     edn_subject subject;
-    uint64_t bytes; /* links, boxes and blobs */
+    uint64_t bytes;   /* links, boxes and blobs */
+    uint64_t letters; /* how many ever came: the number of the last */
 } edn_meta_account;
 
 typedef struct edn_meta_space {
@@ -54,6 +55,14 @@ typedef struct edn_meta_recovery {
     edn_signature sig;
 } edn_meta_recovery;
 
+typedef struct edn_meta_letter {
+    uint64_t number;
+    edn_hash hash; /* of the bytes */
+    uint32_t day;  /* of its arrival, since 1970 */
+    edn_bytes body;
+} edn_meta_letter;
+
+typedef edn_status edn_meta_letter_fn(void *cb, uint64_t number, edn_bytes body);
 typedef edn_status edn_meta_link_fn(void *cb, uint64_t seq, edn_bytes link);
 typedef edn_status edn_meta_head_fn(void *cb, const edn_head *head);
 typedef edn_status edn_meta_batch_fn(void *cb, const edn_meta_batch *batch);
@@ -75,7 +84,7 @@ typedef struct edn_meta {
     edn_status (*account_find_subject)(void *ctx, const edn_subject *subject, edn_meta_account *out);
     edn_status (*account_find_n)(void *ctx, int64_t n, edn_meta_account *out);
     edn_status (*account_add)(void *ctx, edn_meta_account *row);          /* sets row->n */
-    edn_status (*account_update)(void *ctx, const edn_meta_account *row); /* bytes */
+    edn_status (*account_update)(void *ctx, const edn_meta_account *row); /* bytes, letters */
 
     edn_status (*link_put)(void *ctx, int64_t account, uint64_t seq, edn_bytes link);
     edn_status (*links_each)(void *ctx, int64_t account, uint64_t seq_from, edn_meta_link_fn *fn, void *cb);
@@ -104,6 +113,15 @@ typedef struct edn_meta {
     /* An attachment's row: size and the hash of its bytes. */
     edn_status (*blob_put)(void *ctx, int64_t account, const edn_hash *name, uint64_t size, const edn_hash *content);
     edn_status (*blob_find)(void *ctx, int64_t account, const edn_hash *name, uint64_t *size, edn_hash *content);
+
+    /* An account's inbox. */
+    edn_status (*letter_put)(void *ctx, int64_t account, const edn_meta_letter *row);
+    edn_status (*letter_find)(void *ctx, int64_t account, const edn_hash *hash); /* whether the same is there */
+    edn_status (*letters_count)(void *ctx, int64_t account, uint64_t *out);
+    edn_status (*letters_each)(void *ctx, int64_t account, uint64_t from, edn_meta_letter_fn *fn, void *cb);
+    edn_status (*letter_drop)(void *ctx, int64_t account, uint64_t number); /* EDN_OK too when it is not there */
+    /* Drops letters of all accounts that came before this day, at most `limit` of them; *n: how many went. */
+    edn_status (*letters_expire)(void *ctx, uint32_t day, size_t limit, size_t *n);
 
     /* What names blobs, in pieces of at most `limit` rows: attachments after (account, name) in that order, and
      * hashes of batches whose bytes are in the blob store, after one. */

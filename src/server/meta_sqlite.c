@@ -13,16 +13,22 @@
  * holds. */
 
 #define META_APPLICATION_ID 0x45444e53 /* "EDNS" */
-#define META_VERSION 3
+#define META_VERSION 4
 #define META_CACHE_KIB 1024
 
 #define META_RECOVERY                                                                                                  \
     "CREATE TABLE recovery(account INTEGER PRIMARY KEY, number INTEGER NOT NULL, begun INTEGER NOT NULL,"              \
     " setid BLOB NOT NULL, asked INTEGER NOT NULL, ready INTEGER NOT NULL, cancelled INTEGER NOT NULL,"                \
     " device BLOB NOT NULL, time INTEGER NOT NULL, sig BLOB NOT NULL) STRICT;"
+#define META_LETTER                                                                                                    \
+    "CREATE TABLE letter(n INTEGER PRIMARY KEY, account INTEGER NOT NULL, number INTEGER NOT NULL,"                    \
+    " hash BLOB NOT NULL, day INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE(account, number),"                          \
+    " UNIQUE(account, hash)) STRICT;"                                                                                  \
+    "CREATE INDEX letter_day ON letter(day);"
+
 static const char meta_schema[] =
     "CREATE TABLE account(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, subject BLOB NOT NULL UNIQUE,"
-    " bytes INTEGER NOT NULL) STRICT;"
+    " bytes INTEGER NOT NULL, letters INTEGER NOT NULL) STRICT;"
     "CREATE TABLE name(hash BLOB NOT NULL PRIMARY KEY, account BLOB NOT NULL, kdf BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX name_account ON name(account);"
     "CREATE TABLE link(account INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL,"
@@ -40,12 +46,15 @@ static const char meta_schema[] =
     "CREATE UNIQUE INDEX batch_place ON batch(space, device, dseq);"
     "CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
     "CREATE TABLE blob(account INTEGER NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,"
-    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY;
+    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY META_LETTER;
 
-/* From version 1: what names blobs is found without reading batches. From version 2: recoveries wait. */
+/* From version 1: what names blobs is found without reading batches. From version 2: recoveries wait. From version 3:
+ * inboxes. */
 static const char *const meta_upgrades[] = {
     "BEGIN; CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL; PRAGMA user_version = 2; COMMIT",
     "BEGIN; " META_RECOVERY "PRAGMA user_version = 3; COMMIT",
+    "BEGIN; ALTER TABLE account ADD COLUMN letters INTEGER NOT NULL DEFAULT 0;" META_LETTER
+    "PRAGMA user_version = 4; COMMIT",
 };
 
 #define META_STATEMENTS(X)                                                                                             \
@@ -54,11 +63,11 @@ static const char *const meta_upgrades[] = {
     X(NAME_FIND, "SELECT account, kdf FROM name WHERE hash = ?1")                                                      \
     X(NAME_PUT, "INSERT INTO name(hash, account, kdf) VALUES(?1, ?2, ?3)")                                             \
     X(NAME_SET_KDF, "UPDATE name SET kdf = ?2 WHERE account = ?1")                                                     \
-    X(ACCOUNT_FIND, "SELECT n, id, subject, bytes FROM account WHERE id = ?1")                                         \
-    X(ACCOUNT_FIND_SUBJECT, "SELECT n, id, subject, bytes FROM account WHERE subject = ?1")                            \
-    X(ACCOUNT_FIND_N, "SELECT n, id, subject, bytes FROM account WHERE n = ?1")                                        \
-    X(ACCOUNT_ADD, "INSERT INTO account(id, subject, bytes) VALUES(?1, ?2, ?3)")                                       \
-    X(ACCOUNT_UPDATE, "UPDATE account SET bytes = ?2 WHERE n = ?1")                                                    \
+    X(ACCOUNT_FIND, "SELECT n, id, subject, bytes, letters FROM account WHERE id = ?1")                                \
+    X(ACCOUNT_FIND_SUBJECT, "SELECT n, id, subject, bytes, letters FROM account WHERE subject = ?1")                   \
+    X(ACCOUNT_FIND_N, "SELECT n, id, subject, bytes, letters FROM account WHERE n = ?1")                               \
+    X(ACCOUNT_ADD, "INSERT INTO account(id, subject, bytes, letters) VALUES(?1, ?2, ?3, ?4)")                          \
+    X(ACCOUNT_UPDATE, "UPDATE account SET bytes = ?2, letters = ?3 WHERE n = ?1")                                      \
     X(LINK_PUT, "INSERT INTO link(account, seq, body) VALUES(?1, ?2, ?3)")                                             \
     X(LINKS_EACH, "SELECT seq, body FROM link WHERE account = ?1 AND seq >= ?2 ORDER BY seq")                          \
     X(BOX_PUT, "INSERT INTO box(account, hash, body) VALUES(?1, ?2, ?3) ON CONFLICT(account, hash) DO NOTHING")        \
@@ -84,6 +93,12 @@ static const char *const meta_upgrades[] = {
     X(BATCHES_AFTER, "SELECT n FROM batch WHERE space = ?1 AND device = ?2 AND dseq > ?3 ORDER BY dseq LIMIT ?4")      \
     X(BLOB_PUT, "INSERT INTO blob(account, name, size, content) VALUES(?1, ?2, ?3, ?4)")                               \
     X(BLOB_FIND, "SELECT size, content FROM blob WHERE account = ?1 AND name = ?2")                                    \
+    X(LETTER_PUT, "INSERT INTO letter(account, number, hash, day, body) VALUES(?1, ?2, ?3, ?4, ?5)")                   \
+    X(LETTER_FIND, "SELECT 1 FROM letter WHERE account = ?1 AND hash = ?2")                                            \
+    X(LETTERS_COUNT, "SELECT count(*) FROM letter WHERE account = ?1")                                                 \
+    X(LETTERS_EACH, "SELECT number, body FROM letter WHERE account = ?1 AND number >= ?2 ORDER BY number")             \
+    X(LETTER_DROP, "DELETE FROM letter WHERE account = ?1 AND number = ?2")                                            \
+    X(LETTERS_EXPIRE, "DELETE FROM letter WHERE n IN (SELECT n FROM letter WHERE day < ?1 LIMIT ?2)")                  \
     X(BLOBS_EACH, "SELECT blob.account, account.id, blob.name FROM blob JOIN account ON account.n = blob.account"      \
                   " WHERE (blob.account, blob.name) > (?1, ?2) ORDER BY blob.account, blob.name LIMIT ?3")             \
     X(LARGE_EACH, "SELECT hash FROM batch WHERE body IS NULL AND hash > ?1 ORDER BY hash LIMIT ?2")
@@ -277,6 +292,7 @@ static edn_status meta_account_row(sqlite3_stmt *q, edn_meta_account *out)
     st = meta_column_into(q, 1, out->id.b, sizeof out->id.b);
     st2 = meta_column_into(q, 2, out->subject.b, sizeof out->subject.b);
     out->bytes = meta_column_u64(q, 3);
+    out->letters = meta_column_u64(q, 4);
     meta_done(q);
     return st != EDN_OK ? st : st2;
 }
@@ -325,6 +341,7 @@ static edn_status meta_account_add(void *ctx, edn_meta_account *row)
     META_BIND(q, 1, row->id);
     META_BIND(q, 2, row->subject);
     meta_bind_u64(q, 3, row->bytes);
+    meta_bind_u64(q, 4, row->letters);
     if ((st = meta_run(q)) == EDN_OK)
         row->n = sqlite3_last_insert_rowid(m->db);
     return st;
@@ -339,6 +356,7 @@ static edn_status meta_account_update(void *ctx, const edn_meta_account *row)
         return st;
     (void)sqlite3_bind_int64(q, 1, row->n);
     meta_bind_u64(q, 2, row->bytes);
+    meta_bind_u64(q, 3, row->letters);
     return meta_run(q);
 }
 
@@ -761,6 +779,105 @@ static edn_status meta_large_each(void *ctx, const edn_hash *after, size_t limit
     return st;
 }
 
+/* ---- letters ----------------------------------------------------------------------------------------------------- */
+
+static edn_status meta_letter_put(void *ctx, int64_t account, const edn_meta_letter *row)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_LETTER_PUT, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    meta_bind_u64(q, 2, row->number);
+    META_BIND(q, 3, row->hash);
+    meta_bind_u64(q, 4, row->day);
+    meta_bind(q, 5, row->body.p, row->body.n);
+    return meta_run(q);
+}
+
+static edn_status meta_letter_find(void *ctx, int64_t account, const edn_hash *hash)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_LETTER_FIND, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    META_BIND(q, 2, *hash);
+    if ((st = meta_first(q)) == EDN_OK)
+        meta_done(q);
+    return st;
+}
+
+static edn_status meta_letters_count(void *ctx, int64_t account, uint64_t *out)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_LETTERS_COUNT, &st);
+
+    *out = 0;
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    if ((st = meta_first(q)) != EDN_OK)
+        return st;
+    *out = meta_column_u64(q, 0);
+    meta_done(q);
+    return EDN_OK;
+}
+
+/* Numbers are kept as signed ones. */
+static void meta_bind_number(sqlite3_stmt *q, int i, uint64_t v)
+{
+    meta_bind_u64(q, i, EDN_MIN(v, (uint64_t)INT64_MAX));
+}
+
+static edn_status meta_letters_each(void *ctx, int64_t account, uint64_t from, edn_meta_letter_fn *fn, void *cb)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_LETTERS_EACH, &st);
+    int rc = SQLITE_DONE;
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    meta_bind_number(q, 2, from);
+    while (st == EDN_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
+        st = fn(cb, meta_column_u64(q, 0), meta_column(q, 1));
+    if (st == EDN_OK)
+        st = meta_status(rc);
+    meta_done(q);
+    return st;
+}
+
+static edn_status meta_letter_drop(void *ctx, int64_t account, uint64_t number)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_LETTER_DROP, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    meta_bind_number(q, 2, number);
+    return meta_run(q);
+}
+
+static edn_status meta_letters_expire(void *ctx, uint32_t day, size_t limit, size_t *n)
+{
+    meta_sqlite *m = ctx;
+    edn_status st;
+    sqlite3_stmt *q = meta_get(m, META_LETTERS_EXPIRE, &st);
+
+    *n = 0;
+    if (!q)
+        return st;
+    meta_bind_u64(q, 1, day);
+    meta_bind_u64(q, 2, limit);
+    if ((st = meta_run(q)) == EDN_OK)
+        *n = (size_t)sqlite3_changes(m->db);
+    return st;
+}
+
 /* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static void meta_close(void *ctx)
@@ -890,6 +1007,12 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
         .batches_after = meta_batches_after,
         .blob_put = meta_blob_put,
         .blob_find = meta_blob_find,
+        .letter_put = meta_letter_put,
+        .letter_find = meta_letter_find,
+        .letters_count = meta_letters_count,
+        .letters_each = meta_letters_each,
+        .letter_drop = meta_letter_drop,
+        .letters_expire = meta_letters_expire,
         .blobs_each = meta_blobs_each,
         .large_each = meta_large_each,
         .close = meta_close,

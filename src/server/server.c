@@ -16,11 +16,12 @@
 
 typedef enum route_access {
     ACCESS_OPEN,
+    ACCESS_EITHER, /* a token of a device, or none */
     ACCESS_ANY,    /* a token of a device or of a passphrase */
     ACCESS_DEVICE, /* of a device */
 } route_access;
 
-typedef enum route_size { SIZE_NONE, SIZE_SMALL, SIZE_MAIL, SIZE_PUSH, SIZE_BLOB } route_size;
+typedef enum route_size { SIZE_NONE, SIZE_SMALL, SIZE_MAIL, SIZE_LETTER, SIZE_PUSH, SIZE_BLOB } route_size;
 
 typedef enum route_name {
     ROUTE_SERVER,
@@ -38,6 +39,8 @@ typedef enum route_name {
     ROUTE_MAILBOX,
     ROUTE_RECOVERY,
     ROUTE_HELD,
+    ROUTE_LOOKUP,
+    ROUTE_INBOX,
 } route_name;
 
 typedef struct server_route {
@@ -58,7 +61,7 @@ static const server_route routes[] = {
     {ROUTE_SERVER, "/v1/server", M(GET), ACCESS_OPEN, SIZE_NONE, NULL},
     {ROUTE_CHALLENGE, "/v1/challenge", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
     {ROUTE_LOGIN, "/v1/login", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
-    {ROUTE_ACCOUNTS, "/v1/accounts", M(POST), ACCESS_OPEN, SIZE_PUSH, edn_server_accounts},
+    {ROUTE_ACCOUNTS, "/v1/accounts", M(POST), ACCESS_EITHER, SIZE_PUSH, edn_server_accounts},
     {ROUTE_LOG, "/v1/log", M(POST), ACCESS_ANY, SIZE_PUSH, edn_server_log},
     {ROUTE_BOX, "/v1/box", M(POST), ACCESS_ANY, SIZE_SMALL, NULL},
     {ROUTE_BLOB_GET, "/v1/blobs/", M(GET) | M(HEAD), ACCESS_DEVICE, SIZE_NONE, NULL},
@@ -66,6 +69,8 @@ static const server_route routes[] = {
     {ROUTE_MAILBOX, "/v1/mailbox", M(POST), ACCESS_OPEN, SIZE_MAIL, NULL},
     {ROUTE_RECOVERY, "/v1/recovery", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
     {ROUTE_HELD, "/v1/held", M(POST), ACCESS_DEVICE, SIZE_SMALL, NULL},
+    {ROUTE_LOOKUP, "/v1/lookup", M(POST), ACCESS_EITHER, SIZE_SMALL, NULL},
+    {ROUTE_INBOX, "/v1/inbox", M(POST), ACCESS_EITHER, SIZE_LETTER, edn_server_inbox},
 };
 
 static bool route_fits(const server_route *r, edn_bytes path)
@@ -100,6 +105,8 @@ static uint64_t route_size_max(const edn_server *s, const server_route *r)
         return s->config.limits.body_size_max;
     case SIZE_MAIL:
         return s->config.limits.mailbox_message_size_max + MAIL_OVERHEAD;
+    case SIZE_LETTER:
+        return EDN_INBOX_ASK_SIZE_MAX;
     case SIZE_PUSH:
         return s->config.limits.push_size_max;
     case SIZE_BLOB:
@@ -207,6 +214,11 @@ edn_server_limits edn_server_limits_default(void)
         .mailbox_rate_per_s = 10,
         .mailbox_size_max = 16u << 20,
         .recovery_wait_s = EDN_SERVER_RECOVERY_WAIT_S,
+        .lookup_per_min = 30,
+        .inbox_per_hour = 20,
+        .inbox_letters = EDN_INBOX_LETTERS_MAX,
+        .inbox_days = EDN_INBOX_DAYS,
+        .spaces_per_day = 20,
         .cache_size_max = 4u << 20,
     };
 }
@@ -400,10 +412,10 @@ static bool access_check(edn_server *s, const server_route *r, const edn_server_
     edn_status st;
 
     memset(c, 0, sizeof *c);
-    if (r->access == ACCESS_OPEN)
+    if (r->access == ACCESS_OPEN || (r->access == ACCESS_EITHER && rq->bearer.n == 0))
         return true;
     st = edn_server_caller_of(s, rq->bearer, c);
-    if (st == EDN_OK && r->access == ACCESS_DEVICE && c->passphrase)
+    if (st == EDN_OK && r->access != ACCESS_ANY && c->passphrase)
         st = EDN_E_DENIED;
     if (st == EDN_E_DENIED) {
         edn_server_denied(out);
@@ -420,6 +432,7 @@ static bool rate_check(edn_server *s, const server_route *r, const server_caller
     const edn_server_limits *l = &s->config.limits;
     limit_rule api = {l->api_per_s, l->api_burst, 0}, bytes = {(double)l->bytes_per_s, (double)l->bytes_burst, 0};
     limit_rule address = {l->login_address_per_min / 60.0, l->login_address_per_min, l->login_delay_max_s};
+    limit_rule lookup = {l->lookup_per_min / 60.0, l->lookup_per_min, 0};
     uint64_t now = s->clock.now_ms(s->clock.ctx);
     uint8_t who[48];
     uint32_t wait_s = 0;
@@ -430,9 +443,13 @@ static bool rate_check(edn_server *s, const server_route *r, const server_caller
         memcpy(who + 32, c->device.b, 16);
         ok = edn_limit_take(&s->limits, LIMIT_API, edn_bytes_of(who, 48), &api, 1, now, &wait_s) &&
              edn_limit_take(&s->limits, LIMIT_BYTES, edn_bytes_of(who, 32), &bytes, (double)rq->body.n, now, &wait_s);
-    } else if (r->name == ROUTE_ACCOUNTS || r->name == ROUTE_RECOVERY) {
-        ok = edn_limit_take(&s->limits, LIMIT_LOGIN_ADDRESS, rq->address, &address, 1, now, &wait_s);
     }
+    if (ok && (r->name == ROUTE_ACCOUNTS || r->name == ROUTE_RECOVERY))
+        ok = edn_limit_take(&s->limits, LIMIT_LOGIN_ADDRESS, rq->address, &address, 1, now, &wait_s);
+    if (ok && r->name == ROUTE_LOOKUP && c->account)
+        ok = edn_limit_take(&s->limits, LIMIT_LOOKUP_ACCOUNT, edn_bytes_of(who, 32), &lookup, 1, now, &wait_s);
+    else if (ok && r->name == ROUTE_LOOKUP)
+        ok = edn_limit_take(&s->limits, LIMIT_LOOKUP_ADDRESS, rq->address, &lookup, 1, now, &wait_s);
     if (!ok)
         edn_server_limited(s, out, wait_s);
     return ok;
@@ -525,6 +542,9 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         break;
     case ROUTE_HELD:
         edn_server_held(s, c, rq, out);
+        break;
+    case ROUTE_LOOKUP:
+        edn_server_lookup(s, c, rq, out);
         break;
     case ROUTE_EVENTS:
         handle_events(s, c, out);
@@ -626,7 +646,7 @@ static void job_read(edn_server *s, server_job *job)
 
     handle_read(s, job->route, &job->caller, job->rq, job->out);
     job->out->hold = job->route->name == ROUTE_CHALLENGE || job->route->name == ROUTE_LOGIN ||
-                     job->route->name == ROUTE_RECOVERY;
+                     job->route->name == ROUTE_RECOVERY || (job->route->name == ROUTE_LOOKUP && !job->caller.account);
     if (job->caller.account)
         edn_limit_spend(&s->limits, LIMIT_BYTES, edn_bytes_of(id.b, sizeof id.b), &bytes, (double)job->out->body.n,
                         s->clock.now_ms(s->clock.ctx));

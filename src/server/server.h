@@ -29,8 +29,12 @@ typedef struct edn_server_limits {
     uint32_t mailbox_life_s, mailbox_messages, mailbox_message_size_max; /* of one mailbox */
     uint32_t mailbox_rate_per_s;                                         /* requests from one address */
     size_t mailbox_size_max;                                             /* of all messages in all mailboxes */
-    uint32_t recovery_wait_s; /* from the asking for a recovery to the giving out of its box */
-    size_t cache_size_max;    /* accounts held in memory, about */
+    uint32_t recovery_wait_s;           /* from the asking for a recovery to the giving out of its box */
+    uint32_t lookup_per_min;            /* device logs asked for, by one account or else one address */
+    uint32_t inbox_per_hour;            /* letters from one address */
+    uint32_t inbox_letters, inbox_days; /* that wait in one inbox, and how long */
+    uint32_t spaces_per_day;            /* that one account may register where sign_up is false */
+    size_t cache_size_max;              /* accounts held in memory, about */
 } edn_server_limits;
 
 edn_server_limits edn_server_limits_default(void);
@@ -39,7 +43,7 @@ typedef struct edn_server_config {
     /* What clients call us: "https://host[:port]". Signed into logins, so it is never taken from a request. */
     const char *origin;
     const uint8_t *master_key; /* 32 bytes; everything the server signs or hides with is derived from it */
-    bool sign_up;              /* whether unknown accounts may be made */
+    bool sign_up;              /* whether unknown accounts may be made; if not, only spaces by accounts that are here */
     bool behind_proxy;         /* TLS ends elsewhere, so that a login's channel binding cannot be checked */
     edn_server_limits limits;
 } edn_server_config;

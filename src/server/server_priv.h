@@ -71,6 +71,10 @@ typedef enum limit_kind {
     LIMIT_BYTES,
     LIMIT_MAILBOX_OPEN,
     LIMIT_MAILBOX,
+    LIMIT_LOOKUP_ACCOUNT,
+    LIMIT_LOOKUP_ADDRESS,
+    LIMIT_INBOX,
+    LIMIT_SPACES,
     LIMIT_KIND_COUNT,
 } limit_kind;
 
@@ -140,7 +144,7 @@ void edn_server_mailbox(edn_server *s, const edn_server_request *rq, edn_server_
 
 /* ---- blobs that nothing names (sweep.c) -------------------------------------------------------------------------- */
 
-typedef enum sweep_state { SWEEP_REST, SWEEP_NAMES, SWEEP_LARGE, SWEEP_FILES } sweep_state;
+typedef enum sweep_state { SWEEP_REST, SWEEP_LETTERS, SWEEP_NAMES, SWEEP_LARGE, SWEEP_FILES } sweep_state;
 
 typedef struct server_sweep {
     sweep_state state;
@@ -214,6 +218,7 @@ typedef struct server_job {
     server_caller caller;
     const struct server_route *route;
     bool counted; /* against its limits */
+    bool weighed; /* against those that only its handler knows */
     bool staged;  /* `finish` is to be called once what was staged is durable */
     void (*finish)(edn_server *s, struct server_job *job);
     /* what the answer is made from: the state right after this request */
@@ -222,6 +227,7 @@ typedef struct server_job {
     edn_hash log_head, heads_hash;
     int status;
     uint8_t flags;
+    uint64_t letter_from; /* the first letter that is wanted */
 } server_job;
 
 void edn_server_job_state(server_job *job, const server_account *a);
@@ -255,6 +261,13 @@ void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *
                      edn_server_answer *out); /* pull.c */
 void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_blob_put(edn_server *s, server_job *job); /* blob.c */
+/* Whether the token is of an account's device; a space's is not enough. */
+bool edn_server_is_person(const server_caller *c);
+/* Whether who shows this has seen the log (edn_witness). */
+bool edn_server_witnessed(const edn_devlog *log, const edn_witness *w);
+void edn_server_lookup(edn_server *s, const server_caller *c, const edn_server_request *rq,
+                       edn_server_answer *out);                           /* lookup.c */
+EDN_MUST_USE edn_status edn_server_inbox(edn_server *s, server_job *job); /* inbox.c */
 void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 
 /* Where a large batch lies in the blob store. */

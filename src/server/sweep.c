@@ -2,10 +2,10 @@
 
 #include <stdlib.h>
 
-/* Blobs that nothing names: what an upload left that was never committed, or a database that was set back. A round a
- * day, in steps of a moment each, so that nobody waits:
+/* Letters that waited too long, and blobs that nothing names: what an upload left that was never committed, or a
+ * database that was set back. A round a day, in steps of a moment each, so that nobody waits:
  *
- *   REST ─▶ NAMES (attachments' rows) ─▶ LARGE (large batches' rows) ─▶ FILES (a 256th of the store at a time) ─▶ REST
+ *   REST ─▶ LETTERS ─▶ NAMES (attachments' rows) ─▶ LARGE (large batches' rows) ─▶ FILES (a 256th at a time) ─▶ REST
  *
  * What is named is remembered by eight bytes of its place, sorted: two places that share them keep a blob that could
  * go, never the other way. A blob is written before the row that names it is, within one call, and again when it is
@@ -16,6 +16,7 @@
 #define SWEEP_EVERY_MS 86400000ull
 #define SWEEP_FIRST_MS 600000ull /* after a start; and after a failure */
 #define SWEEP_ROWS 2048u
+#define SWEEP_LETTERS_MAX 64u /* they are large */
 
 static void sweep_rest(edn_server *s, uint64_t ms)
 {
@@ -77,6 +78,21 @@ static edn_status sweep_file(void *cb, const edn_hash *name, uint64_t modified_m
     return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
+static edn_status sweep_letters(edn_server *s, size_t *n)
+{
+    uint64_t today = s->sweep.began_ms / 86400000u, days = s->config.limits.inbox_days;
+    edn_status st = s->meta.begin(s->meta.ctx);
+
+    *n = 0;
+    if (st != EDN_OK)
+        return st;
+    st = s->meta.letters_expire(s->meta.ctx, today > days ? (uint32_t)(today - days) : 0, SWEEP_LETTERS_MAX, n);
+    if (st == EDN_OK)
+        return s->meta.commit(s->meta.ctx);
+    s->meta.rollback(s->meta.ctx);
+    return st;
+}
+
 static edn_status sweep_step(edn_server *s)
 {
     server_sweep *w = &s->sweep;
@@ -86,7 +102,12 @@ static edn_status sweep_step(edn_server *s)
     switch (w->state) {
     case SWEEP_REST:
         w->began_ms = s->clock.now_ms(s->clock.ctx);
-        w->state = SWEEP_NAMES;
+        w->state = SWEEP_LETTERS;
+        break;
+    case SWEEP_LETTERS:
+        st = sweep_letters(s, &w->rows);
+        if (st == EDN_OK && w->rows < SWEEP_LETTERS_MAX)
+            w->state = SWEEP_NAMES;
         break;
     case SWEEP_NAMES:
         st = s->meta.blobs_each(s->meta.ctx, w->account, &w->after, SWEEP_ROWS, sweep_name, s);

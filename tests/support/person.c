@@ -56,7 +56,7 @@ static person_device device_new(person *p, uint32_t caps)
     return d;
 }
 
-void person_init(person *p, uint64_t seed)
+static void init(person *p, uint64_t seed, bool is_space)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
     uint8_t aik_seed[32];
@@ -72,19 +72,39 @@ void person_init(person *p, uint64_t seed)
     CHECK_OK(edn_devlog_new(&p->log));
     fill(&p->rng, aik_seed, sizeof aik_seed);
     edn_sign_keypair(aik_seed, &p->aik, &p->aik_sk);
-    fill(&p->rng, p->name.b, sizeof p->name.b);
+    if (!is_space)
+        fill(&p->rng, p->name.b, sizeof p->name.b);
     do
         fill(&p->rng, aek.b, sizeof aek.b);
     while (!edn_dh_pk_valid(&aek));
-    d = device_new(p, EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN);
+    d = device_new(p, EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN | (is_space ? EDN_CAP_MEMBER : 0));
     grants = box(p, 4 + 97);
-    CHECK_OK(edn_link_genesis(&link, &p->aik, &p->aik_sk, p->now_ms, &d.cert, &aek, &grants, &d.sk));
+    CHECK_OK((is_space ? edn_link_space_genesis : edn_link_genesis)(&link, &p->aik, &p->aik_sk, p->now_ms, &d.cert,
+                                                                    &aek, &grants, &d.sk));
     take_link(p, &link);
     p->devices[p->devices_n++] = d;
     p->account = edn_devlog_account(p->log);
     space = edn_h32_t(EDN_LABEL_SPACE_PERSONAL, EDN_F(p->account));
     memcpy(p->space.b, space.b, sizeof space.b);
+}
+
+void person_init(person *p, uint64_t seed)
+{
+    init(p, seed, false);
     person_set_kdf(p);
+}
+
+void person_init_space(person *p, uint64_t seed)
+{
+    init(p, seed, true);
+    person_add_device(p, EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN);
+}
+
+edn_witness person_witness(const person *p)
+{
+    edn_hash head = edn_devlog_head(p->log);
+
+    return edn_witness_of(edn_devlog_count(p->log) - 1, &head);
 }
 
 void person_dispose(person *p)

@@ -36,6 +36,9 @@ typedef struct person {
 
 /* Genesis with one device, then a passphrase. */
 void person_init(person *p, uint64_t seed);
+/* A shared space in a person's place: genesis with the owner's member key, which is device 0, and device 1 of theirs.
+ * It has no name. */
+void person_init_space(person *p, uint64_t seed);
 void person_dispose(person *p);
 size_t person_add_device(person *p, uint32_t caps); /* signed by the first device; gives its index */
 void person_set_kdf(person *p);                     /* another passphrase */
@@ -64,6 +67,8 @@ typedef struct person_login {
 
 /* Asks for a challenge; device SIZE_MAX: by passphrase. Gives the HTTP status. */
 int person_challenge(const person *p, size_t device, person_ask_fn *ask, void *ctx, person_login *out);
+/* A witness of the newest link. */
+edn_witness person_witness(const person *p);
 /* Signs and sends it. The token goes to `token`, with a zero behind it. */
 int person_login_send(const person *p, size_t device, person_login *l, person_ask_fn *ask, void *ctx, edn_buf *token);
 /* Both; fails the test unless it succeeds. */

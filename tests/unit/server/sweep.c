@@ -189,7 +189,8 @@ static void a_database_of_version_1_is_brought_up_to_date(void **state)
     kit_init(&k);
     fill(&k, &p, &token, 2);
     kit_close(&k);
-    sql(&k, "DROP INDEX batch_large; DROP TABLE recovery; PRAGMA user_version = 1");
+    sql(&k, "DROP INDEX batch_large; DROP TABLE recovery; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters;"
+            "PRAGMA user_version = 1");
     kit_open(&k);
     age_all(&k);
     orphan(&k, 1, 30 * DAY_MS);
@@ -199,7 +200,10 @@ static void a_database_of_version_1_is_brought_up_to_date(void **state)
     kit_close(&k);
     kit_open(&k); /* and opens as what it is now */
     kit_close(&k);
-    sql(&k, "DROP INDEX batch_large; PRAGMA user_version = 4"); /* there is one */
+    sql(&k, "DROP TABLE letter; ALTER TABLE account DROP COLUMN letters; PRAGMA user_version = 3");
+    kit_open(&k); /* and so does the version between */
+    kit_close(&k);
+    sql(&k, "DROP INDEX batch_large; PRAGMA user_version = 5"); /* there is one */
     CHECK_STATUS(kit_try_open(&k), EDN_E_DAMAGED);              /* one of a newer version is left alone */
     edn_buf_dispose(&token);
     person_dispose(&p);
