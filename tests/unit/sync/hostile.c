@@ -681,6 +681,7 @@ static void links_that_the_server_names_but_does_not_give_are_withheld(void **st
     check_finding(&o, EDN_E_WITHHELD, false);
     CHECK(outcome_find(&o, EDN_E_WITHHELD)->has_link);
     CHECK_INT(outcome_find(&o, EDN_E_WITHHELD)->link_seq, 1);
+    CHECK_INT(o.figures.round_trips, 4); /* they are asked for once more before that is said */
     CHECK_SYNCED(device_sync(&w, &w.d[0]));
     world_free(&w);
 }
