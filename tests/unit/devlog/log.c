@@ -887,6 +887,13 @@ static void a_lie_about_a_count_is_refused_before_it_is_followed(void **state)
         CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
         edn_buf_dispose(&d.body);
     }
+    links_draft(&l, &d, EDN_LINK_REVOKE_ROTATE);
+    links_revoke_body(&l, &d.body, &l.devices[0].id, 1, 2, 1);
+    edn_store_u32(d.body.p + 20, UINT32_MAX); /* cuts */
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
+    edn_store_u32(d.body.p + 20, 4); /* more than is left with what follows */
+    CHECK_STATUS(try_draft(&l, &d), EDN_E_FORMAT);
+    edn_buf_dispose(&d.body);
     links_dispose(&l);
 }
 

@@ -30,11 +30,10 @@ static void sign(link_draft *d, const links_device *by)
     d->sk = by->sk;
 }
 
-/* Adds a key with these rights, let in by device `by`; on success it is the log's next. */
-static edn_status add(space *s, size_t by, uint32_t caps)
+/* Adds a key with these rights; on success it is the log's next. */
+static edn_status add_by(space *s, edn_link_signer signer, uint32_t caps)
 {
     edn_buf link = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
-    edn_link_signer signer = {&device(s, by)->id, &device(s, by)->sk, 1};
     edn_hash grants = {{1}};
     edn_signature pop;
     links_device d;
@@ -48,6 +47,12 @@ static edn_status add(space *s, size_t by, uint32_t caps)
         s->l.devices[s->l.devices_n++] = d;
     edn_buf_dispose(&link);
     return st;
+}
+
+/* Let in by device `by`. */
+static edn_status add(space *s, size_t by, uint32_t caps)
+{
+    return add_by(s, (edn_link_signer){&device(s, by)->id, &device(s, by)->sk, 1}, caps);
 }
 
 /* Takes out these keys. */
@@ -323,6 +328,20 @@ static void a_member_key_follows_another(void **state)
 }
 
 /* Two generations down, by the key at the top. */
+/* Whom the space's own key let in came in by nobody, however late. */
+static void a_member_key_takes_out_nobody_of_the_spaces_own(void **state)
+{
+    size_t late = PEOPLE;
+    space s;
+
+    (void)state;
+    space_init(&s);
+    CHECK_OK(add_by(&s, (edn_link_signer){NULL, &s.l.aik_sk, 1}, 3));
+    CHECK_STATUS(take_out(&s, WRITER, &late, 1), EDN_E_CAP);
+    CHECK_OK(take_out(&s, OWNER, &late, 1));
+    space_dispose(&s);
+}
+
 static void a_member_key_takes_out_whom_its_own_let_in(void **state)
 {
     enum { NEXT = PEOPLE, NEXT_DEVICE };
@@ -566,6 +585,7 @@ int main(void)
         cmocka_unit_test(a_member_key_gives_no_right_that_it_has_not),
         cmocka_unit_test(a_member_key_takes_out_whom_it_let_in),
         cmocka_unit_test(a_member_key_follows_another),
+        cmocka_unit_test(a_member_key_takes_out_nobody_of_the_spaces_own),
         cmocka_unit_test(a_member_key_takes_out_whom_its_own_let_in),
         cmocka_unit_test(a_member_key_makes_no_policy),
         cmocka_unit_test(the_right_to_give_is_asked_between_form_and_keys),

@@ -405,6 +405,9 @@ static void grants_are_found_in_any_order_they_came(void **state)
         edn_grant grants[EDN_GRANTS_MAX];
         edn_buf blob = EDN_BUF_INIT(1 << 20);
         edn_device_id other = {{0xff}};
+        edn_grant_context of = {.epoch = 1, .purpose = EDN_GRANT_ROOT};
+        static const edn_root_key zero;
+        edn_root_key next;
         edn_bytes one;
 
         fill_random(&rng_state, grants, sizeof grants);
@@ -418,6 +421,10 @@ static void grants_are_found_in_any_order_they_came(void **state)
         }
         CHECK_STATUS(edn_grants_find(edn_buf_view(&blob), &other, &one), EDN_E_MISSING);
         CHECK_INT(one.n, 0);
+        of.recipient = other;
+        memset(&next, 0xff, sizeof next);
+        CHECK_STATUS(edn_rotation_grant_open(&of, &s.dh_sk, edn_buf_view(&blob), &s.rk, &next), EDN_E_MISSING);
+        CHECK_BYTES(EDN_F(next), EDN_F(zero));
         edn_buf_dispose(&blob);
     }
 }
