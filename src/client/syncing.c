@@ -32,7 +32,8 @@ edn_status remote_load(edn_client *c, edn_sync_remote *out)
     if (st == EDN_E_MISSING)
         st = EDN_OK;
     out->origin = client_id(c)->server;
-    out->name_hash = edn_account_name_hash(edn_bytes_str(client_id(c)->name));
+    if (client_id(c)->name[0]) /* a shared journal has none */
+        out->name_hash = edn_account_name_hash(edn_bytes_str(client_id(c)->name));
     edn_buf_wipe(&row);
     return st == EDN_OK ? held_number(c, &out->recovery) : st;
 }

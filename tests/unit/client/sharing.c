@@ -1,0 +1,404 @@
+/* Two people, each with devices of their own, and a journal between them. */
+#include "diarist.h"
+
+#include "client/space.h"
+
+#include <edn/sharing.h>
+
+typedef struct people {
+    world *w;
+    edn_client *anna, *berta;
+    char berta_key[EDN_ACCOUNT_KEY_TEXT_MAX];
+} people;
+
+static edn_client *make_person(world *w, const char *device, const char *name, char key[EDN_ACCOUNT_KEY_TEXT_MAX])
+{
+    char home[256];
+    edn_init_options init = {
+        .server = WORLD_ORIGIN, .name = name, .device_name = device, .strength = EDN_STRENGTH_FLOOR};
+    edn_client *c = NULL;
+    edn_err err = {EDN_OK, ""};
+
+    world_home(w, device, home);
+    edn_client_options o = world_options(w, home);
+    edn_status st = edn_client_init(&o, &init, edn_bytes_str(WORLD_PASSPHRASE), key, &c, &err);
+    if (st != EDN_OK)
+        print_error("init: %s\n", err.text);
+    CHECK_OK(st);
+    return c;
+}
+
+static edn_client *log_in(world *w, const char *device, const char *name, const char *key)
+{
+    char home[256];
+    edn_login_options login = {.server = WORLD_ORIGIN,
+                               .name = name,
+                               .device_name = device,
+                               .strength = EDN_STRENGTH_FLOOR,
+                               .account_key = edn_bytes_str(key)};
+    edn_client *c = NULL;
+    edn_err err = {EDN_OK, ""};
+
+    world_home(w, device, home);
+    edn_client_options o = world_options(w, home);
+    edn_status st = edn_client_login(&o, &login, edn_bytes_str(WORLD_PASSPHRASE), &c, &err);
+    if (st != EDN_OK)
+        print_error("login: %s\n", err.text);
+    CHECK_OK(st);
+    return c;
+}
+
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        edn_err err = {EDN_OK, ""};                                                                                    \
+        edn_status st_ = (call);                                                                                       \
+        if (st_ != EDN_OK)                                                                                             \
+            print_error("%s\n", err.text);                                                                             \
+        CHECK_OK(st_);                                                                                                 \
+    } while (0)
+#define REFUSED(call, want)                                                                                            \
+    do {                                                                                                               \
+        edn_err err = {EDN_OK, ""};                                                                                    \
+        CHECK_STATUS((call), (want));                                                                                  \
+        CHECK(err.text[0]);                                                                                            \
+    } while (0)
+
+static void sync_all(edn_client *c) { (void)diary_sync(c); }
+
+static edn_status keep_contact(void *ctx, const edn_contact *k)
+{
+    *(edn_contact *)ctx = *k;
+    return EDN_OK;
+}
+
+static people people_open(void)
+{
+    people p = {.w = world_new()};
+    char key[EDN_ACCOUNT_KEY_TEXT_MAX];
+
+    p.anna = make_person(p.w, "anna-1", "anna", key);
+    p.berta = make_person(p.w, "berta-1", "berta", p.berta_key);
+    memcpy(p.w->account_key, key, sizeof key);
+    sync_all(p.anna);
+    sync_all(p.berta);
+    return p;
+}
+
+static void people_close(people *p)
+{
+    edn_client_close(p->anna);
+    edn_client_close(p->berta);
+    world_free(p->w);
+}
+
+/* They know each other, and have compared the number. */
+static void meet(people *p)
+{
+    edn_contact k;
+
+    OK(edn_client_contact_add(p->anna, "berta", NULL, NULL, keep_contact, &k, &err));
+    OK(edn_client_contact_verify(p->anna, "berta", k.number, &err));
+    OK(edn_client_contact_add(p->berta, "Anna", NULL, "anna", keep_contact, &k, &err));
+    OK(edn_client_contact_verify(p->berta, "anna", k.number, &err));
+}
+
+static edn_journal_id journal_of(edn_client *c, const char *name)
+{
+    edn_journal_id j;
+
+    OK(edn_client_journal_find(c, name, &j, &err));
+    return j;
+}
+
+static edn_entry_id write_in(edn_client *c, const edn_journal_id *j, const char *text)
+{
+    edn_draft d = {.date = edn_bytes_str("1660-01-01"), .text = edn_bytes_str(text), .journal = j};
+    edn_entry_id id;
+
+    OK(edn_client_add(c, &d, &id, &err));
+    return id;
+}
+
+/* Anna has a journal "Trip" with an entry, and berta is in it. */
+static edn_entry_id share_trip(people *p, edn_member_role role)
+{
+    edn_journal_id j;
+    edn_entry_id id;
+
+    meet(p);
+    OK(edn_client_journal_new(p->anna, edn_bytes_str("Trip"), &j, &err));
+    id = write_in(p->anna, &j, "we went to Gravesend");
+    OK(edn_client_journal_share(p->anna, &j, "berta", role, false, &err));
+    OK(edn_client_invitation_accept(p->berta, "Trip", false, &err));
+    sync_all(p->berta);
+    return id;
+}
+
+/* ---- contacts ---------------------------------------------------------------------------------------------------- */
+
+static void both_see_the_same_number(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_contact at_anna, at_berta;
+    char card[EDN_CARD_SIZE];
+
+    OK(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &at_anna, &err));
+    OK(edn_client_card(p.anna, card, &err));
+    REFUSED(edn_client_contact_add(p.berta, card, NULL, NULL, keep_contact, &at_berta, &err), EDN_E_INVALID);
+    OK(edn_client_contact_add(p.berta, card, NULL, "my friend", keep_contact, &at_berta, &err));
+    CHECK_STR(edn_bytes_str(at_anna.number), at_berta.number);
+    CHECK_STR(edn_bytes_str(at_anna.name), "berta");
+    CHECK_STR(edn_bytes_str(at_berta.name), "my friend");
+    CHECK_INT(at_berta.state, EDN_CONTACT_SEEN);
+    at_anna.number[7] = at_anna.number[7] == '1' ? '2' : '1';
+    REFUSED(edn_client_contact_verify(p.berta, "my friend", at_anna.number, &err), EDN_E_INVALID);
+    OK(edn_client_contact_verify(p.berta, "my friend", at_berta.number, &err));
+    REFUSED(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &at_anna, &err), EDN_E_EXISTS);
+    REFUSED(edn_client_contact_add(p.anna, "nobody", NULL, NULL, keep_contact, &at_anna, &err), EDN_E_MISSING);
+    REFUSED(edn_client_contact_add(p.anna, "anna", NULL, NULL, keep_contact, &at_anna, &err), EDN_E_INVALID);
+    people_close(&p);
+}
+
+/* ---- journals ---------------------------------------------------------------------------------------------------- */
+
+typedef struct seen_members {
+    unsigned n, selves, owners, accepted, verified;
+} seen_members;
+
+static edn_status see_member(void *ctx, const edn_member *m)
+{
+    seen_members *s = ctx;
+
+    s->n++;
+    s->selves += m->self;
+    s->owners += m->role == EDN_MEMBER_OWNER;
+    s->accepted += m->accepted;
+    s->verified += m->verified;
+    return EDN_OK;
+}
+
+static seen_members members_of(edn_client *c, const char *journal)
+{
+    edn_journal_id j = journal_of(c, journal);
+    seen_members s = {0};
+
+    OK(edn_client_members(c, &j, see_member, &s, &err));
+    return s;
+}
+
+static void what_one_writes_the_other_reads(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id first = share_trip(&p, EDN_MEMBER_WRITE), second;
+    edn_journal_id j = journal_of(p.berta, "Trip");
+    seen_members m;
+
+    diary_check_text(p.berta, &first, "we went to Gravesend");
+    second = write_in(p.berta, &j, "and back by boat");
+    diary_edit(p.berta, &first, "we went to Gravesend, and dined there");
+    sync_all(p.berta);
+    sync_all(p.anna);
+    diary_check_text(p.anna, &second, "and back by boat");
+    diary_check_text(p.anna, &first, "we went to Gravesend, and dined there");
+    m = members_of(p.anna, "Trip");
+    CHECK_INT(m.n, 2);
+    CHECK_INT(m.selves, 1);
+    CHECK_INT(m.owners, 1);
+    CHECK_INT(m.accepted, 2);
+    CHECK_INT(m.verified, 1);
+    CHECK_INT(members_of(p.berta, "Trip").n, 2);
+    diary_check_verified(p.anna);
+    diary_check_verified(p.berta);
+    people_close(&p);
+}
+
+static edn_status count_name(void *ctx, const edn_history_item *v)
+{
+    unsigned *n = ctx;
+
+    n[0] += edn_bytes_equal(v->device_name, edn_bytes_str("anna"));
+    n[1] += edn_bytes_equal(v->device_name, edn_bytes_str("berta"));
+    return EDN_OK;
+}
+
+static void authorship_is_shown(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id id = share_trip(&p, EDN_MEMBER_WRITE);
+    unsigned n[2] = {0, 0};
+
+    diary_edit(p.berta, &id, "we went to Gravesend, both of us");
+    sync_all(p.berta);
+    sync_all(p.anna);
+    OK(edn_client_history(p.anna, &id, count_name, n, &err));
+    CHECK(n[0] > 0 && n[1] > 0);
+    people_close(&p);
+}
+
+static void nobody_unverified_is_let_in_unasked(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_contact k;
+    edn_journal_id j;
+
+    OK(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &k, &err));
+    OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+    REFUSED(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, false, &err), EDN_E_DENIED);
+    REFUSED(edn_client_members(p.anna, &j, see_member, NULL, &err), EDN_E_MISSING);
+    OK(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, true, &err));
+    REFUSED(edn_client_invitation_accept(p.berta, "Trip", false, &err), EDN_E_DENIED);
+    OK(edn_client_invitation_accept(p.berta, "Trip", true, &err));
+    REFUSED(edn_client_invitation_accept(p.berta, "Trip", true, &err), EDN_E_MISSING);
+    people_close(&p);
+}
+
+static void an_invitation_that_is_refused_is_gone(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_journal_id j;
+
+    meet(&p);
+    OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+    OK(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_READ, false, &err));
+    j = journal_of(p.anna, "Trip");
+    REFUSED(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_READ, false, &err), EDN_E_EXISTS);
+    OK(edn_client_invitation_refuse(p.berta, "Trip", &err));
+    REFUSED(edn_client_invitation_accept(p.berta, "Trip", false, &err), EDN_E_MISSING);
+    CHECK_INT(members_of(p.anna, "Trip").accepted, 1);
+    people_close(&p);
+}
+
+static void a_reader_reads_and_writes_nothing(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id id = share_trip(&p, EDN_MEMBER_READ), none;
+    edn_journal_id j = journal_of(p.berta, "Trip");
+    edn_draft d = {.date = edn_bytes_str("1660-01-01"), .text = edn_bytes_str("x"), .journal = &j};
+
+    diary_check_text(p.berta, &id, "we went to Gravesend");
+    REFUSED(edn_client_add(p.berta, &d, &none, &err), EDN_E_DENIED);
+    REFUSED(edn_client_edit(p.berta, &id, EDN_BYTES_EMPTY, edn_bytes_str("mine"), &err), EDN_E_DENIED);
+    sync_all(p.berta);
+    sync_all(p.anna);
+    diary_check_text(p.anna, &id, "we went to Gravesend");
+    people_close(&p);
+}
+
+static void all_devices_of_a_person_come_in(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id id = share_trip(&p, EDN_MEMBER_WRITE), second;
+    edn_client *a2, *b2;
+    edn_journal_id j;
+
+    a2 = log_in(p.w, "anna-2", "anna", p.w->account_key);
+    b2 = log_in(p.w, "berta-2", "berta", p.berta_key);
+    sync_all(a2);
+    sync_all(b2);
+    diary_check_text(a2, &id, "we went to Gravesend");
+    diary_check_text(b2, &id, "we went to Gravesend");
+    j = journal_of(b2, "Trip");
+    second = write_in(b2, &j, "by another hand of berta's");
+    sync_all(b2);
+    sync_all(a2);
+    sync_all(p.anna);
+    diary_check_text(a2, &second, "by another hand of berta's");
+    diary_check_text(p.anna, &second, "by another hand of berta's");
+    edn_client_close(a2);
+    edn_client_close(b2);
+    people_close(&p);
+}
+
+static void who_is_taken_out_reads_nothing_more(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id old = share_trip(&p, EDN_MEMBER_WRITE), later;
+    edn_journal_id j = journal_of(p.anna, "Trip");
+    edn_sync_result r;
+    edn_err why = {EDN_OK, ""};
+
+    REFUSED(edn_client_journal_unshare(p.berta, &j, "anna", &err), EDN_E_DENIED);
+    REFUSED(edn_client_journal_unshare(p.anna, &j, "nobody", &err), EDN_E_MISSING);
+    OK(edn_client_journal_unshare(p.anna, &j, "berta", &err));
+    CHECK_INT(members_of(p.anna, "Trip").n, 1);
+    later = write_in(p.anna, &j, "what berta must not read");
+    sync_all(p.anna);
+    (void)!edn_client_sync(p.berta, NULL, &r, &why);
+    diary_check_text(p.berta, &old, "we went to Gravesend");
+    CHECK_STATUS(edn_client_show(p.berta, &later, diary_put_text, NULL, &why), EDN_E_MISSING);
+    people_close(&p);
+}
+
+static void a_member_can_leave_and_an_owner_cannot(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id id = share_trip(&p, EDN_MEMBER_WRITE);
+    edn_journal_id j = journal_of(p.berta, "Trip");
+    edn_err why = {EDN_OK, ""};
+
+    REFUSED(edn_client_journal_unshare(p.anna, &j, "anna", &err), EDN_E_DENIED);
+    OK(edn_client_journal_unshare(p.berta, &j, "berta", &err));
+    CHECK_STATUS(edn_client_show(p.berta, &id, diary_put_text, NULL, &why), EDN_E_MISSING);
+    sync_all(p.berta);
+    CHECK_STATUS(edn_client_show(p.berta, &id, diary_put_text, NULL, &why), EDN_E_MISSING);
+    diary_check_text(p.anna, &id, "we went to Gravesend");
+    people_close(&p);
+}
+
+/* A device of berta's is stolen. What it knew of the shared journal opens nothing that is written afterwards. */
+static void a_stolen_device_is_out_of_shared_journals_too(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id id = share_trip(&p, EDN_MEMBER_WRITE), later, mine;
+    edn_client *stolen = log_in(p.w, "berta-2", "berta", p.berta_key);
+    edn_journal_id j = journal_of(p.anna, "Trip");
+    edn_sync_result r;
+    edn_err why = {EDN_OK, ""};
+
+    sync_all(stolen);
+    diary_check_text(stolen, &id, "we went to Gravesend");
+    OK(edn_client_device_revoke(p.berta, "berta-2", edn_bytes_str(WORLD_PASSPHRASE), &err));
+    sync_all(p.berta);
+    sync_all(p.anna);
+    later = write_in(p.anna, &j, "after the theft");
+    sync_all(p.anna);
+    sync_all(p.berta);
+    diary_check_text(p.berta, &later, "after the theft");
+    (void)!edn_client_sync(stolen, NULL, &r, &why);
+    CHECK_STATUS(edn_client_show(stolen, &later, diary_put_text, NULL, &why), EDN_E_MISSING);
+    mine = write_in(p.berta, &j, "berta goes on");
+    sync_all(p.berta);
+    sync_all(p.anna);
+    diary_check_text(p.anna, &mine, "berta goes on");
+    CHECK_INT(members_of(p.anna, "Trip").n, 2);
+    edn_client_close(stolen);
+    people_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(both_see_the_same_number),
+        cmocka_unit_test(what_one_writes_the_other_reads),
+        cmocka_unit_test(authorship_is_shown),
+        cmocka_unit_test(nobody_unverified_is_let_in_unasked),
+        cmocka_unit_test(an_invitation_that_is_refused_is_gone),
+        cmocka_unit_test(a_reader_reads_and_writes_nothing),
+        cmocka_unit_test(all_devices_of_a_person_come_in),
+        cmocka_unit_test(who_is_taken_out_reads_nothing_more),
+        cmocka_unit_test(a_member_can_leave_and_an_owner_cannot),
+        cmocka_unit_test(a_stolen_device_is_out_of_shared_journals_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
