@@ -105,8 +105,10 @@ typedef struct member_list {
 
 static edn_status list_member(edn_client *s, const edn_device *d, member_list *l)
 {
+    /* A key that was made anew goes on with what was said of the one that let it in. */
+    const edn_device *first = edn_devlog_membership(s->log, &d->id);
+    edn_device_id key = first ? first->id : d->id;
     edn_buf name = EDN_BUF_INIT(4096);
-    edn_device_id key = d->id;
     member_row *row;
     edn_status st;
 
@@ -294,6 +296,7 @@ edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal
                                     bool unverified, edn_err *err)
 {
     space_info *info = edn_secret_alloc(2 * sizeof *info);
+    edn_sync_result synced;
     edn_client *s;
     contact k;
     edn_status st;
@@ -316,6 +319,8 @@ edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal
             st = invite(p, s, &k, &info[1], err);
         }
     }
+    if (st == EDN_OK)
+        st = client_sync(p, NULL, false, &synced, err); /* the person's other devices hear of it */
     edn_secret_free(info);
     return st;
 }
