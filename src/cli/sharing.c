@@ -84,19 +84,16 @@ static edn_status contact_of(edn_cli *c, const char *what, edn_contact *out)
     return st;
 }
 
-static void explain_number(edn_cli *c, const edn_contact *k)
+/* What to do with the number; and then it, on standard output. */
+static edn_status explain_number(edn_cli *c, const edn_contact *k)
 {
-    edn_buf text = EDN_BUF_INIT(4096);
-
-    put_number(&text, k->number, "    ");
-    edn_put_u8(&text, 0);
-    if (edn_buf_status(&text) == EDN_OK)
-        edn_cli_note(
-            c,
-            "The number of you and %s:\n\n%s\nAsk them, by voice or in person, for theirs: 'edn contact show'. "
-            "When it is the same, nobody is in between: edn contact verify \"%s\"",
-            k->name, (const char *)text.p, k->name);
-    edn_buf_dispose(&text);
+    edn_cli_note(
+        c,
+        "This is the number of you and %s. Ask them, by voice or in person, for theirs ('edn contact show'): when "
+        "it is the same, nobody is in between. Then: edn contact verify \"%s\"",
+        k->name, k->name);
+    put_number(&c->buf, k->number, "");
+    return edn_cli_out(c);
 }
 
 edn_status edn_cli_contact_show(edn_cli *c)
@@ -130,8 +127,7 @@ edn_status edn_cli_contact_add(edn_cli *c)
         return st;
     if (c->json)
         return put_contact(c, &k);
-    explain_number(c, &k);
-    return EDN_OK;
+    return explain_number(c, &k);
 }
 
 edn_status edn_cli_contact_verify(edn_cli *c)
