@@ -11,8 +11,9 @@ extern "C" {
 
 typedef struct edn_account_change {
     uint64_t seq, time_ms; /* the link's number; what its author's clock said, which proves nothing */
-    /* "genesis", "add", "revoke", "rotate", "passphrase", "recovery", "checkpoint", "policy", "key". And, which is no
-     * link (seq UINT64_MAX) but the server's word: "recovery-asked", "recovery-cancelled" (signed by `by`). */
+    /* "genesis", "add", "revoke", "rotate", "passphrase", "recovery", "checkpoint", "policy", "key", "reseal". And,
+     * which is no link (seq UINT64_MAX) but the server's word: "recovery-asked", "recovery-cancelled" (signed by
+     * `by`). */
     const char *type;
     uint64_t until_ms; /* recovery-asked: when it may go on, by the server's clock */
     char by[33];       /* the device that made it; empty: the account's own key (a login by passphrase, a recovery) */
@@ -26,6 +27,25 @@ EDN_MUST_USE edn_status edn_client_log(edn_client *c, edn_account_change_fn *fn,
 /* What other devices did since this was asked last (or since this device joined), each told once: for right after a
  * sync. Nothing is noted as told when `fn` fails. */
 EDN_MUST_USE edn_status edn_client_log_news(edn_client *c, edn_account_change_fn *fn, void *ctx, edn_err *err);
+
+/* ---- everything under new keys ----------------------------------------------------------------------------------- */
+
+typedef struct edn_rekey_result {
+    uint64_t objects; /* entries, journals and devices sealed again */
+    uint64_t batches; /* sent on the way */
+} edn_rekey_result;
+/* A new root key for what is written from now on. EDN_E_PASSPHRASE; EDN_E_DENIED, EDN_E_NETWORK, a sync's. */
+EDN_MUST_USE edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err);
+/* A new root key, everything that is here sealed again under it by this device and sent, and then the old batches let
+ * go, here and at the server: keys of before open nothing of this diary that is still stored there. It can be broken
+ * off anywhere, by `progress` (EDN_E_CANCELLED) too, and goes on at the next call, which then needs no passphrase.
+ * Other devices may write meanwhile. EDN_E_PASSPHRASE; EDN_E_DENIED: this device may not; EDN_E_DAMAGED: something
+ * here cannot be read, and nothing was let go; EDN_E_SERVER: the server did not sign for all of it; EDN_E_BUSY; a
+ * sync's. */
+EDN_MUST_USE edn_status edn_client_rekey_deep(edn_client *c, edn_bytes passphrase, const edn_progress *progress,
+                                              edn_rekey_result *out, edn_err *err);
+/* Whether one was begun on this device and is not done. */
+EDN_MUST_USE edn_status edn_client_rekey_pending(edn_client *c, bool *out, edn_err *err);
 
 /* ---- comparing with another device ------------------------------------------------------------------------------- */
 

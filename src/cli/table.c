@@ -344,6 +344,11 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .name = "force",
             .help = "Write into a folder that holds other things; files of the same names are replaced.",
         },
+    [EDN_OPT_DEEP] =
+        {
+            .name = "deep",
+            .help = "Seal again what is there already, too, and let the old batches go.",
+        },
     [EDN_OPT_WATCH] =
         {
             .name = "watch",
@@ -531,6 +536,21 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "of them writes once it has "
                 "synced opens with a key that the device ever had. What it has read, it has read; if somebody may know "
                 "its passphrase, change that too: 'edn passwd'. The server must be within reach.",
+        },
+    [EDN_CMD_REKEY] =
+        {
+            .name = "rekey",
+            .group = "Devices",
+            .options = {EDN_OPT_DEEP},
+            .summary = "Give the account new keys, and with --deep seal everything again under them",
+            .text =
+                "Asks for the passphrase; the server must be within reach. Without --deep, only what is written from "
+                "now on is under the new keys; 'edn device revoke' does the same by itself.\n\n"
+                "With --deep this device seals the whole diary again, sends it, and then tells the server by a signed "
+                "link to delete the old batches: whoever has old keys, and gets at the server's disk later, finds "
+                "nothing that they open. What somebody copied before, he keeps. It takes about as long as the first "
+                "'edn sync' did. Stop it when you like: the same command goes on where it was. Other devices may "
+                "write meanwhile.",
         },
     [EDN_CMD_DEVICE_LINK] =
         {
@@ -1217,8 +1237,8 @@ static const edn_cli_member account_change_members[] = {
     {"link", "number", "of the device log, from 0; left out for what is no link"},
     {"time", "string", "RFC 3339, UTC, by the clock of the device that made it"},
     {"type", "string",
-     "genesis, add, revoke, rotate, passphrase, recovery, checkpoint, policy or key; what only the server says: "
-     "recovery-asked, recovery-cancelled"},
+     "genesis, add, revoke, rotate, passphrase, recovery, checkpoint, policy, key or reseal; what only the server "
+     "says: recovery-asked, recovery-cancelled"},
     {"by", "string", "32 hex digits: the device that made it; empty: the account's own key"},
     {"until", "string", "recovery-asked: when it may go on; else left out"},
     {"text", "string", "what changed, in words"},

@@ -88,6 +88,7 @@ typedef enum edn_cli_opt {
     EDN_OPT_AS,
     EDN_OPT_ROLE,
     EDN_OPT_UNVERIFIED,
+    EDN_OPT_DEEP,
     EDN_OPT_COUNT
 } edn_cli_opt;
 
@@ -118,6 +119,7 @@ typedef enum edn_cli_cmd {
     EDN_CMD_DEVICE_LIST,
     EDN_CMD_DEVICE_RENAME,
     EDN_CMD_DEVICE_REVOKE,
+    EDN_CMD_REKEY,
     EDN_CMD_DEVICE_LINK,
     EDN_CMD_DEVICE_APPROVE,
     EDN_CMD_DEVICE_VERIFY,

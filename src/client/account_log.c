@@ -139,6 +139,10 @@ static edn_status put_change(edn_client *c, const edn_link_info *info, edn_bytes
         change->type = "key";
         edn_put_str(out, "The account's own key was replaced");
         return EDN_OK;
+    case EDN_LINK_RESEAL:
+        change->type = "reseal";
+        edn_put_str(out, "All that was there was sealed again under new keys, and the old batches were let go, ");
+        return put_by(c, info, out);
     }
     return EDN_E_DAMAGED;
 }

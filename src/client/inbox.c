@@ -7,6 +7,7 @@
  *                       'r' ‖ the same                               u8 status: did not open, or is not what it should
  *                       be
  *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
+#include "bases.h"
 #include "space.h"
 
 #include "base/plant.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 
 #define RECORD_FORMAT 1u
+#define RECORD_IMAGE 2u /* in a snapshot (snapshot.c): events of anybody */
 #define EVIDENCE_MAX 64u
 #define ASIDE_KEY_SIZE 29u
 
@@ -60,33 +62,52 @@ static edn_status open_record(edn_client *c, const edn_record_place *at, edn_byt
     }
 }
 
+/* A snapshot speaks for other devices too: only one of the person's own that may add and revoke them is believed in
+ * that. In a shared journal everybody proves what they wrote. */
+static bool may_speak_for_all(edn_client *c, const edn_batch_header *h)
+{
+    const edn_device *d = edn_devlog_device_find(c->log, &h->device);
+
+    return d && (d->cert.caps & EDN_CAP_ADMIN) && !client_is_shared(c);
+}
+
+/* A device speaks for itself only: events under another's name are refused, though their batch is authentic. */
+static edn_status check_author(const edn_batch_header *h, edn_bytes message, const record_head *head)
+{
+    edn_event_id first;
+    uint64_t count;
+    edn_status st = edn_doc_message_events(message, &first, &count);
+
+    if (st == EDN_OK && (memcmp(first.agent.b, h->device.b, sizeof first.agent.b) != 0 || first.seq != head->seq_from))
+        st = EDN_E_AUTH;
+    return st;
+}
+
 edn_status record_message(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out,
                           record_head *head)
 {
     edn_record_place at = place_of(h, r, index);
     edn_buf ops = EDN_BUF_INIT(EDN_RECORD_SIZE_MAX);
-    edn_event_id first;
-    uint64_t count;
+    bool image = h->kind == EDN_BATCH_SNAPSHOT;
     size_t begin = out->n;
     edn_status st = open_record(c, &at, r->box, &ops);
     edn_reader rd = edn_reader_init(edn_buf_view(&ops));
 
     if (st == EDN_OK) {
         uint8_t format = edn_read_u8(&rd, "format");
-        head->seq_from = edn_read_varint(&rd, "first event");
+        head->seq_from = image ? 0 : edn_read_varint(&rd, "first event");
         head->time_ms = edn_read_varint(&rd, "time");
         edn_bytes packed = edn_read_bytes(&rd, edn_reader_left(&rd), "message");
-        st = edn_reader_status(&rd) != EDN_OK || format != RECORD_FORMAT
+        st = edn_reader_status(&rd) != EDN_OK || format != (image ? RECORD_IMAGE : RECORD_FORMAT)
                  ? EDN_E_FORMAT
                  : codec_unpack(c, packed, (size_t)4 << 20, out);
     }
     if (st == EDN_OK && out->n == begin)
         st = EDN_E_FORMAT; /* no events at all */
-    /* A device speaks for itself only: events under another's name are refused, though their batch is authentic. */
-    if (st == EDN_OK)
-        st = edn_doc_message_events(edn_bytes_of(out->p + begin, out->n - begin), &first, &count);
-    if (st == EDN_OK && (memcmp(first.agent.b, h->device.b, sizeof first.agent.b) != 0 || first.seq != head->seq_from))
-        st = EDN_E_AUTH;
+    if (st == EDN_OK && image)
+        st = may_speak_for_all(c, h) ? EDN_OK : EDN_E_AUTH;
+    else if (st == EDN_OK)
+        st = check_author(h, edn_bytes_of(out->p + begin, out->n - begin), head);
     edn_buf_wipe(&ops);
     return st;
 }
@@ -506,15 +527,27 @@ static edn_status keep_links(edn_client *c, const edn_sync_action *save)
     return st;
 }
 
+static bool resealed(const edn_sync_action *save)
+{
+    edn_link_info info;
+
+    for (size_t i = 0; i < save->links_n; i++)
+        if (edn_link_peek(save->links[i], &info) == EDN_OK && info.type == EDN_LINK_RESEAL)
+            return true;
+    return false;
+}
+
 edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *f)
 {
-    heads h;
-    edn_status st = heads_load(c, &h);
+    heads h = {NULL, 0};
+    edn_status st = keep_links(c, save);
 
-    if (st == EDN_OK)
-        st = keep_links(c, save);
     if (st == EDN_OK && save->links_n && (st = log_load(c)) == EDN_OK)
         st = passphrase_settle(c, false);
+    if (st == EDN_OK && resealed(save))
+        st = bases_let_go(c);
+    if (st == EDN_OK)
+        st = heads_load(c, &h); /* as the links say that they begin */
     for (size_t i = 0; st == EDN_OK && i < save->batches_n; i++) {
         const edn_sync_batch *b = &save->batches[i];
         edn_head head = {b->batch.header.device, b->batch.header.dseq, b->hash};

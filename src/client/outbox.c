@@ -7,6 +7,7 @@
  *
  * A record's plaintext: u8 1 ‖ varint first event ‖ varint time ms ‖ packed message (codec.c); of a dictionary: u8 1 ‖
  * the packed dictionary. */
+#include "outbox.h"
 #include "space.h"
 
 #include "base/plant.h"
@@ -15,9 +16,27 @@
 
 #define BODY_SIZE_MAX ((size_t)3900 << 10) /* its padded bucket still fits a batch */
 #define RECORD_FORMAT 1u
-#define KEY_VERSION 1u
 
 /* ---- heads ------------------------------------------------------------------------------------------------------- */
+
+/* Others' chains begin at their bases at the least (devlog.h), whatever was held before. This device's own is what it
+ * wrote. */
+static edn_status heads_raise(edn_client *c, heads *h)
+{
+    const edn_pin *bases;
+    size_t n = c->log ? edn_devlog_bases(c->log, &bases) : 0;
+    const identity *id = client_id(c);
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < n; i++) {
+        edn_head base = {bases[i].device, bases[i].dseq, bases[i].hash};
+        const edn_head *held = edn_heads_find(h->p, h->n, &base.device);
+        if (memcmp(bases[i].space.b, id->space.b, sizeof id->space.b) == 0 &&
+            memcmp(base.device.b, id->device.b, sizeof id->device.b) != 0 && (!held || held->dseq < base.dseq))
+            st = heads_set(h, &base);
+    }
+    return st;
+}
 
 edn_status heads_load(edn_client *c, heads *out)
 {
@@ -43,6 +62,8 @@ edn_status heads_load(edn_client *c, heads *out)
         *out = (heads){NULL, 0};
     edn_arena_dispose(&a);
     edn_buf_dispose(&row);
+    if (st == EDN_OK && (st = heads_raise(c, out)) != EDN_OK)
+        heads_dispose(out);
     return st;
 }
 
@@ -161,26 +182,14 @@ edn_status batch_hash_load(edn_client *c, const edn_device_id *d, uint64_t dseq,
 
 /* ---- gathering records into batches ------------------------------------------------------------------------------ */
 
-typedef struct writer {
-    edn_client *c;
-    heads h;
-    edn_head self; /* the device's newest batch; dseq 0: none yet */
-    uint32_t epoch;
-    edn_batch_kind kind;
-    edn_buf boxes; /* of the records, one after the other */
-    edn_record *records;
-    size_t *offsets; /* in `boxes`, since that may move */
-    size_t n, cap;
-    uint64_t built;
-} writer;
-
-static edn_status writer_init(writer *w, edn_client *c)
+edn_status writer_init(writer *w, edn_client *c)
 {
     const edn_head *self;
     edn_status st;
 
     memset(w, 0, sizeof *w);
     w->c = c;
+    w->making = EDN_BATCH_OPS;
     w->boxes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
     w->epoch = edn_devlog_epoch(c->log);
     w->self.device = client_id(c)->device;
@@ -199,7 +208,7 @@ static edn_status writer_init(writer *w, edn_client *c)
     return EDN_OK;
 }
 
-static void writer_dispose(writer *w)
+void writer_dispose(writer *w)
 {
     heads_dispose(&w->h);
     edn_buf_dispose(&w->boxes);
@@ -237,7 +246,7 @@ static edn_status writer_seal(writer *w, edn_bytes body, edn_buf *batch)
     return st;
 }
 
-static edn_status writer_flush(writer *w)
+edn_status writer_flush(writer *w)
 {
     edn_buf body = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX), bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
     edn_head *others = calloc(w->h.n + 1, sizeof *others);
@@ -318,7 +327,7 @@ static edn_status meta_entry_key(edn_client *c, uint32_t root_epoch, edn_record 
 
 /* The key that seals an object's records, and the epoch it is of. `made` tells that a journal has its first key only
  * now. */
-static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out,
+edn_status writer_entry_key(edn_client *c, const object *o, uint32_t root_epoch, edn_record *r, edn_entry_key *out,
                             bool *made)
 {
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
@@ -337,7 +346,7 @@ static edn_status entry_key(edn_client *c, const object *o, uint32_t root_epoch,
     return EDN_OK;
 }
 
-static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t journal_epoch)
+edn_status writer_journal_key(writer *w, const edn_journal_id *j, uint32_t journal_epoch, size_t i)
 {
     edn_client *c = w->c;
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
@@ -347,8 +356,8 @@ static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t 
     size_t offset;
     edn_status st;
 
-    if ((st = keys_root(c, w->epoch, &rk)) != EDN_OK || (st = keys_journal(c, j, journal_epoch, 0, &jk)) != EDN_OK ||
-        (st = writer_room(w, EDN_BATCH_OPS, sizeof jk.b + EDN_SEAL_OVERHEAD)) != EDN_OK)
+    if ((st = keys_root(c, w->epoch, &rk)) != EDN_OK || (st = keys_journal(c, j, journal_epoch, i, &jk)) != EDN_OK ||
+        (st = writer_room(w, w->making, sizeof jk.b + EDN_SEAL_OVERHEAD)) != EDN_OK)
         return st;
     offset = w->boxes.n;
     st = edn_journal_key_seal(&w->boxes, &rk, &client_id(c)->account, &client_id(c)->space, j, w->epoch, journal_epoch,
@@ -359,7 +368,7 @@ static edn_status send_journal_key(writer *w, const edn_journal_id *j, uint32_t 
 }
 
 /* Seals one record into the batch that is being gathered. */
-static edn_status writer_seal_record(writer *w, const edn_record *r, const edn_entry_key *key, edn_bytes ops)
+edn_status writer_seal_record(writer *w, const edn_record *r, const edn_entry_key *key, edn_bytes ops)
 {
     edn_record_place at = {.space = client_id(w->c)->space,
                            .journal = r->journal,
@@ -369,7 +378,7 @@ static edn_status writer_seal_record(writer *w, const edn_record *r, const edn_e
                            .type = r->type,
                            .device = w->self.device};
     size_t offset;
-    edn_status st = writer_room(w, EDN_BATCH_OPS, ops.n + EDN_SEAL_OVERHEAD);
+    edn_status st = writer_room(w, w->making, ops.n + EDN_SEAL_OVERHEAD);
 
     if (st != EDN_OK)
         return st;
@@ -394,9 +403,9 @@ static edn_status send_message(writer *w, const object *o, uint64_t seq_from, ed
     edn_put_varint(&ops, seq_from);
     edn_put_varint(&ops, o->changed_ms);
     if ((st = codec_pack(c, message, CODEC_LEVEL_RECORD, &ops)) == EDN_OK &&
-        (st = entry_key(c, o, w->epoch, &r, &key, &made)) == EDN_OK &&
+        (st = writer_entry_key(c, o, w->epoch, &r, &key, &made)) == EDN_OK &&
         (!made || EDN_PLANT(forgets_journal_key) ||
-         (st = send_journal_key(w, &r.journal, r.journal_epoch)) == EDN_OK)) /* before what it seals */
+         (st = writer_journal_key(w, &r.journal, r.journal_epoch, 0)) == EDN_OK)) /* before what it seals */
         st = writer_seal_record(w, &r, &key, edn_buf_view(&ops));
     edn_buf_wipe(&ops);
     return st;
@@ -460,7 +469,7 @@ static edn_status sample(void *ctx, const catalog_item *it)
     return st == EDN_E_DAMAGED ? EDN_OK : st;
 }
 
-static edn_status send_dictionary(writer *w, edn_bytes dictionary)
+edn_status writer_dictionary(writer *w, edn_bytes dictionary)
 {
     edn_client *c = w->c;
     EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
@@ -500,7 +509,7 @@ static edn_status make_dictionary(writer *w)
     st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, sample, s);
     if (st == EDN_OK)
         st = dictionary_train(&s->samples, s->sizes, s->n, &dictionary);
-    if (st == EDN_OK && (st = send_dictionary(w, edn_buf_view(&dictionary))) == EDN_OK)
+    if (st == EDN_OK && (st = writer_dictionary(w, edn_buf_view(&dictionary))) == EDN_OK)
         st = dictionary_save(c, edn_buf_view(&dictionary), live);
     edn_buf_wipe(&s->samples);
     free(s);

@@ -56,6 +56,8 @@ static edn_status reissue_batch(edn_client *c, const edn_device_id *old, uint64_
             st = dictionary_drop(c); /* nobody has it: the next batches go without, until one is trained again */
             continue;
         }
+        if (b.header.kind == EDN_BATCH_SNAPSHOT)
+            continue; /* it said nothing that is not said elsewhere */
         edn_buf_reset(&message);
         if (body.records[i].type == EDN_RECORD_STATEMENT)
             continue; /* it was of the old name: the new one is proved by another */
@@ -146,6 +148,17 @@ static edn_status cut_chain(edn_client *c, heads *h, const edn_device_id *old, u
     return st == EDN_OK ? heads_save(c, h) : st;
 }
 
+/* The other copy may have written more, which was sealed again since: then the chain's base is behind what is here. */
+static edn_status batch_is_here(edn_client *c, const edn_device_id *d, uint64_t dseq, bool *out)
+{
+    edn_buf bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_status st = batch_load(c, d, dseq, &bytes);
+
+    *out = st != EDN_E_MISSING;
+    edn_buf_dispose(&bytes);
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
 edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq, twin *t)
 {
     reissue x = {NULL, 0, 0};
@@ -153,10 +166,12 @@ edn_status outbox_reissue(edn_client *c, const edn_device_id *old, uint64_t dseq
     const edn_head *last;
     edn_status st = heads_load(c, &h);
     uint64_t end;
+    bool here;
 
     last = st == EDN_OK ? edn_heads_find(h.p, h.n, old) : NULL;
     end = last ? last->dseq : 0;
-    for (uint64_t i = dseq + 1; st == EDN_OK && i <= end; i++)
+    for (uint64_t i = dseq + 1; st == EDN_OK && i <= end && (st = batch_is_here(c, old, i, &here)) == EDN_OK && here;
+         i++)
         st = reissue_batch(c, old, i, &x);
     if (st == EDN_OK)
         st = edn_store_scan(c->store, EDN_TABLE_DIRTY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, reissue_dirty, &x);

@@ -1,4 +1,5 @@
-/* A device is revoked: a new root key for all others, and all that hangs on it, by two links in one request.
+/* A device is revoked, or none and the keys only change: a new root key for all that stay, and all that hangs on it, by
+ * two links in one request.
  *
  *     REVOKE_ROTATE   the cut, the new epoch, grants (in psk mode) for the devices that stay, the old root key under
  *                     the new one
@@ -10,7 +11,8 @@
 
 typedef struct rotating {
     edn_client *c;
-    const char *what; /* the device, as the person named it */
+    const char *what;                  /* the device, as the person named it; NULL: none is revoked */
+    edn_status (*also)(edn_client *c); /* in the transaction that takes the new key; or NULL */
     edn_bytes prepared;
     edn_sync_remote remote;
     struct rotating_secrets {
@@ -54,7 +56,7 @@ static edn_status cut_of(rotating *x, edn_pin *out, size_t *n)
     edn_status st = heads_load(x->c, &all);
 
     *n = 0;
-    if (st == EDN_OK && (h = edn_heads_find(all.p, all.n, &x->revoked)) != NULL) {
+    if (st == EDN_OK && x->what && (h = edn_heads_find(all.p, all.n, &x->revoked)) != NULL) {
         *out = (edn_pin){client_id(x->c)->space, h->device, h->dseq, h->hash};
         *n = 1;
     }
@@ -66,7 +68,7 @@ static edn_status make_rotation(rotating *x)
 {
     const identity *id = client_id(x->c);
     edn_link_signer by = {&id->device, &id->sign_sk, client_now(x->c)};
-    edn_rotation r = {.revoked = &x->revoked, .revoked_n = 1, .epoch = x->epoch};
+    edn_rotation r = {.revoked = &x->revoked, .revoked_n = x->what != NULL, .epoch = x->epoch};
     EDN_SECRET(edn_dh_sk) aek_sk = EDN_KEY_EMPTY;
     edn_pin cut;
     edn_status st;
@@ -76,8 +78,8 @@ static edn_status make_rotation(rotating *x)
     edn_dh_keypair(&aek_sk, &r.aek);
     r.cuts = &cut;
     if ((st = cut_of(x, &cut, &r.cuts_n)) != EDN_OK ||
-        (st = edn_rotation_grants(&x->grants, x->log, &x->revoked, 1, x->epoch, &x->secret->before, &x->secret->next,
-                                  &x->c->random)) != EDN_OK ||
+        (st = edn_rotation_grants(&x->grants, x->log, &x->revoked, r.revoked_n, x->epoch, &x->secret->before,
+                                  &x->secret->next, &x->c->random)) != EDN_OK ||
         (st = edn_prev_box_seal(&x->prev_box, &x->secret->next, &id->account, x->epoch, &x->secret->before,
                                 &x->c->random)) != EDN_OK)
         return st;
@@ -95,9 +97,9 @@ static edn_status make_links(rotating *x)
     edn_kdf_profile profile;
     edn_status st;
 
-    if ((st = device_find(c, x->what, &x->revoked, x->err)) != EDN_OK)
+    if (x->what && (st = device_find(c, x->what, &x->revoked, x->err)) != EDN_OK)
         return st;
-    if (memcmp(x->revoked.b, client_id(c)->device.b, sizeof x->revoked.b) == 0)
+    if (x->what && memcmp(x->revoked.b, client_id(c)->device.b, sizeof x->revoked.b) == 0)
         return edn_fail(x->err, EDN_E_INVALID, "that is this device; revoke it from another one");
     if ((st = open_account(x)) != EDN_OK)
         return st;
@@ -148,14 +150,16 @@ static edn_status save_all(rotating *x)
     edn_status st;
 
     if (edn_devlog_epoch(c->log) >= x->epoch)
-        return EDN_OK; /* another process has synced it already */
+        return x->also ? x->also(c) : EDN_OK; /* another process has synced it already */
     if ((st = save_link(c, edn_buf_view(&x->rotate))) != EDN_OK ||
         (st = save_link(c, edn_buf_view(&x->set_kdf))) != EDN_OK ||
         (st = box_save(c, edn_buf_view(&x->grants))) != EDN_OK ||
         (st = box_save(c, edn_buf_view(&x->prev_box))) != EDN_OK || (st = box_save(c, EDN_F(x->record))) != EDN_OK ||
         (st = box_save(c, edn_buf_view(&x->root_box))) != EDN_OK)
         return st;
-    return keys_root_save(c, x->epoch, &x->secret->next);
+    if ((st = keys_root_save(c, x->epoch, &x->secret->next)) != EDN_OK)
+        return st;
+    return x->also ? x->also(c) : EDN_OK;
 }
 
 static edn_status rotate_once(rotating *x)
@@ -178,11 +182,13 @@ static edn_status rotate(rotating *x)
     return st;
 }
 
-edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err)
+edn_status account_rotate(edn_client *c, const char *device, edn_bytes passphrase, edn_status (*also)(edn_client *c),
+                          edn_err *err)
 {
     edn_buf prepared = EDN_BUF_INIT(16384);
     rotating x = {.c = c,
                   .what = device,
+                  .also = also,
                   .err = err,
                   .rotate = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
                   .set_kdf = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
@@ -209,4 +215,11 @@ edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes
     edn_buf_dispose(&x.prev_box);
     edn_buf_dispose(&x.root_box);
     return st;
+}
+
+edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err)
+{
+    if (!device)
+        return edn_fail(err, EDN_E_INVALID, "say which device");
+    return account_rotate(c, device, passphrase, NULL, err);
 }

@@ -128,6 +128,15 @@ static void report_batch(verifying *v, edn_status st, const edn_device_id *devic
     report(v, st, text);
 }
 
+/* Where the device's chain begins: behind what was sealed again. */
+static edn_head base_of(const verifying *v, const edn_device_id *device)
+{
+    edn_head base = {.device = *device};
+
+    edn_devlog_base(v->c->log, device, &client_id(v->c)->space, &base.dseq, &base.hash);
+    return base;
+}
+
 static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_t dseq, edn_status st, edn_bytes bytes)
 {
     edn_sync_view view = sync_view(v->c);
@@ -137,8 +146,11 @@ static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_
     edn_hash kept;
     edn_status kept_st = batch_hash_load(v->c, device, dseq, &kept);
 
-    if (memcmp(v->last.device.b, device->b, sizeof device->b) != 0)
-        v->last = (edn_head){.device = *device};
+    if (memcmp(v->last.device.b, device->b, sizeof device->b) != 0) {
+        v->last = base_of(v, device);
+        if (v->last.dseq + 1 != dseq) /* what lies below it was not let go */
+            v->last = (edn_head){.device = *device};
+    }
     check.last = v->last;
     if (st == EDN_OK)
         st = edn_batch_check_run(&check, bytes, &a, &b);
@@ -185,7 +197,8 @@ static edn_status check_heads(verifying *v)
         edn_status kept = batch_hash_load(v->c, &h.p[i].device, h.p[i].dseq, &hash);
         if (kept == EDN_E_NOMEM)
             st = kept;
-        if (st != EDN_OK || (kept == EDN_OK && memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0))
+        if (st != EDN_OK || (kept == EDN_OK && memcmp(hash.b, h.p[i].hash.b, sizeof hash.b) == 0) ||
+            (kept == EDN_E_MISSING && base_of(v, &h.p[i].device).dseq == h.p[i].dseq))
             continue;
         edn_hex_encode(hex, h.p[i].device.b, 4);
         snprintf(text, sizeof text, "the newest batch of device %s is missing here", hex);

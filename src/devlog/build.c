@@ -211,6 +211,17 @@ edn_status edn_link_set_recovery(edn_buf *out, const edn_devlog *log, const edn_
     return build_and_drop(out, log, by, EDN_LINK_SET_RECOVERY, &body);
 }
 
+static void pins_put(edn_buf *out, const edn_pin *pins, size_t n)
+{
+    edn_put_u32(out, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        edn_put_bytes(out, pins[i].space.b, sizeof pins[i].space.b);
+        edn_put_bytes(out, pins[i].device.b, sizeof pins[i].device.b);
+        edn_put_u64(out, pins[i].dseq);
+        edn_put_bytes(out, pins[i].hash.b, sizeof pins[i].hash.b);
+    }
+}
+
 edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_pin *pins,
                                size_t n)
 {
@@ -219,12 +230,19 @@ edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_li
     if (n > (LINK_BODY_SIZE_MAX - 4) / PIN_SIZE)
         return EDN_E_LIMIT;
     edn_buf_reserve(&body, 4 + n * PIN_SIZE);
-    edn_put_u32(&body, (uint32_t)n);
-    for (size_t i = 0; i < n; i++) {
-        edn_put_bytes(&body, pins[i].space.b, sizeof pins[i].space.b);
-        edn_put_bytes(&body, pins[i].device.b, sizeof pins[i].device.b);
-        edn_put_u64(&body, pins[i].dseq);
-        edn_put_bytes(&body, pins[i].hash.b, sizeof pins[i].hash.b);
-    }
+    pins_put(&body, pins, n);
     return build_and_drop(out, log, by, EDN_LINK_CHECKPOINT, &body);
+}
+
+edn_status edn_link_reseal(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_pin *bases,
+                           size_t n)
+{
+    edn_buf body = EDN_BUF_INIT(LINK_BODY_SIZE_MAX);
+
+    if (n > (LINK_BODY_SIZE_MAX - 8) / PIN_SIZE)
+        return EDN_E_LIMIT;
+    edn_buf_reserve(&body, 8 + n * PIN_SIZE);
+    edn_put_u32(&body, edn_devlog_epoch(log));
+    pins_put(&body, bases, n);
+    return build_and_drop(out, log, by, EDN_LINK_RESEAL, &body);
 }

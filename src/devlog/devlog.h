@@ -30,6 +30,8 @@ typedef enum edn_link_type {
     EDN_LINK_CHECKPOINT = 6,
     EDN_LINK_SET_POLICY = 7,
     EDN_LINK_ROTATE_AIK = 8,
+    EDN_LINK_RESEAL = 9,
+    EDN_LINK_LAST = EDN_LINK_RESEAL,
 } edn_link_type;
 
 /* A device's certificate, 100 bytes in a link. */
@@ -130,6 +132,15 @@ bool edn_devlog_cut(const edn_devlog *log, const edn_device_id *id, const edn_sp
 /* The pins of the last CHECKPOINT; borrowed until the next append. */
 size_t edn_devlog_checkpoint(const edn_devlog *log, const edn_pin **pins);
 
+/* Where a device's chain begins in a space since the last RESEAL: {dseq 0} at its first batch. What lies at or below a
+ * base is contained in what was sealed again after it; it need not be kept, nor be owed. */
+void edn_devlog_base(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space, uint64_t *dseq,
+                     edn_hash *hash);
+/* All of them, in no order that means anything; borrowed until the next append. */
+size_t edn_devlog_bases(const edn_devlog *log, const edn_pin **bases);
+/* The lowest key epoch of a batch whose author knew link `log_seq`: what was sealed again closes the epochs before. */
+uint32_t edn_devlog_epoch_min(const edn_devlog *log, uint64_t log_seq);
+
 /* ---- links as bytes ---------------------------------------------------------------------------------------------- */
 
 edn_hash edn_link_hash(edn_bytes link);
@@ -180,6 +191,10 @@ EDN_MUST_USE edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, co
                                          const edn_sign_pk *login);
 EDN_MUST_USE edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                             const edn_pin *pins, size_t n);
+/* The present epoch is the one that all up to these places was sealed again under. A place at 0, or one device named
+ * twice in a space, is EDN_E_FORMAT when the link is read; a base that falls is EDN_E_POLICY. */
+EDN_MUST_USE edn_status edn_link_reseal(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                        const edn_pin *bases, size_t n);
 /* What a REVOKE_ROTATE says. `cuts` are of the revoked devices, in any order; a space in which a device has none keeps
  * nothing of it. With no devices the link only rotates. */
 typedef struct edn_rotation {

@@ -53,7 +53,7 @@ typedef struct link_body {
     edn_dh_pk aek; /* GENESIS, REVOKE_ROTATE */
     edn_hash grants_hash;
     edn_signature proof;        /* pop, or the new AIK's signature */
-    edn_bytes revoked, pins;    /* the lists, without their counts, of a form that was checked */
+    edn_bytes revoked, pins;    /* the lists, without their counts, of a form that was checked; pins: of a RESEAL too */
     uint32_t revoked_n, cuts_n; /* cuts_n: of all devices together */
     uint32_t pins_n;
     uint32_t epoch;
@@ -96,8 +96,10 @@ struct edn_devlog {
     device_row *devices;
     uint32_t *by_id; /* indices into devices; a sorted array, because nobody can make its searches slow */
     cut *cuts;
-    edn_pin *pins;
-    size_t hashes_cap, devices_n, devices_cap, by_id_cap, cuts_n, cuts_cap, pins_n, pins_cap;
+    edn_pin *pins, *bases;
+    size_t hashes_cap, devices_n, devices_cap, by_id_cap, cuts_n, cuts_cap, pins_n, pins_cap, bases_n, bases_cap;
+    uint64_t reseal_seq;   /* the last RESEAL; 0: none */
+    uint32_t reseal_epoch; /* its epoch */
     uint32_t active_n;
 
     edn_account_id account;
@@ -111,7 +113,8 @@ struct edn_devlog {
     uint8_t kdf_floor;
 };
 
-/* Room for one more link and device, and for so many cuts more and pins. False: no memory; only capacities grew. */
-EDN_MUST_USE bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n);
+/* Room for one more link and device, for so many cuts and bases more, and for so many pins. False: no memory; only
+ * capacities grew. */
+EDN_MUST_USE bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n, size_t bases_n);
 
 #endif

@@ -1,20 +1,20 @@
 /* The state of a log as bytes, so that a device need not take in every link again each time that it is unlocked:
  *
- *     u8 version 2 ‖ u8 space ‖ u32 count ‖ u32 devices ‖ u32 cuts ‖ u32 pins
+ *     u8 version 3 ‖ u8 space ‖ u32 count ‖ u32 devices ‖ u32 cuts ‖ u32 pins ‖ u32 bases
  *     count × link hash 32
  *     devices × (id 16 ‖ cert 100 ‖ u64 added seq ‖ u64 added ms ‖ added by 16 ‖ u64 revoked seq ‖ u32 first cut
  *                ‖ u32 cuts ‖ u32 number of the device that let it in: a lower one, or 2^32 - 1: the AIK)
  *     devices × u32: the devices' numbers, in ascending order of their ids
  *     cuts × (space 32 ‖ u64 dseq ‖ hash 32)
- *     pins × (space 32 ‖ device 16 ‖ u64 dseq ‖ hash 32)
+ *     (pins + bases) × (space 32 ‖ device 16 ‖ u64 dseq ‖ hash 32)
  *     account 32 ‖ AIK 32 ‖ AEK 32 ‖ grants hash 32 ‖ u8 has kdf ‖ kdf hash 32 ‖ root box hash 32 ‖ login key 32
- *     u32 epoch ‖ u32 flags ‖ u16 suite ‖ u8 kdf floor ‖ u32 active devices
+ *     u32 epoch ‖ u32 flags ‖ u16 suite ‖ u8 kdf floor ‖ u32 active devices ‖ u64 last RESEAL ‖ u32 its epoch
  *
  * It is kept where only this device can write. What is read is checked for everything that memory safety rests on, and
  * no more: whether it is true, `edn verify` tells from the links. */
 #include "devlog_priv.h"
 
-enum { VERSION = 2, DEVICE_SIZE = 16 + CERT_SIZE + 16 + 3 * 8 + 3 * 4 };
+enum { VERSION = 3, DEVICE_SIZE = 16 + CERT_SIZE + 16 + 3 * 8 + 3 * 4 };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
@@ -31,6 +31,16 @@ static void put_device(edn_buf *out, const device_row *row)
     edn_put_u32(out, row->parent);
 }
 
+static void put_pins(edn_buf *out, const edn_pin *pins, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        edn_put_bytes(out, pins[i].space.b, sizeof pins[i].space.b);
+        edn_put_bytes(out, pins[i].device.b, sizeof pins[i].device.b);
+        edn_put_u64(out, pins[i].dseq);
+        edn_put_bytes(out, pins[i].hash.b, sizeof pins[i].hash.b);
+    }
+}
+
 static void put_lists(edn_buf *out, const edn_devlog *log)
 {
     edn_put_bytes(out, log->hashes, (size_t)log->count * sizeof *log->hashes);
@@ -43,12 +53,8 @@ static void put_lists(edn_buf *out, const edn_devlog *log)
         edn_put_u64(out, log->cuts[i].dseq);
         edn_put_bytes(out, log->cuts[i].hash.b, sizeof log->cuts[i].hash.b);
     }
-    for (size_t i = 0; i < log->pins_n; i++) {
-        edn_put_bytes(out, log->pins[i].space.b, sizeof log->pins[i].space.b);
-        edn_put_bytes(out, log->pins[i].device.b, sizeof log->pins[i].device.b);
-        edn_put_u64(out, log->pins[i].dseq);
-        edn_put_bytes(out, log->pins[i].hash.b, sizeof log->pins[i].hash.b);
-    }
+    put_pins(out, log->pins, log->pins_n);
+    put_pins(out, log->bases, log->bases_n);
 }
 
 void edn_devlog_image_put(edn_buf *out, const edn_devlog *log)
@@ -59,6 +65,7 @@ void edn_devlog_image_put(edn_buf *out, const edn_devlog *log)
     edn_put_u32(out, (uint32_t)log->devices_n);
     edn_put_u32(out, (uint32_t)log->cuts_n);
     edn_put_u32(out, (uint32_t)log->pins_n);
+    edn_put_u32(out, (uint32_t)log->bases_n);
     put_lists(out, log);
     edn_put_bytes(out, log->account.b, sizeof log->account.b);
     edn_put_bytes(out, log->aik.b, sizeof log->aik.b);
@@ -73,6 +80,8 @@ void edn_devlog_image_put(edn_buf *out, const edn_devlog *log)
     edn_put_u16(out, log->suite_min);
     edn_put_u8(out, log->kdf_floor);
     edn_put_u32(out, log->active_n);
+    edn_put_u64(out, log->reseal_seq);
+    edn_put_u32(out, log->reseal_epoch);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -121,6 +130,8 @@ static void read_lists(edn_reader *r, edn_devlog *log)
         log->cuts[i] = edn_cut_next(r);
     for (size_t i = 0; i < log->pins_n; i++)
         log->pins[i] = edn_pin_next(r);
+    for (size_t i = 0; i < log->bases_n; i++)
+        log->bases[i] = edn_pin_next(r);
 }
 
 static void read_rest(edn_reader *r, edn_devlog *log)
@@ -138,12 +149,14 @@ static void read_rest(edn_reader *r, edn_devlog *log)
     log->suite_min = edn_read_u16(r, "suite");
     log->kdf_floor = edn_read_u8(r, "kdf floor");
     log->active_n = edn_read_u32(r, "active");
+    log->reseal_seq = edn_read_u64(r, "last reseal");
+    log->reseal_epoch = edn_read_u32(r, "its epoch");
 }
 
 edn_status edn_devlog_image_read(edn_bytes in, edn_devlog **out)
 {
     edn_reader r = edn_reader_init(in);
-    uint32_t counts[4];
+    uint32_t counts[5];
     uint8_t space;
     edn_devlog *log;
     edn_status st = EDN_E_NOMEM;
@@ -156,7 +169,7 @@ edn_status edn_devlog_image_read(edn_bytes in, edn_devlog **out)
         counts[i] = edn_read_u32(&r, "count");
     if (space > 1 || counts[0] == 0 || counts[0] > EDN_LINKS_MAX || !edn_reader_has(&r, counts[0], 32) ||
         !edn_reader_has(&r, counts[1], DEVICE_SIZE) || !edn_reader_has(&r, counts[2], CUT_SIZE) ||
-        !edn_reader_has(&r, counts[3], PIN_SIZE))
+        !edn_reader_has(&r, counts[3], PIN_SIZE) || !edn_reader_has(&r, counts[4], PIN_SIZE))
         return EDN_E_FORMAT;
     if (edn_devlog_new(&log) != EDN_OK)
         return st;
@@ -164,8 +177,9 @@ edn_status edn_devlog_image_read(edn_bytes in, edn_devlog **out)
     log->count = counts[0];
     log->devices_n = counts[1];
     log->cuts_n = counts[2];
-    if (edn_devlog_reserve(log, 0, counts[3])) {
+    if (edn_devlog_reserve(log, 0, counts[3], counts[4])) {
         log->pins_n = counts[3];
+        log->bases_n = counts[4];
         read_lists(&r, log);
         read_rest(&r, log);
         st = edn_reader_end(&r);

@@ -21,9 +21,11 @@ const log_kind *edn_log_kind(bool space)
 
 bool edn_link_type_known(bool space, uint8_t type)
 {
-    if (space && (type == EDN_LINK_SET_KDF || type == EDN_LINK_SET_RECOVERY))
-        return false; /* nobody signs in to a space by passphrase, nor recovers it: its members hold what opens it */
-    return type >= EDN_LINK_GENESIS && type <= EDN_LINK_ROTATE_AIK;
+    /* Nobody signs in to a space by passphrase, nor recovers it: its members hold what opens it. And nobody in it
+     * speaks for the others, as who seals everything again does. */
+    if (space && (type == EDN_LINK_SET_KDF || type == EDN_LINK_SET_RECOVERY || type == EDN_LINK_RESEAL))
+        return false;
+    return type >= EDN_LINK_GENESIS && type <= EDN_LINK_LAST;
 }
 
 static bool is_magic(edn_bytes in, bool space)
@@ -214,6 +216,27 @@ static void checkpoint_read(edn_reader *r, link_body *b)
         b->pins = edn_read_bytes(r, (size_t)b->pins_n * PIN_SIZE, "pins");
 }
 
+/* A place at 0 is none, and one named twice would leave open which counts. */
+static bool bases_are_odd(edn_bytes pins)
+{
+    for (size_t i = 0; i < pins.n; i += PIN_SIZE) {
+        if (edn_load_u64(pins.p + i + 48) == 0)
+            return true;
+        for (size_t k = 0; k < i; k += PIN_SIZE)
+            if (memcmp(pins.p + i, pins.p + k, 48) == 0)
+                return true;
+    }
+    return false;
+}
+
+static void reseal_read(edn_reader *r, link_body *b)
+{
+    b->epoch = edn_read_u32(r, "epoch");
+    checkpoint_read(r, b);
+    if (bases_are_odd(b->pins))
+        edn_reader_fail(r, EDN_E_FORMAT, "bases");
+}
+
 edn_status edn_link_body_read(edn_link_type type, const edn_link_info *info, link_body *b)
 {
     edn_reader r = edn_reader_init(info->body);
@@ -255,6 +278,9 @@ edn_status edn_link_body_read(edn_link_type type, const edn_link_info *info, lin
     default: /* of no other type: check_place and edn_link_peek let none through */
         edn_read_into(&r, b->aik.b, sizeof b->aik.b, "account identity key");
         edn_read_into(&r, b->proof.b, sizeof b->proof.b, "proof");
+        break;
+    case EDN_LINK_RESEAL:
+        reseal_read(&r, b);
         break;
     }
     return edn_reader_end(&r);

@@ -36,18 +36,20 @@ void edn_devlog_free(edn_devlog *log)
     free(log->by_id);
     free(log->cuts);
     free(log->pins);
+    free(log->bases);
     free(log);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n)
+bool edn_devlog_reserve(edn_devlog *log, uint32_t cuts_n, uint32_t pins_n, size_t bases_n)
 {
     return edn_array_room(&log->hashes, &log->hashes_cap, (size_t)log->count + 1, sizeof *log->hashes) &&
            edn_array_room(&log->devices, &log->devices_cap, log->devices_n + 1, sizeof *log->devices) &&
            edn_array_room(&log->by_id, &log->by_id_cap, log->devices_n + 1, sizeof *log->by_id) &&
            edn_array_room(&log->cuts, &log->cuts_cap, log->cuts_n + cuts_n, sizeof *log->cuts) &&
-           edn_array_room(&log->pins, &log->pins_cap, pins_n, sizeof *log->pins);
+           edn_array_room(&log->pins, &log->pins_cap, pins_n, sizeof *log->pins) &&
+           edn_array_room(&log->bases, &log->bases_cap, log->bases_n + bases_n, sizeof *log->bases);
 }
 
 static void copy_array(void *to, const void *from, size_t n, size_t size)
@@ -68,9 +70,9 @@ edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out)
     c->devices = NULL;
     c->by_id = NULL;
     c->cuts = NULL;
-    c->pins = NULL;
-    c->hashes_cap = c->devices_cap = c->by_id_cap = c->cuts_cap = c->pins_cap = 0;
-    if (!edn_devlog_reserve(c, 0, (uint32_t)log->pins_n)) {
+    c->pins = c->bases = NULL;
+    c->hashes_cap = c->devices_cap = c->by_id_cap = c->cuts_cap = c->pins_cap = c->bases_cap = 0;
+    if (!edn_devlog_reserve(c, 0, (uint32_t)log->pins_n, 0)) {
         edn_devlog_free(c);
         return EDN_E_NOMEM;
     }
@@ -79,6 +81,7 @@ edn_status edn_devlog_copy(const edn_devlog *log, edn_devlog **out)
     copy_array(c->by_id, log->by_id, log->devices_n, sizeof *c->by_id);
     copy_array(c->cuts, log->cuts, log->cuts_n, sizeof *c->cuts);
     copy_array(c->pins, log->pins, log->pins_n, sizeof *c->pins);
+    copy_array(c->bases, log->bases, log->bases_n, sizeof *c->bases);
     *out = c;
     return EDN_OK;
 }
@@ -315,6 +318,38 @@ static bool revoked_are_active(const edn_devlog *log, const link_body *b)
     return true;
 }
 
+static edn_pin *base_find(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space)
+{
+    for (size_t i = 0; i < log->bases_n; i++)
+        if (memcmp(log->bases[i].device.b, id->b, sizeof id->b) == 0 &&
+            memcmp(log->bases[i].space.b, space->b, sizeof space->b) == 0)
+            return &log->bases[i];
+    return NULL;
+}
+
+/* Devices that there are, the present epoch, and no base that falls, or moves without rising. */
+static edn_status bases_check(const edn_devlog *log, const link_body *b)
+{
+    edn_reader r = edn_reader_init(b->pins);
+
+    for (uint32_t i = 0; i < b->pins_n; i++) {
+        edn_pin p = edn_pin_next(&r);
+        if (!row_find(log, &p.device))
+            return EDN_E_DEVICE_UNKNOWN;
+    }
+    if (b->epoch != log->epoch)
+        return EDN_E_EPOCH;
+    r = edn_reader_init(b->pins);
+    for (uint32_t i = 0; i < b->pins_n; i++) {
+        edn_pin p = edn_pin_next(&r);
+        const edn_pin *held = base_find(log, &p.device, &p.space);
+        if (held &&
+            (p.dseq < held->dseq || (p.dseq == held->dseq && memcmp(p.hash.b, held->hash.b, sizeof p.hash.b) != 0)))
+            return EDN_E_POLICY;
+    }
+    return EDN_OK;
+}
+
 /* What a body may say here; signatures apart. */
 static edn_status check_meaning(const edn_devlog *log, edn_link_type type, const link_body *b)
 {
@@ -329,6 +364,8 @@ static edn_status check_meaning(const edn_devlog *log, edn_link_type type, const
         if (b->suite_min < log->suite_min || b->kdf_floor < log->kdf_floor || (log->flags & ~b->flags))
             return EDN_E_POLICY;
         return EDN_OK;
+    case EDN_LINK_RESEAL:
+        return bases_check(log, b);
     default:
         return EDN_OK;
     }
@@ -414,6 +451,21 @@ static void pins_set(edn_devlog *log, const link_body *b)
     log->pins_n = b->pins_n;
 }
 
+static void bases_raise(edn_devlog *log, const link_form *f, const link_body *b)
+{
+    edn_reader r = edn_reader_init(b->pins);
+
+    for (uint32_t i = 0; i < b->pins_n; i++) {
+        edn_pin p = edn_pin_next(&r), *held = base_find(log, &p.device, &p.space);
+        if (held)
+            *held = p;
+        else
+            log->bases[log->bases_n++] = p;
+    }
+    log->reseal_seq = f->info.seq;
+    log->reseal_epoch = b->epoch;
+}
+
 static void link_apply(edn_devlog *log, edn_bytes link, const link_form *f, const link_body *b,
                        const edn_device_id *added)
 {
@@ -456,6 +508,9 @@ static void link_apply(edn_devlog *log, edn_bytes link, const link_form *f, cons
     case EDN_LINK_ROTATE_AIK:
         log->aik = b->aik;
         break;
+    case EDN_LINK_RESEAL:
+        bases_raise(log, f, b);
+        break;
     case EDN_LINK_SET_RECOVERY: /* its readers peek the link */
     default:
         break;
@@ -474,7 +529,7 @@ static edn_status append(edn_devlog *log, edn_bytes link, bool trusted)
         return st;
     if (log->count >= EDN_LINKS_MAX)
         return EDN_E_LIMIT;
-    if (!edn_devlog_reserve(log, b.cuts_n, b.pins_n))
+    if (!edn_devlog_reserve(log, b.cuts_n, b.pins_n, f.type == EDN_LINK_RESEAL ? b.pins_n : 0))
         return EDN_E_NOMEM;
     link_apply(log, link, &f, &b, &added);
     return EDN_OK;
@@ -551,4 +606,24 @@ size_t edn_devlog_checkpoint(const edn_devlog *log, const edn_pin **pins)
 {
     *pins = log->pins;
     return log->pins_n;
+}
+
+void edn_devlog_base(const edn_devlog *log, const edn_device_id *id, const edn_space_id *space, uint64_t *dseq,
+                     edn_hash *hash)
+{
+    const edn_pin *base = base_find(log, id, space);
+
+    *dseq = base ? base->dseq : 0;
+    *hash = base ? base->hash : (edn_hash){{0}};
+}
+
+size_t edn_devlog_bases(const edn_devlog *log, const edn_pin **bases)
+{
+    *bases = log->bases;
+    return log->bases_n;
+}
+
+uint32_t edn_devlog_epoch_min(const edn_devlog *log, uint64_t log_seq)
+{
+    return log->reseal_seq && log_seq >= log->reseal_seq ? log->reseal_epoch : 0;
 }

@@ -169,7 +169,7 @@ static void log_answer(edn_server_answer *out, int status, uint64_t count, const
 
 static void log_finish(edn_server *s, server_job *job)
 {
-    (void)s;
+    edn_server_reseal_finish(s, job);
     log_answer(job->out, job->status, job->log_count, &job->log_head);
 }
 
@@ -182,6 +182,7 @@ static edn_status log_extend(edn_server *s, server_job *job, server_account *a, 
     box_names names;
     uint8_t kdf[32];
     bool ok = true, kdf_set = any_link_is(links, links_n, EDN_LINK_SET_KDF), kdf_found = false;
+    bool resealed = any_link_is(links, links_n, EDN_LINK_RESEAL);
     edn_status st;
 
     if ((st = edn_devlog_copy(a->log, &log)) != EDN_OK)
@@ -209,6 +210,12 @@ static edn_status log_extend(edn_server *s, server_job *job, server_account *a, 
         edn_server_problem(job->out, 507, "quota", "the account's space on this server is used up");
         goto out;
     }
+    if (resealed && (st = edn_server_reseal_check(s, a, log, &ok)) != EDN_OK)
+        goto out;
+    if (!ok) {
+        edn_server_problem(job->out, 422, "link", edn_status_name(EDN_E_FORK));
+        goto out;
+    }
     if ((st = edn_server_begin(s)) != EDN_OK)
         goto out;
     edn_server_account_stage(s, a);
@@ -219,6 +226,8 @@ static edn_status log_extend(edn_server *s, server_job *job, server_account *a, 
         edn_server_account_set_probe(s, a, &no_probe);
     edn_server_account_take_log(a, log, links, links_n);
     log = NULL;
+    if (resealed && (st = edn_server_reseal_stage(s, job, a)) != EDN_OK)
+        goto out;
     edn_server_account_moved(a);
     edn_server_job_state(job, a);
     job->finish = log_finish;
@@ -340,8 +349,11 @@ static edn_status account_new(edn_server *s, server_job *job, edn_devlog **log, 
         return st;
     *log = NULL;
     edn_server_account_take_log(a, a->log, m->links, m->links_n);
-    if ((st = log_stage(s, a, 0, m->links, m->links_n, m->boxes, m->boxes_n)) != EDN_OK)
+    if ((st = log_stage(s, a, 0, m->links, m->links_n, m->boxes, m->boxes_n)) != EDN_OK ||
+        (st = edn_server_reseal_stage(s, job, a)) !=
+            EDN_OK) /* it begins at the bases, so it can be filled from there */
         return st;
+    edn_server_account_moved(a);
     if (named) {
         row.account = a->row.id;
         memcpy(row.kdf_record, kdf, sizeof row.kdf_record);

@@ -110,6 +110,11 @@ typedef struct edn_meta {
     edn_status (*batches_after)(void *ctx, int64_t space, const edn_head *after, size_t n, size_t limit,
                                 edn_meta_batch_fn *fn, void *cb);
 
+    /* Removes the device's batches up to `last`, bytes and all; `*n` and `*bytes` grow by what went. `fn` hears of
+     * those whose bytes are in the blob store. */
+    edn_status (*batches_drop)(void *ctx, int64_t space, const edn_head *last, edn_meta_large_fn *fn, void *cb,
+                               uint64_t *n, uint64_t *bytes);
+
     /* An attachment's row: size and the hash of its bytes. */
     edn_status (*blob_put)(void *ctx, int64_t account, const edn_hash *name, uint64_t size, const edn_hash *content);
     edn_status (*blob_find)(void *ctx, int64_t account, const edn_hash *name, uint64_t *size, edn_hash *content);

@@ -91,6 +91,8 @@ static const char *const meta_upgrades[] = {
                   " WHERE space = ?1 AND device = ?2 AND dseq = ?3")                                                   \
     X(BATCH_FIND_N, "SELECT space, device, dseq, hash, size, body FROM batch WHERE n = ?1")                            \
     X(BATCHES_AFTER, "SELECT n FROM batch WHERE space = ?1 AND device = ?2 AND dseq > ?3 ORDER BY dseq LIMIT ?4")      \
+    X(BATCHES_UP_TO, "SELECT hash, size, body IS NULL FROM batch WHERE space = ?1 AND device = ?2 AND dseq <= ?3")     \
+    X(BATCHES_DROP, "DELETE FROM batch WHERE space = ?1 AND device = ?2 AND dseq <= ?3")                               \
     X(BLOB_PUT, "INSERT INTO blob(account, name, size, content) VALUES(?1, ?2, ?3, ?4)")                               \
     X(BLOB_FIND, "SELECT size, content FROM blob WHERE account = ?1 AND name = ?2")                                    \
     X(LETTER_PUT, "INSERT INTO letter(account, number, hash, day, body) VALUES(?1, ?2, ?3, ?4, ?5)")                   \
@@ -697,6 +699,37 @@ static edn_status meta_batches_after(void *ctx, int64_t space, const edn_head *a
     return st;
 }
 
+static edn_status meta_batches_drop(void *ctx, int64_t space, const edn_head *last, edn_meta_large_fn *fn, void *cb,
+                                    uint64_t *n, uint64_t *bytes)
+{
+    edn_status st, told = EDN_OK;
+    sqlite3_stmt *q = meta_get(ctx, META_BATCHES_UP_TO, &st);
+    edn_hash hash;
+    int rc;
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, space);
+    META_BIND(q, 2, last->device);
+    meta_bind_u64(q, 3, last->dseq);
+    while (told == EDN_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        ++*n;
+        *bytes += meta_column_u64(q, 1);
+        told = meta_column_into(q, 0, hash.b, sizeof hash.b);
+        if (told == EDN_OK && sqlite3_column_int(q, 2))
+            told = fn(cb, &hash);
+    }
+    meta_done(q);
+    if (told != EDN_OK || (st = meta_status(rc)) != EDN_OK)
+        return told != EDN_OK ? told : st;
+    if (!(q = meta_get(ctx, META_BATCHES_DROP, &st)))
+        return st;
+    (void)sqlite3_bind_int64(q, 1, space);
+    META_BIND(q, 2, last->device);
+    meta_bind_u64(q, 3, last->dseq);
+    return meta_run(q);
+}
+
 /* ---- attachments ------------------------------------------------------------------------------------------------- */
 
 static edn_status meta_blob_put(void *ctx, int64_t account, const edn_hash *name, uint64_t size,
@@ -951,7 +984,8 @@ static edn_status meta_configure(meta_sqlite *m, const char *path, bool exclusiv
      * without. The system's own does not, so that `sqlite3 meta.db .backup` works beside a running server. */
     (void)sqlite3_snprintf(sizeof sql, sql,
                            "%sPRAGMA cache_size = -%d; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;"
-                           "PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF; PRAGMA journal_mode = WAL;"
+                           "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
+                           "PRAGMA journal_mode = WAL;"
                            "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000;"
                            "PRAGMA journal_size_limit = 67108864",
                            exclusive ? "PRAGMA locking_mode = EXCLUSIVE;" : "", META_CACHE_KIB);
@@ -1005,6 +1039,7 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
         .batch_put = meta_batch_put,
         .batch_find = meta_batch_find,
         .batches_after = meta_batches_after,
+        .batches_drop = meta_batches_drop,
         .blob_put = meta_blob_put,
         .blob_find = meta_blob_find,
         .letter_put = meta_letter_put,

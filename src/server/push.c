@@ -9,7 +9,7 @@
  *   1. its form, suite and padded size are legal, and it is of the account's space;
  *   2. its device was active at the place of the log that it names, that place is in our log, and the signature is
  * good;
- *   3. dseq is one more than the device's last, and prev is that one's hash. */
+ *   3. dseq is one more than the device's last, or than its base (reseal.c), and prev is that one's hash. */
 
 /* What one request would change, before anything is staged. */
 typedef struct push_plan {
@@ -62,6 +62,8 @@ static const push_refusal *push_may_write(const server_account *a, const edn_bat
     if (!*device || !edn_device_active_at(*device, h->log_seq) || !edn_cert_writes(&(*device)->cert) ||
         h->epoch > edn_devlog_epoch(a->log))
         return &push_author;
+    if (h->epoch < edn_devlog_epoch_min(a->log, h->log_seq))
+        return &push_author; /* its author knew that what was before is closed */
     if (edn_devlog_cut(a->log, &h->device, &h->space, &cut, &cut_hash) &&
         (h->dseq > cut || (h->dseq == cut && memcmp(&cut_hash, hash, sizeof *hash) != 0)))
         return &push_author;
@@ -72,7 +74,8 @@ static const push_refusal *push_may_write(const server_account *a, const edn_bat
 static edn_status push_batch(edn_server *s, push_plan *p, edn_bytes bytes, const push_refusal **no)
 {
     edn_batch b;
-    edn_hash c_hash, hash;
+    edn_hash c_hash, hash, base_hash;
+    uint64_t base;
     const edn_device *device;
     edn_head *head;
     edn_status st;
@@ -101,6 +104,9 @@ static edn_status push_batch(edn_server *s, push_plan *p, edn_bytes bytes, const
                 *no = memcmp(&p->rows[i].hash, &hash, sizeof hash) == 0 ? NULL : &push_chain;
                 return EDN_OK;
             }
+        edn_devlog_base(p->account->log, &b.header.device, &b.header.space, &base, &base_hash);
+        if (b.header.dseq <= base) /* let go: who brings it has not heard of that yet */
+            return EDN_OK;
         st = s->meta.batch_find(s->meta.ctx, p->account->space.n, &b.header.device, b.header.dseq, &held);
         if (st == EDN_OK && memcmp(&held.hash, &hash, sizeof hash) != 0)
             *no = &push_chain;

@@ -619,6 +619,7 @@ static edn_status group_try(edn_server *s, server_job *jobs, size_t n)
         if (st == EDN_OK && jobs[i].staged)
             jobs[i].finish(s, &jobs[i]);
         jobs[i].staged = false;
+        edn_buf_dispose(&jobs[i].dropped);
     }
     return st;
 }

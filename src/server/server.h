@@ -124,7 +124,7 @@ typedef struct edn_server_stats {
     uint64_t requests, denied, rejected, conflicts, limited, failures;
     uint64_t accounts_added, logins, batches, batch_bytes, commits, probes, probes_new;
     uint64_t cache_hits, cache_misses, cached_accounts, cached_bytes;
-    uint64_t blobs_swept;
+    uint64_t blobs_swept, batches_dropped;
 } edn_server_stats;
 edn_server_stats edn_server_stats_get(const edn_server *s);
 

@@ -228,6 +228,7 @@ typedef struct server_job {
     int status;
     uint8_t flags;
     uint64_t letter_from; /* the first letter that is wanted */
+    edn_buf dropped;      /* names of files that nothing names once this is durable, 32 bytes each */
 } server_job;
 
 void edn_server_job_state(server_job *job, const server_account *a);
@@ -257,6 +258,12 @@ EDN_MUST_USE edn_status edn_server_accounts(edn_server *s, server_job *job); /* 
 EDN_MUST_USE edn_status edn_server_log(edn_server *s, server_job *job);
 void edn_server_box(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_push(edn_server *s, server_job *job); /* push.c */
+/* Whether the batches held at the bases that `log` names are those (reseal.c). */
+EDN_MUST_USE edn_status edn_server_reseal_check(edn_server *s, const server_account *a, const edn_devlog *log,
+                                                bool *ok);
+/* Lets go of what the account's log says was sealed again; then, once that is durable, of its files. */
+EDN_MUST_USE edn_status edn_server_reseal_stage(edn_server *s, server_job *job, server_account *a);
+void edn_server_reseal_finish(edn_server *s, const server_job *job);
 void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *rq,
                      edn_server_answer *out); /* pull.c */
 void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_answer *out);

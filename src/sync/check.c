@@ -68,6 +68,8 @@ static edn_status author_in_log(void *ctx, const batch_in *in, edn_sign_pk *pk, 
         return EDN_E_CAP;
     if (!hash_equal(&at, &h->log_head) && !EDN_PLANT(accepts_other_log))
         return EDN_E_FORK; /* its author was shown another device log */
+    if (h->epoch < edn_devlog_epoch_min(check->log, h->log_seq))
+        return EDN_E_POLICY; /* its author knew that the epochs before are closed */
     return author_cut(check, in);
 }
 

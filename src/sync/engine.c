@@ -144,7 +144,7 @@ static edn_status revoked_find(edn_sync *s)
 
 static edn_status unsendable_find(edn_sync *s, const peer *p)
 {
-    edn_head mine = edn_head_map_get(&s->have, &p->id), theirs = edn_head_map_get(&s->srv, &p->id);
+    edn_head mine = edn_head_map_get(&s->have, &p->id), theirs = edn_sync_sent_until(s, &p->id);
     about a = {&p->id, theirs.dseq + 1, NULL, EDN_BYTES_EMPTY};
 
     if (!p->unsendable || edn_sync_effective(s, &mine).dseq <= theirs.dseq)
@@ -711,6 +711,8 @@ edn_status edn_sync_new(const edn_sync_setup *options, edn_sync **out)
         (st = edn_devlog_copy(options->log, &s->log)) != EDN_OK ||
         (st = edn_head_map_copy(&s->have, options->heads, options->heads_n)) != EDN_OK ||
         (st = edn_head_map_copy(&s->srv, options->remote->heads, options->remote->heads_n)) != EDN_OK)
+        goto out;
+    if ((st = edn_sync_bases_take(s)) != EDN_OK)
         goto out;
     s->claims_n = EDN_MIN(options->claims_n, (size_t)EDN_CLAIMS_MAX);
     if (s->claims_n)

@@ -214,7 +214,7 @@ static edn_status pull_make(edn_sync *s)
 /* The device's batches that the server has not, as far as the request has room. *room falls to 0 when it is full. */
 static edn_status push_gather(edn_sync *s, const edn_head *mine, pieces *batches, size_t *room)
 {
-    edn_head theirs = edn_head_map_get(&s->srv, &mine->device), last = {mine->device, 0, {{0}}};
+    edn_head theirs = edn_sync_sent_until(s, &mine->device), last = {mine->device, 0, {{0}}};
     uint64_t end = edn_sync_effective(s, mine).dseq;
     edn_status st = EDN_OK;
 

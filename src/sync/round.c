@@ -258,10 +258,33 @@ static edn_status log_take(edn_sync *s, const edn_msg_pulled *m)
 
 /* ---- heads against ours ------------------------------------------------------------------------------------------ */
 
+/* A signed link says that more of this device was sealed again than it ever wrote: another copy wrote it. */
+static edn_status own_base_check(edn_sync *s)
+{
+    edn_head base = edn_sync_base(s, &s->setup.device), mine = edn_head_map_get(&s->have, &s->setup.device);
+    about a = {&base.device, base.dseq, NULL, EDN_BYTES_EMPTY};
+    edn_status st;
+    peer *p;
+
+    if (base.dseq <= mine.dseq)
+        return EDN_OK;
+    if ((st = edn_peer_get(s, &s->setup.device, &p)) != EDN_OK || p->proven)
+        return st;
+    p->proven = true;
+    edn_peer_suspect(s, p, base.dseq);
+    return edn_sync_find(
+        s, EDN_E_CLONE, &a,
+        "Your account's log names a batch %llu of this device that is not here: this device was restored from a copy, "
+        "or its keys are at work elsewhere. Nothing more is sent under them; what is here is kept.",
+        (unsigned long long)base.dseq);
+}
+
 static edn_status heads_compare(edn_sync *s)
 {
     edn_status st = EDN_OK;
 
+    if ((st = own_base_check(s)) != EDN_OK)
+        return st;
     for (size_t i = 0; i < s->srv.n && st == EDN_OK; i++) {
         edn_head theirs = edn_sync_effective(s, &s->srv.p[i]);
         edn_head mine = edn_head_map_get(&s->have, &theirs.device);
@@ -439,8 +462,8 @@ static edn_status group_step(edn_sync *s, uint64_t now_ms, round_group *g, bool 
     if (!e->opened) {
         st = edn_batch_in_check(&e->in, &author, &check.space, &check.last, check.view, &s->arena, &e->ready);
         *moved = true;
-        if (st == EDN_E_EXISTS) {
-            g->at++;
+        if (st == EDN_E_EXISTS || (st == EDN_E_CHAIN && e->in.batch.header.dseq < edn_sync_base(s, &g->device).dseq)) {
+            g->at++; /* held, or let go: then nobody needs it */
             return EDN_OK;
         }
         if (st != EDN_OK)
@@ -640,7 +663,8 @@ edn_status edn_sync_round_take(edn_sync *s, uint64_t now_ms, edn_bytes body)
     edn_put_bytes(&s->answer, body.p, body.n);
     if ((st = edn_buf_status(&s->answer)) != EDN_OK ||
         (st = edn_pulled_decode(&s->arena, edn_buf_view(&s->answer), &m)) != EDN_OK ||
-        (st = claimed_take(s, &m)) != EDN_OK || (st = log_take(s, &m)) != EDN_OK)
+        (st = claimed_take(s, &m)) != EDN_OK || (st = log_take(s, &m)) != EDN_OK ||
+        (st = edn_sync_bases_take(s)) != EDN_OK)
         return st;
     if (s->verdict != EDN_OK) {
         s->save_links_n = 0;

@@ -22,6 +22,31 @@ edn_head edn_sync_effective(const edn_sync *s, const edn_head *head)
     return e;
 }
 
+edn_head edn_sync_base(const edn_sync *s, const edn_device_id *device)
+{
+    edn_head base = {.device = *device};
+
+    if (edn_devlog_count(newest_log(s)))
+        edn_devlog_base(newest_log(s), device, &s->setup.space, &base.dseq, &base.hash);
+    return base;
+}
+
+/* Not of this device: it wrote its batches itself, or it is a copy (round.c). */
+edn_status edn_sync_bases_take(edn_sync *s)
+{
+    const edn_pin *bases;
+    size_t n = edn_devlog_bases(newest_log(s), &bases);
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; i < n && st == EDN_OK; i++) {
+        edn_head base = {bases[i].device, bases[i].dseq, bases[i].hash};
+        if (memcmp(bases[i].space.b, s->setup.space.b, sizeof s->setup.space.b) == 0 && !is_self(s, &base.device) &&
+            edn_head_map_get(&s->have, &base.device).dseq < base.dseq)
+            st = edn_head_map_set(&s->have, &base);
+    }
+    return st;
+}
+
 /* Whether `a` counts for more than `b` holds of the same device. */
 static bool head_ahead(const edn_sync *s, const edn_head *a, const edn_head *b)
 {
@@ -73,9 +98,16 @@ bool edn_sync_lacks_here(const edn_sync *s)
     return false;
 }
 
+edn_head edn_sync_sent_until(const edn_sync *s, const edn_device_id *device)
+{
+    edn_head theirs = edn_head_map_get(&s->srv, device), base = edn_sync_base(s, device);
+
+    return theirs.dseq < base.dseq ? base : theirs;
+}
+
 uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine)
 {
-    edn_head theirs = edn_head_map_get(&s->srv, &mine->device);
+    edn_head theirs = edn_sync_sent_until(s, &mine->device);
     const peer *p = edn_peer_find(s, &mine->device);
 
     if ((p && (p->stopped || p->suspect || p->unreadable || p->unsendable)) || !head_ahead(s, mine, &theirs))

@@ -169,9 +169,15 @@ device_text edn_device_text(const edn_device_id *id);
 static inline bool is_self(const edn_sync *s, const edn_device_id *id) { return device_equal(id, &s->setup.device); }
 /* A head as it counts: of a revoked device at most its cut. */
 edn_head edn_sync_effective(const edn_sync *s, const edn_head *head);
+/* Where the device's chain begins (devlog.h): what is at or below it need be neither held nor sent. {dseq 0}: at 1. */
+edn_head edn_sync_base(const edn_sync *s, const edn_device_id *device);
+/* What is held of others begins at their bases at the least, whatever was held before. */
+EDN_MUST_USE edn_status edn_sync_bases_take(edn_sync *s);
 bool edn_sync_log_signed(const edn_sync *s); /* the newest receipt names the log that is here */
 bool edn_sync_covered(const edn_sync *s);    /* the newest receipt is of exactly what is here */
 bool edn_sync_lacks_here(const edn_sync *s); /* the server claims something that may still be taken */
+/* The last of a device's batches that the server has, or need not have any more. */
+edn_head edn_sync_sent_until(const edn_sync *s, const edn_device_id *device);
 uint64_t edn_sync_sendable(const edn_sync *s, const edn_head *mine); /* how many of its batches the server lacks */
 bool edn_sync_lacks_batches_there(const edn_sync *s); /* something is here that the server could be sent */
 uint64_t edn_sync_lacks_there_count(const edn_sync *s);

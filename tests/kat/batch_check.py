@@ -60,6 +60,9 @@ def author(log, h, space, batch_hash):
         return "E_CAP", key
     if log.hashes[h.log_seq] != h.log_head:
         return "E_FORK", key
+    resealed, closed = log.resealed
+    if resealed and h.log_seq >= resealed and h.epoch < closed:
+        return "E_POLICY", key
     if not device.active():
         cut = device.cuts.get(space, bytes(40))
         number = int.from_bytes(cut[:8], "little")

@@ -15,7 +15,7 @@ import sys
 import ed25519
 
 DEVICES_MAX, SPACE_KEYS_MAX, LINKS_MAX, SHARES_MAX, LINK_SIZE_MAX = 32, 128, 100000, 16, 65536
-GENESIS, ADD, REVOKE, KDF, RECOVERY, CHECKPOINT, POLICY, ROTATE = range(1, 9)
+GENESIS, ADD, REVOKE, KDF, RECOVERY, CHECKPOINT, POLICY, ROTATE, RESEAL = range(1, 10)
 AIK = bytes(16)
 
 # Logs share their beginnings, and big numbers are slow here.
@@ -94,7 +94,7 @@ class Device:
 
 class Log:
     def __init__(self):
-        self.hashes, self.devices, self.pins = [], {}, []
+        self.hashes, self.devices, self.pins, self.bases, self.resealed = [], {}, [], {}, (0, 0)
         self.aik = self.aek = self.grants = self.kdf = None
         self.epoch, self.suite_min, self.kdf_floor, self.flags = 0, 1, 1, 0
 
@@ -114,8 +114,8 @@ class Log:
         first = not self.hashes
         need(first or space == self.space, "E_FORMAT")
         need(suite == 1 and suite >= self.suite_min, "E_SUITE")
-        need(GENESIS <= kind <= ROTATE and (kind == GENESIS) == first, "E_TYPE")
-        need(not (space and kind in (KDF, RECOVERY)), "E_TYPE")
+        need(GENESIS <= kind <= RESEAL and (kind == GENESIS) == first, "E_TYPE")
+        need(not (space and kind in (KDF, RECOVERY, RESEAL)), "E_TYPE")
         need(seq == len(self.hashes), "E_SEQ")
         need(prev == (bytes(32) if first else self.hashes[-1]), "E_PREV")
         need(account == (bytes(32) if first else self.hashes[0]), "E_ACCOUNT")
@@ -247,8 +247,26 @@ class Log:
             self.aik = aik
         return commit
 
+    def reseal(self, r, prev, seq, signer, time):
+        epoch, pins = r.number(4), [r.take(88) for _ in range(r.number(4))]
+        need(all(int.from_bytes(p[48:56], "little") for p in pins), "E_FORMAT")
+        need(len({p[:48] for p in pins}) == len(pins), "E_FORMAT")
+        r.end()
+        need(all(p[32:48] in self.devices for p in pins), "E_DEVICE_UNKNOWN")
+        need(epoch == self.epoch, "E_EPOCH")
+        for p in pins:
+            number, hash = int.from_bytes(p[48:56], "little"), p[56:]
+            held, held_hash = self.bases.get(p[:48], (0, None))
+            need(number > held or (number == held and hash == held_hash), "E_POLICY")
+
+        def commit():
+            self.bases.update({p[:48]: (int.from_bytes(p[48:56], "little"), p[56:]) for p in pins})
+            self.resealed = seq, epoch
+        return commit
+
     BODIES = {GENESIS: genesis, ADD: add, REVOKE: revoke, KDF: set_kdf, RECOVERY: set_recovery,
-              CHECKPOINT: checkpoint, POLICY: policy, ROTATE: rotate}
+              CHECKPOINT: checkpoint, POLICY: policy, ROTATE: rotate,
+              RESEAL: reseal}
 
     # ---- what it says, in the words of devlog_make ----
 
@@ -274,6 +292,9 @@ class Log:
                            "time": d.time, "revoked": d.revoked} for i, d in self.devices.items()]
         out["pins"] = [{"space": p[:32].hex(), "device": p[32:48].hex(), "hash": p[56:].hex(),
                         "dseq": int.from_bytes(p[48:56], "little")} for p in self.pins]
+        out["bases"] = [{"space": k[:32].hex(), "device": k[32:].hex(), "hash": h.hex(), "dseq": n}
+                        for k, (n, h) in self.bases.items()]
+        out["resealed"] = self.resealed[1]
         out["cuts"] = self.cuts(dict.fromkeys(c["space"] for c in cuts))
         return out
 

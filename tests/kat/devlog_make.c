@@ -48,12 +48,9 @@ static void print_devices(const edn_devlog *log)
     printf("], ");
 }
 
-static void print_pins(const edn_devlog *log)
+static void print_pins(const char *name, const edn_pin *pins, size_t n)
 {
-    const edn_pin *pins;
-    size_t n = edn_devlog_checkpoint(log, &pins);
-
-    printf("\"pins\": [");
+    printf("\"%s\": [", name);
     for (size_t i = 0; i < n; i++) {
         printf("%s{", i ? ", " : "");
         PRINT("space", pins[i].space);
@@ -93,6 +90,8 @@ static void print_state(const links *l, const edn_devlog *log)
     edn_hash kdf, box;
     edn_sign_pk login;
     bool has_kdf = edn_devlog_kdf(log, &kdf, &box, &login);
+    const edn_pin *pins;
+    size_t n;
 
     printf(", \"state\": {");
     PRINT("account", edn_devlog_account(log));
@@ -106,7 +105,11 @@ static void print_state(const links *l, const edn_devlog *log)
         PRINT("login", login);
     }
     print_devices(log);
-    print_pins(log);
+    n = edn_devlog_checkpoint(log, &pins);
+    print_pins("pins", pins, n);
+    n = edn_devlog_bases(log, &pins);
+    print_pins("bases", pins, n);
+    printf("\"resealed\": %" PRIu32 ", ", edn_devlog_epoch_min(log, UINT64_MAX));
     print_cuts(l, log);
     printf("\"space\": %s, ", edn_devlog_is_space(log) ? "true" : "false");
     printf("\"epoch\": %" PRIu32 ", \"suite_min\": %u, \"kdf_floor\": %u, \"count\": %" PRIu64 "}",

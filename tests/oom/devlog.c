@@ -73,7 +73,7 @@ static void logs_survive_each_failing_allocation(void **state)
     links_init(&l, check_seed());
     for (int i = 0; i < 6; i++)
         links_step(&l, EDN_LINK_ADD_DEVICE);
-    for (uint8_t type = EDN_LINK_ADD_DEVICE; type <= EDN_LINK_ROTATE_AIK; type++)
+    for (uint8_t type = EDN_LINK_ADD_DEVICE; type <= EDN_LINK_LAST; type++)
         links_step(&l, (edn_link_type)type);
     for (int i = 0; i < 4; i++)
         links_step(&l, EDN_LINK_REVOKE_ROTATE);

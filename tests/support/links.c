@@ -184,6 +184,28 @@ static void rotate_body(links *l, link_draft *d)
     edn_put_bytes(&d->body, sig.b, 64);
 }
 
+/* Bases of up to two devices in one space, above those that there are. */
+static void reseal_body(links *l, link_draft *d)
+{
+    static const edn_space_id space = {{0x5e}};
+    size_t first = (size_t)below(l, l->devices_n), n = (size_t)below(l, 3);
+
+    n = EDN_MIN(n, l->devices_n);
+    edn_buf_reset(&d->body);
+    edn_put_u32(&d->body, edn_devlog_epoch(l->log));
+    edn_put_u32(&d->body, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        const links_device *of = &l->devices[(first + i) % l->devices_n];
+        uint64_t dseq;
+        edn_hash hash;
+        edn_devlog_base(l->log, &of->id, &space, &dseq, &hash);
+        edn_put_bytes(&d->body, space.b, sizeof space.b);
+        edn_put_bytes(&d->body, of->id.b, sizeof of->id.b);
+        edn_put_u64(&d->body, dseq + 1 + below(l, 9));
+        put_random(l, &d->body, 32);
+    }
+}
+
 /* Who signs a good link of this type; the member key is returned when it is one without admin. */
 static links_device *choose_signer(links *l, link_draft *d, edn_link_type type)
 {
@@ -249,6 +271,9 @@ void links_draft(links *l, link_draft *d, edn_link_type type)
     }
     case EDN_LINK_SET_POLICY:
         policy_body(l, d);
+        break;
+    case EDN_LINK_RESEAL:
+        reseal_body(l, d);
         break;
     default:
         rotate_body(l, d);
@@ -338,7 +363,7 @@ static size_t active_count(const links *l)
 static edn_link_type type_at_random(links *l)
 {
     /* Devices come more often than they go. */
-    static const uint8_t types[] = {2, 2, 2, 3, 3, 4, 5, 6, 6, 7, 8}, space_types[] = {2, 2, 2, 2, 3, 3, 6, 7, 8};
+    static const uint8_t types[] = {2, 2, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9}, space_types[] = {2, 2, 2, 2, 3, 3, 6, 7, 8};
     edn_link_type type = (edn_link_type)(l->space ? space_types[below(l, EDN_COUNT(space_types))]
                                                   : types[below(l, EDN_COUNT(types))]);
 
@@ -597,6 +622,43 @@ static void break_kind(links *l, link_draft *d)
         d->label = l->space ? EDN_LABEL_SIG_LINK : EDN_LABEL_SIG_SPACE;
 }
 
+/* A place that is none, one device twice, one that is not there, another epoch, a base that falls or moves aside. */
+static void break_reseal(links *l, link_draft *d)
+{
+    const edn_pin *bases;
+    size_t n = edn_devlog_bases(l->log, &bases);
+    uint8_t *pin;
+
+    do
+        redraft(l, d, EDN_LINK_RESEAL);
+    while (d->body.n < 8 + 88);
+    pin = d->body.p + 8;
+    switch (below(l, 6)) {
+    case 0:
+        edn_store_u64(pin + 48, 0);
+        break;
+    case 1:
+        edn_put_bytes(&d->body, pin, 88);
+        edn_store_u32(d->body.p + 4, edn_load_u32(d->body.p + 4) + 1);
+        break;
+    case 2:
+        fill(l, pin + 32, 16);
+        break;
+    case 3:
+        edn_store_u32(d->body.p, edn_devlog_epoch(l->log) + (below(l, 2) ? 1 : UINT32_MAX));
+        break;
+    default:
+        if (!n)
+            break;
+        bases += below(l, n);
+        memcpy(pin, bases->space.b, 32);
+        memcpy(pin + 32, bases->device.b, 16);
+        edn_store_u64(pin + 48, bases->dseq - (bases->dseq > 1 ? below(l, 2) : 0));
+        edn_store_u32(d->body.p + 4, 1);
+        d->body.n = 8 + 88;
+    }
+}
+
 static void break_epoch(links *l, link_draft *d)
 {
     static const uint32_t add[] = {0, 2, UINT32_MAX, 0x10001, 0x80000001};
@@ -620,7 +682,7 @@ static void break_draft(links *l, link_draft *d, unsigned how)
         d->version = (uint8_t)(below(l, 2) * 2);
         break;
     case 3:
-        d->type = (uint8_t)(below(l, 2) ? check_next(&l->rng) : below(l, 10));
+        d->type = (uint8_t)(below(l, 2) ? check_next(&l->rng) : below(l, 11));
         break;
     case 4:
         d->suite = suites[below(l, EDN_COUNT(suites))];
@@ -697,12 +759,16 @@ static void break_draft(links *l, link_draft *d, unsigned how)
         break_kind(l, d);
         break;
     case 36: /* not in a space log */
-        redraft(l, d, below(l, 2) ? EDN_LINK_SET_KDF : EDN_LINK_SET_RECOVERY);
+        redraft(l, d, below(l, 3) == 0 ? EDN_LINK_RESEAL : below(l, 2) ? EDN_LINK_SET_KDF : EDN_LINK_SET_RECOVERY);
         break;
     case 37: /* the other kind's rights */
         redraft(l, d, EDN_LINK_ADD_DEVICE);
         d->device.cert.caps |= 8;
         add_device_body(l, d);
+        break;
+    case 38:
+    case 39:
+        break_reseal(l, d);
         break;
     default:
         break;

@@ -45,7 +45,7 @@ edn_bytes links_at(const links *l, size_t i);
 void links_step(links *l, edn_link_type type);
 
 /* Appends to `out` a link that might come next, broken in up to two ways: how many ways there are is LINKS_BREAKS. */
-enum { LINKS_BREAKS = 38 };
+enum { LINKS_BREAKS = 40 };
 void links_broken(links *l, unsigned how, edn_buf *out);
 
 /* ---- the parts --------------------------------------------------------------------------------------------------- */

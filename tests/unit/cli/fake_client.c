@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <edn/account.h>
+
 #include "base/base.h"
 
 #define ENTRIES_MAX 64
@@ -201,6 +203,23 @@ edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes
     (void)c;
     (void)device;
     (void)passphrase;
+    return step(err);
+}
+
+edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err)
+{
+    (void)c;
+    (void)passphrase;
+    return step(err);
+}
+
+edn_status edn_client_rekey_deep(edn_client *c, edn_bytes passphrase, const edn_progress *progress,
+                                 edn_rekey_result *out, edn_err *err)
+{
+    (void)c;
+    (void)passphrase;
+    (void)progress;
+    memset(out, 0, sizeof *out);
     return step(err);
 }
 

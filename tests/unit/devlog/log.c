@@ -211,7 +211,7 @@ static void with_each_type(void (*run)(const edn_devlog *before, edn_bytes link)
     links_init(&l, check_seed());
     for (int i = 0; i < 5; i++)
         links_step(&l, EDN_LINK_ADD_DEVICE);
-    for (uint8_t type = EDN_LINK_ADD_DEVICE; type <= EDN_LINK_ROTATE_AIK; type++) {
+    for (uint8_t type = EDN_LINK_ADD_DEVICE; type <= EDN_LINK_LAST; type++) {
         edn_devlog *before;
         CHECK_OK(edn_devlog_copy(l.log, &before));
         links_step(&l, (edn_link_type)type);
@@ -287,7 +287,7 @@ static void check_peek(const edn_devlog *before, edn_bytes link)
 
 static void the_fixed_part_is_read_without_a_log(void **state)
 {
-    uint8_t unknown[172] = "EDNL\1\11\1";
+    uint8_t unknown[172] = "EDNL\1\12\1"; /* type 10 */
     edn_link_info info;
     edn_hash boxes[EDN_LINK_BOXES_MAX];
     size_t n;
@@ -312,7 +312,9 @@ static void check_counts(const edn_devlog *before, edn_bytes link)
     CHECK_OK(edn_link_peek(link, &info));
     CHECK_OK(edn_link_body_read(info.type, &info, &b));
     CHECK(info.type == EDN_LINK_REVOKE_ROTATE || (b.cuts_n == 0 && b.revoked_n == 0 && b.revoked.n == 0));
-    CHECK_INT(b.pins_n * PIN_SIZE, info.type == EDN_LINK_CHECKPOINT ? info.body.n - 4 : 0);
+    CHECK_INT(b.pins_n * PIN_SIZE, info.type == EDN_LINK_CHECKPOINT ? info.body.n - 4
+                                   : info.type == EDN_LINK_RESEAL   ? info.body.n - 8
+                                                                    : 0);
 }
 
 static void what_a_body_does_not_list_is_none(void **state)
@@ -700,7 +702,7 @@ static void epochs_do_not_begin_again(void **state)
     links_init(&l, check_seed());
     edn_devlog_image_put(&image, l.log);
     CHECK_OK(edn_buf_status(&image));
-    edn_store_u32(image.p + image.n - 15, UINT32_MAX);
+    edn_store_u32(image.p + image.n - 27, UINT32_MAX);
     CHECK_OK(edn_devlog_image_read(edn_buf_view(&image), &last));
     CHECK_INT(edn_devlog_epoch(last), UINT32_MAX);
     edn_devlog_free(l.log);
@@ -708,7 +710,7 @@ static void epochs_do_not_begin_again(void **state)
     links_draft(&l, &d, EDN_LINK_REVOKE_ROTATE);
     links_revoke_body(&l, &d.body, NULL, 0, 0, 0);
     CHECK_STATUS(try_draft(&l, &d), EDN_E_EPOCH);
-    edn_store_u32(image.p + image.n - 15, UINT32_MAX - 1);
+    edn_store_u32(image.p + image.n - 27, UINT32_MAX - 1);
     CHECK_OK(edn_devlog_image_read(edn_buf_view(&image), &l.log));
     edn_devlog_free(last);
     links_revoke_body(&l, &d.body, NULL, 0, 0, UINT32_MAX);
@@ -767,6 +769,47 @@ static void a_rotation_is_built_as_it_is_read(void **state)
         CHECK_BYTES(EDN_F(hash), EDN_F(cuts[i].hash));
     }
     CHECK(edn_devlog_cut(l.log, &revoked[0], &none, &dseq, &hash) && dseq == 0);
+    edn_buf_dispose(&out);
+    links_dispose(&l);
+}
+
+static void a_reseal_is_built_as_it_is_read(void **state)
+{
+    links l;
+    edn_buf out = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_signer by;
+    edn_space_id a = {{3}}, b = {{4}};
+    edn_pin bases[2], too_many[800];
+    uint64_t dseq, seq;
+    edn_hash hash;
+
+    (void)state;
+    links_init(&l, check_seed());
+    links_step(&l, EDN_LINK_ADD_DEVICE);
+    links_step(&l, EDN_LINK_REVOKE_ROTATE);
+    by = (edn_link_signer){NULL, &l.aik_sk, 1};
+    bases[0] = (edn_pin){a, l.devices[0].id, 7, {{8}}};
+    bases[1] = (edn_pin){b, l.devices[0].id, 9, {{10}}};
+    CHECK_INT(edn_devlog_epoch_min(l.log, UINT64_MAX), 0);
+    CHECK_OK(edn_link_reseal(&out, l.log, &by, bases, 2));
+    seq = edn_devlog_count(l.log);
+    CHECK_OK(edn_devlog_append(l.log, edn_buf_view(&out)));
+    edn_devlog_base(l.log, &l.devices[0].id, &a, &dseq, &hash);
+    CHECK(dseq == 7 && hash.b[0] == 8);
+    edn_devlog_base(l.log, &l.devices[0].id, &b, &dseq, &hash);
+    CHECK(dseq == 9 && hash.b[0] == 10);
+    edn_devlog_base(l.log, &l.devices[1].id, &a, &dseq, &hash);
+    CHECK_INT(dseq, 0);
+    CHECK_INT(edn_devlog_epoch_min(l.log, seq - 1), 0); /* who did not know of it is taken as before */
+    CHECK_INT(edn_devlog_epoch_min(l.log, seq), 1);
+    bases[0].dseq = 6; /* one falls, and with it all */
+    bases[1].dseq = 20;
+    edn_buf_reset(&out);
+    CHECK_OK(edn_link_reseal(&out, l.log, &by, bases, 2));
+    CHECK_STATUS(edn_devlog_append(l.log, edn_buf_view(&out)), EDN_E_POLICY);
+    edn_devlog_base(l.log, &l.devices[0].id, &b, &dseq, &hash);
+    CHECK_INT(dseq, 9);
+    CHECK_STATUS(edn_link_reseal(&out, l.log, &by, too_many, EDN_COUNT(too_many)), EDN_E_LIMIT);
     edn_buf_dispose(&out);
     links_dispose(&l);
 }
@@ -937,6 +980,7 @@ int main(void)
         cmocka_unit_test(only_active_devices_are_revoked_each_once),
         cmocka_unit_test(epochs_do_not_begin_again),
         cmocka_unit_test(a_rotation_is_built_as_it_is_read),
+        cmocka_unit_test(a_reseal_is_built_as_it_is_read),
         cmocka_unit_test(a_recovery_set_is_built_as_it_is_read),
         cmocka_unit_test(a_log_ends_at_its_limit),
         cmocka_unit_test(a_link_is_taken_at_its_limit_and_not_past_it),
