@@ -156,6 +156,39 @@ static void recoveries(world *w)
     each(w, "/v1/recovery");
 }
 
+/* A log is looked up; a letter is put, read and dropped, in whichever try has enough memory. */
+static void letters(world *w)
+{
+    edn_msg_lookup look = {.kind = EDN_LOOKUP_ACCOUNT, .witness = person_witness(&w->p)};
+    edn_msg_inbox ask = {.kind = EDN_INBOX_PUT, .to = w->p.account, .witness = person_witness(&w->p)};
+    edn_meta_account account;
+    uint64_t n;
+
+    w->k.config.limits.inbox_per_hour = w->k.config.limits.lookup_per_min = 0;
+    memcpy(look.id, w->p.account.b, sizeof look.id);
+    edn_buf_reset(&w->body);
+    edn_lookup_put(&w->body, &look);
+    each(w, "/v1/lookup");
+    edn_buf_reset(&w->body);
+    ask.message = edn_bytes_str("sealed");
+    edn_inbox_put(&w->body, &ask);
+    each(w, "/v1/inbox");
+    CHECK_OK(w->k.meta.account_find(w->k.meta.ctx, &w->p.account, &account));
+    CHECK_OK(w->k.meta.letters_count(w->k.meta.ctx, account.n, &n));
+    CHECK_INT(n, 1);
+    CHECK_INT(account.letters, 1);
+    ask = (edn_msg_inbox){.kind = EDN_INBOX_GET};
+    edn_buf_reset(&w->body);
+    edn_inbox_put(&w->body, &ask);
+    each(w, "/v1/inbox");
+    ask = (edn_msg_inbox){.kind = EDN_INBOX_DROP, .number = 1};
+    edn_buf_reset(&w->body);
+    edn_inbox_put(&w->body, &ask);
+    each(w, "/v1/inbox");
+    CHECK_OK(w->k.meta.letters_count(w->k.meta.ctx, account.n, &n));
+    CHECK_INT(n, 0);
+}
+
 static void requests_survive_each_failing_allocation(void **state)
 {
     world w;
@@ -206,6 +239,7 @@ static void requests_survive_each_failing_allocation(void **state)
     each(&w, "/v1/log");
 
     recoveries(&w);
+    letters(&w);
 
     /* The server is made anew for each try, so only what opens is asked here. */
     edn_buf_reset(&w.body);
