@@ -19,31 +19,6 @@ static void world_three(world *w)
     CHECK_SYNCED(device_sync(w, &w->d[1]));
 }
 
-static void check_finding(const outcome *o, edn_status st, bool evidence)
-{
-    const edn_sync_finding *f = outcome_find(o, st);
-
-    if (!f) {
-        print_error("no finding %s; there are %zu\n", edn_status_name(st), o->findings_n);
-        for (size_t i = 0; i < o->findings_n; i++)
-            print_error("  %s: %s\n", edn_status_name(o->findings[i].status), o->findings[i].text);
-        fail();
-        return;
-    }
-    CHECK(strlen(f->text) > 40);
-    CHECK(f->text[strlen(f->text) - 1] == '.');
-    CHECK_INT(f->evidence.n > 0, evidence);
-}
-
-/* The server had signed for more than is true: once it is honest, that looks like a loss, and all is in step. */
-static void check_mended(const outcome *o)
-{
-    CHECK_STATUS(o->status, EDN_OK);
-    CHECK(o->figures.synced);
-    CHECK_INT(o->findings_n, 1);
-    check_finding(o, EDN_E_ROLLBACK, false);
-}
-
 /* ---- batches that are not what was written ----------------------------------------------------------------------- */
 
 typedef struct flip {

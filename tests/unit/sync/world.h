@@ -219,23 +219,10 @@ static inline void device_keys(world *w, device *d)
     d->clock_ms = WORLD_T0;
 }
 
-/* An account with one device; the server knows it. */
-static inline void world_init(world *w)
+/* The server knows the log and the account that the first link makes. */
+static inline void world_begin(world *w, edn_bytes genesis)
 {
-    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
-    edn_hash grants = {{9}};
-
-    CHECK_OK(edn_crypto_init());
-    memset(w, 0, sizeof *w);
-    w->random_state = 1;
-    world_sign_keys(w, &w->aik, &w->aik_sk);
-    world_dh_keys(w, &w->aek);
-    memset(w->root.b, 0x5a, sizeof w->root.b);
-    device_keys(w, &w->d[0]);
-    links_init(&w->d[0].links);
-    edn_cert cert = device_cert(&w->d[0], EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN);
-    CHECK_OK(edn_link_genesis(&link, &w->aik, &w->aik_sk, WORLD_T0, &cert, &w->aek, &grants, &w->d[0].sk));
-    links_put(&w->d[0].links, edn_buf_view(&link));
+    links_put(&w->d[0].links, genesis);
     w->n = 1;
     w->account = edn_devlog_account(w->d[0].links.log);
     w->space = edn_space_personal(&w->account);
@@ -245,6 +232,31 @@ static inline void world_init(world *w)
     w->srv.clock_ms = WORLD_T0;
     w->srv.present = true;
     links_copy(&w->srv.links, &w->d[0].links);
+}
+
+static inline void world_keys(world *w)
+{
+    CHECK_OK(edn_crypto_init());
+    memset(w, 0, sizeof *w);
+    w->random_state = 1;
+    world_sign_keys(w, &w->aik, &w->aik_sk);
+    world_dh_keys(w, &w->aek);
+    memset(w->root.b, 0x5a, sizeof w->root.b);
+    device_keys(w, &w->d[0]);
+    links_init(&w->d[0].links);
+}
+
+/* An account with one device; the server knows it. */
+static inline void world_init(world *w)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_hash grants = {{9}};
+    edn_cert cert;
+
+    world_keys(w);
+    cert = device_cert(&w->d[0], EDN_CAP_READ | EDN_CAP_WRITE | EDN_CAP_ADMIN);
+    CHECK_OK(edn_link_genesis(&link, &w->aik, &w->aik_sk, WORLD_T0, &cert, &w->aek, &grants, &w->d[0].sk));
+    world_begin(w, edn_buf_view(&link));
     edn_buf_dispose(&link);
 }
 
@@ -858,5 +870,30 @@ static inline void pulled_bend(world *w, answer *x, bool sign, bend_fn *fn, void
     pulled_bend_as(w, x, sign ? &w->srv.receipt_sk : NULL, fn, ctx);
 }
 static inline bool is_pull(const edn_sync_action *a) { return strcmp(a->path, "/v1/pull") == 0; }
+
+static inline void check_finding(const outcome *o, edn_status st, bool evidence)
+{
+    const edn_sync_finding *f = outcome_find(o, st);
+
+    if (!f) {
+        print_error("no finding %s; there are %zu\n", edn_status_name(st), o->findings_n);
+        for (size_t i = 0; i < o->findings_n; i++)
+            print_error("  %s: %s\n", edn_status_name(o->findings[i].status), o->findings[i].text);
+        fail();
+        return;
+    }
+    CHECK(strlen(f->text) > 40);
+    CHECK(f->text[strlen(f->text) - 1] == '.');
+    CHECK_INT(f->evidence.n > 0, evidence);
+}
+
+/* The server had signed for more than is true: once it is honest, that looks like a loss, and all is in step. */
+static inline void check_mended(const outcome *o)
+{
+    CHECK_STATUS(o->status, EDN_OK);
+    CHECK(o->figures.synced);
+    CHECK_INT(o->findings_n, 1);
+    check_finding(o, EDN_E_ROLLBACK, false);
+}
 
 #endif
