@@ -92,7 +92,7 @@ static void sync_move(run *x, size_t i)
     } else if (check_below(&x->rng, 20) == 0) {
         edn_sync_saved(x->r[i].s, d->clock_ms, EDN_E_IO);
     } else {
-        device_save(d, &a);
+        device_save(&x->w, d, &a);
         if (check_below(&x->rng, 20) == 0)
             sync_crash(x, i); /* saved, but nobody was told */
         else

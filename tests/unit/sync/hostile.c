@@ -1844,6 +1844,36 @@ static void what_a_refused_batch_was_named_by_is_taken_all_the_same(void **state
     world_free(&w);
 }
 
+/* Each of two devices says that it had seen the other's, which cannot be: both are taken, and one of them has lied. */
+static void batches_that_wait_for_each_other_are_taken(void **state)
+{
+    world w;
+    edn_head named, prev;
+    edn_bytes batch;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    named = (edn_head){w.d[1].id, 2, {{0x42}}};
+    prev = shelf_head(&w.srv.shelf, &w.d[0].id);
+    batch = world_batch_after(&w, &w.d[0], &prev, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    named = shelf_head(&w.srv.shelf, &w.d[0].id);
+    prev = shelf_head(&w.srv.shelf, &w.d[1].id);
+    batch = world_batch_after(&w, &w.d[1], &prev, &named, 1, 1);
+    shelf_put(&w.srv.shelf, batch);
+    bytes_free(batch);
+    w.circle = true;
+    o = device_sync(&w, &w.d[2]);
+    CHECK_STATUS(o.status, EDN_OK);
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK(device_equal(&outcome_find(&o, EDN_E_FORK)->device, &w.d[1].id));
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[0].id).dseq, 2);
+    CHECK_INT(shelf_head(&w.d[2].shelf, &w.d[1].id).dseq, 2);
+    world_free(&w);
+}
+
 static void a_batch_under_links_that_are_not_here_waits(void **state)
 {
     world w;
@@ -2029,6 +2059,7 @@ int main(void)
         cmocka_unit_test(a_device_without_the_right_to_write_is_refused),
         cmocka_unit_test(a_batch_behind_a_gap_waits_and_is_named_at_the_end),
         cmocka_unit_test(what_a_refused_batch_was_named_by_is_taken_all_the_same),
+        cmocka_unit_test(batches_that_wait_for_each_other_are_taken),
         cmocka_unit_test(a_batch_under_links_that_are_not_here_waits),
         cmocka_unit_test(a_batch_made_under_another_log_is_a_fork),
         cmocka_unit_test(a_batch_under_a_key_that_is_not_here_stays_there),

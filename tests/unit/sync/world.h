@@ -142,7 +142,8 @@ typedef struct world {
     device d[WORLD_DEVICES_MAX];
     size_t n;
     server srv;
-    bool boxes; /* devices hold the boxes that links name */
+    bool boxes;  /* devices hold the boxes that links name */
+    bool circle; /* some batches name each other */
     uint8_t seed;
     uint64_t random_state;
 } world;
@@ -753,7 +754,7 @@ static inline edn_status device_sync_begin(world *w, device *d, view_ctx *v, edn
 }
 
 /* What a driver checks of SAVE by being one: each device's batches continue what is held. */
-static inline void device_save(device *d, const edn_sync_action *a)
+static inline void device_save(const world *w, device *d, const edn_sync_action *a)
 {
     for (size_t i = 0; i < a->links_n; i++)
         links_put(&d->links, a->links[i]);
@@ -763,7 +764,7 @@ static inline void device_save(device *d, const edn_sync_action *a)
         CHECK_INT(b->batch.header.dseq, last.dseq + 1);
         CHECK_BYTES(EDN_F(b->batch.header.prev), EDN_F(last.hash));
         CHECK_INT(b->body.records_n, 1);
-        for (size_t j = i + 1; j < a->batches_n; j++) { /* nothing named comes after */
+        for (size_t j = i + 1; j < a->batches_n && !w->circle; j++) { /* nothing named comes after */
             const edn_head *named = edn_heads_find(b->body.heads, b->body.heads_n, &a->batches[j].batch.header.device);
             CHECK(!named || named->dseq < a->batches[j].batch.header.dseq);
         }
@@ -801,7 +802,7 @@ static inline outcome device_sync_on(world *w, device *d, const line *l)
             return device_sync_end(d, s, a.status);
         if (a.kind == EDN_SYNC_SAVE) {
             if (x->save == EDN_OK)
-                device_save(d, &a);
+                device_save(w, d, &a);
             edn_sync_saved(s, d->clock_ms, x->save);
             continue;
         }
