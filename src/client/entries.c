@@ -235,11 +235,10 @@ edn_status edn_client_move(edn_client *c, const edn_entry_id *id, const edn_jour
 {
     edn_field f = {edn_bytes_str(FIELD_JOURNAL), EDN_F(*to)};
     edn_client *from, *target;
-    edn_status st = family_of_entry(c, id, &from, err);
+    edn_status st;
 
-    if (st == EDN_OK)
-        st = family_of_journal(c, to, &target, err);
-    if (st != EDN_OK)
+    if ((st = family_settle(c, err)) != EDN_OK || (st = family_of_entry(c, id, &from, err)) != EDN_OK ||
+        (st = family_of_journal(c, to, &target, err)) != EDN_OK)
         return st;
     if (from != target)
         return family_move(c, from, id, 1, to, err);

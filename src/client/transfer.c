@@ -101,6 +101,12 @@ static edn_status import_one(importing *x, const edn_import_item *item)
 /* Those of shared journals first: what they took in is known by its id when it is all done again. */
 static edn_status import_end(importing *x, edn_status st)
 {
+    /* What takes memory comes before the first commit. */
+    for (size_t i = 0; st == EDN_OK && i <= x->begun_n; i++) {
+        edn_client *c = i < x->begun_n ? x->begun[i] : x->c;
+        if ((st = objects_flush(c)) == EDN_OK)
+            st = catalog_flush(c);
+    }
     for (size_t i = 0; i < x->begun_n; i++)
         st = client_end_write(x->begun[i], st, x->err);
     free(x->begun);

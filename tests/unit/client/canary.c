@@ -7,6 +7,7 @@
 #include "client/client_priv.h"
 #include "crashvfs.h"
 #include "ednd.h"
+#include "shared.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -218,7 +219,7 @@ typedef struct veiled {
     uint8_t b[32];
 } veiled;
 
-#define KEYS_MAX 16u
+#define KEYS_MAX 32u
 
 typedef struct finds {
     veiled keys[KEYS_MAX];
@@ -392,6 +393,57 @@ static void after_lock_neither_words_nor_keys_are_in_memory(void **state)
     scene_close(&s);
 }
 
+/* Writes, finds and moves in a shared journal. */
+static edn_client *live_shared(scene *s, edn_entry_id *id)
+{
+    edn_draft d = {
+        .date = edn_bytes_str(words[DATE]), .title = edn_bytes_str(words[TITLE]), .text = edn_bytes_str(words[TEXT])};
+    edn_journal_id own = client_id(s->c)->journal, there;
+    edn_client *k;
+    size_t seen = 0;
+    shared of;
+
+    shared_make(s->w, words[JOURNAL], &of);
+    CHECK_OK(family_add(s->c, of.e, &of.h, &k, NULL));
+    shared_dispose(&of);
+    there = client_id(k)->journal;
+    d.journal = &there;
+    CHECK_OK(edn_client_add(s->c, &d, id, NULL));
+    CHECK_OK(edn_client_edit(s->c, id, EDN_BYTES_EMPTY, edn_bytes_str(words[EDITED]), NULL));
+    CHECK_OK(edn_client_move(s->c, id, &own, NULL));
+    CHECK_OK(edn_client_move(s->c, id, &there, NULL));
+    CHECK_OK(edn_client_list(s->c, NULL, look, &seen, NULL));
+    CHECK_OK(edn_client_export(s->c, NULL, look, &seen, NULL, NULL));
+    CHECK_OK(edn_client_search(s->c, edn_bytes_str(words[TITLE]), NULL, look_hit, &seen, NULL, NULL));
+    CHECK(seen > 0);
+    return k;
+}
+
+static void after_lock_nothing_of_a_shared_journal_is_in_memory_either(void **state)
+{
+    static finds f;
+    edn_entry_id id;
+    scene s;
+
+    (void)state;
+#ifndef EDN_WIPEFREE
+    skip();
+#endif
+    memset(&f, 0, sizeof f);
+    scene_open(&s);
+    take_keys(live_shared(&s, &id), &id, &f);
+    f.quiet = true;
+    scan_memory(&f);
+    CHECK(f.n > f.keys_n);
+    f.quiet = false;
+    edn_client_lock(s.c);
+    edn_wipe(s.account_key, sizeof s.account_key);
+    f.n = 0;
+    scan_memory(&f);
+    CHECK_INT(f.n, 0);
+    scene_close(&s);
+}
+
 /* The same with SQLite on a real disk, and libcurl to a real server. */
 static void nor_with_a_real_disk_and_a_real_network(void **state)
 {
@@ -425,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_word_reaches_a_disk_or_a_wire),
         cmocka_unit_test(after_lock_neither_words_nor_keys_are_in_memory),
+        cmocka_unit_test(after_lock_nothing_of_a_shared_journal_is_in_memory_either),
         cmocka_unit_test(nor_with_a_real_disk_and_a_real_network),
     };
     cmocka_set_test_filter(getenv("T"));
