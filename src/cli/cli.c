@@ -49,6 +49,7 @@ static edn_cli_run *const runs[EDN_CMD_COUNT] = {
     [EDN_CMD_RECOVERY_STATUS] = edn_cli_recovery_status,
     [EDN_CMD_RECOVERY_CANCEL] = edn_cli_recovery_cancel,
     [EDN_CMD_RECOVER] = edn_cli_recover,
+    [EDN_CMD_EMERGENCY] = edn_cli_emergency,
     [EDN_CMD_WRITE] = edn_cli_write,
     [EDN_CMD_ADD] = edn_cli_add,
     [EDN_CMD_EDIT] = edn_cli_edit,

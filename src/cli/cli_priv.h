@@ -100,6 +100,9 @@ EDN_MUST_USE edn_status edn_cli_news_json(edn_cli *c);
 /* Says so, every time, while somebody recovers this account; and how it stands as a member of JSON. */
 void edn_cli_warn_of_recovery(edn_cli *c);
 void edn_cli_put_recovery_json(edn_cli *c);
+/* Makes a new set, its pages into a folder or (NULL) onto standard output. */
+EDN_MUST_USE edn_status edn_cli_shares_make(edn_cli *c, const char *dir, unsigned needed, unsigned n,
+                                            edn_bytes passphrase);
 /* Takes shares from standard input until they are enough. */
 struct edn_recovery;
 EDN_MUST_USE edn_status edn_cli_shares_take(edn_cli *c, struct edn_recovery *r);
@@ -120,7 +123,7 @@ edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_rekey;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
 edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status, edn_cli_recovery_cancel,
-    edn_cli_recover;
+    edn_cli_recover, edn_cli_emergency;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,
     edn_cli_undelete;
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;

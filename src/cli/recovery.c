@@ -105,9 +105,30 @@ static edn_status number_of(edn_cli *c, edn_cli_opt opt, unsigned preset, unsign
     return EDN_OK;
 }
 
+edn_status edn_cli_shares_make(edn_cli *c, const char *dir, unsigned needed, unsigned n, edn_bytes passphrase)
+{
+    pages p = {.c = c, .dir = dir};
+    edn_status st = EDN_OK;
+
+    if (dir && mkdir(dir, 0700) != 0 && errno != EEXIST)
+        st = edn_fail(&c->err, EDN_E_IO, "could not make the folder %s: %s", dir, strerror(errno));
+    edn_cli_date_local(p.date, edn_cli_now_ms(), 0);
+    if (st == EDN_OK)
+        st = edn_client_recovery_setup(c->client, passphrase, needed, n, page_one, &p, &c->err);
+    if (st != EDN_OK) {
+        pages_remove(&p);
+        if (!dir)
+            edn_cli_warn(c, "the account was not changed: shares that were shown are worth nothing");
+        return st;
+    }
+    edn_cli_note(c,
+                 "The shares are good from now on, and all earlier ones are not. %s%s%sTry them: 'edn recovery drill'.",
+                 dir ? "Print the pages in " : "", dir ? dir : "", dir ? ", then take the files away. " : "");
+    return EDN_OK;
+}
+
 edn_status edn_cli_recovery_setup(edn_cli *c)
 {
-    pages p = {.c = c, .dir = edn_cli_value(&c->args, EDN_OPT_PAGES)};
     edn_cli_secret passphrase = {NULL, 0};
     unsigned needed, n;
     edn_status st;
@@ -116,22 +137,9 @@ edn_status edn_cli_recovery_setup(edn_cli *c)
         (st = number_of(c, EDN_OPT_SHARES, 5, &n)) != EDN_OK ||
         (st = edn_cli_open_with_passphrase(c, &passphrase)) != EDN_OK)
         return st;
-    if (p.dir && mkdir(p.dir, 0700) != 0 && errno != EEXIST)
-        st = edn_fail(&c->err, EDN_E_IO, "could not make the folder %s: %s", p.dir, strerror(errno));
-    edn_cli_date_local(p.date, edn_cli_now_ms(), 0);
-    if (st == EDN_OK)
-        st = edn_client_recovery_setup(c->client, edn_cli_secret_view(&passphrase), needed, n, page_one, &p, &c->err);
+    st = edn_cli_shares_make(c, edn_cli_value(&c->args, EDN_OPT_PAGES), needed, n, edn_cli_secret_view(&passphrase));
     edn_cli_secret_dispose(&passphrase);
-    if (st != EDN_OK) {
-        pages_remove(&p);
-        if (!p.dir)
-            edn_cli_warn(c, "the account was not changed: shares that were shown are worth nothing");
-        return st;
-    }
-    edn_cli_note(c,
-                 "The shares are good from now on, and all earlier ones are not. %s%s%sTry them: 'edn recovery drill'.",
-                 p.dir ? "Print the pages in " : "", p.dir ? p.dir : "", p.dir ? ", then take the files away. " : "");
-    return EDN_OK;
+    return st;
 }
 
 static edn_status ask_share(edn_cli *c, edn_recovery *r, unsigned *have, unsigned *needed)

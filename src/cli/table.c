@@ -384,6 +384,17 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .name = "keep-devices",
             .help = "Do not revoke the account's other devices. Only when none of them may be in strange hands.",
         },
+    [EDN_OPT_STOLEN] =
+        {
+            .name = "device",
+            .value = "DEVICE",
+            .help = "The device that was stolen: its name or the beginning of its id.",
+        },
+    [EDN_OPT_YES] =
+        {
+            .name = "yes",
+            .help = "Ask nothing: do what must be done, and what options ask for.",
+        },
     [EDN_OPT_PAGES] =
         {
             .name = "pages",
@@ -660,6 +671,20 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                     "devices (their keys open nothing that is written from then on), and prints a new emergency sheet. "
                     "Stopped anywhere, it goes on where it was when it is run again.\n\n"
                     "Make new shares afterwards: 'edn recovery setup'.",
+        },
+    [EDN_CMD_EMERGENCY] =
+        {
+            .name = "emergency",
+            .group = "Recovery",
+            .options = {EDN_OPT_STOLEN, EDN_OPT_YES, EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH, EDN_OPT_PAGES},
+            .summary = "A device was stolen: do all that is to be done, one thing after the other",
+            .text =
+                "Asks which device was stolen, and for the passphrase. Revokes it and whichever devices it had let in, "
+                "and makes all keys anew; offers a new passphrase and new recovery shares; and says what the thief can "
+                "have, what not, and what to do next. Each step is noted when it is done: stopped anywhere, the same "
+                "command goes on.\n\n"
+                "For a script: --device NAME --yes revokes without a question, and sets a new passphrase or makes new "
+                "shares only when --new-passphrase-fd or --pages is given.",
         },
     [EDN_CMD_WRITE] =
         {

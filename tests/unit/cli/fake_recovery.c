@@ -1,6 +1,7 @@
-/* Recovery, pretended: two shares of one word each. */
+/* Recovery, pretended: two shares of one word each; and no emergency. */
 #include "cli/fake_client.h"
 
+#include <edn/emergency.h>
 #include <edn/recovery.h>
 #include <stdio.h>
 
@@ -135,6 +136,36 @@ edn_status edn_client_recovery_lost(edn_client *c, edn_recovery_lost_fn *fn, voi
 }
 
 edn_status edn_client_recovery_done(edn_client *c, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    return EDN_OK;
+}
+
+edn_status edn_client_emergency_get(edn_client *c, edn_emergency *out, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    *out = (edn_emergency){.there = false};
+    return EDN_OK;
+}
+
+edn_status edn_client_emergency_begin(edn_client *c, const char *device, edn_emergency *out, edn_err *err)
+{
+    (void)c;
+    (void)device;
+    *out = (edn_emergency){.there = false};
+    return edn_fail(err, EDN_E_MISSING, "no such device");
+}
+
+edn_status edn_client_emergency_done(edn_client *c, unsigned done, edn_err *err)
+{
+    (void)c;
+    (void)done;
+    return edn_fail(err, EDN_E_MISSING, "no emergency was begun");
+}
+
+edn_status edn_client_emergency_end(edn_client *c, edn_err *err)
 {
     (void)c;
     (void)err;
