@@ -248,6 +248,9 @@ typedef edn_status edn_hit_fn(void *ctx, const edn_hit *hit);
 typedef struct edn_search_options {
     const edn_filter *filter; /* NULL: all. `newest_first`: by date, else the best first. Deleted entries never */
     bool typing;              /* the query is not finished: its last word is a beginning, and nothing is malformed */
+    /* Languages whose endings do not matter, for example "english,german"; NULL: words are found as they are. What has
+     * a word as it is comes first, then what has another form of it. Only where edn_client_stemming says so. */
+    const char *stem;
     const edn_progress *progress; /* of making the index */
     edn_finding_fn *on_finding;   /* told when a damaged part of the index was made anew; NULL allowed */
     void *ctx;
@@ -257,6 +260,9 @@ typedef struct edn_search_result {
     uint64_t found;    /* how many there are, whatever the limit */
     char instead[256]; /* "word for wrod": nothing had a word as it was given, and these were looked for; else empty */
 } edn_search_result;
+
+/* Whether this library was built with stemming. */
+bool edn_client_stemming(void);
 
 /* The entries that a query fits (docs/search.md has its language), by an index that is kept sealed beside them. What of
  * the diary is not in the index yet is put there first: on a new device that takes a while once, and goes on where it

@@ -164,7 +164,7 @@ static void harden(void)
     umask(077);
 }
 
-static const char *option_or_env(const edn_cli *c, edn_cli_opt opt)
+const char *edn_cli_option_or_env(const edn_cli *c, edn_cli_opt opt)
 {
     const char *value = edn_cli_value(&c->args, opt);
 
@@ -175,7 +175,7 @@ static const char *option_or_env(const edn_cli *c, edn_cli_opt opt)
 
 static edn_status home_find(edn_cli *c)
 {
-    const char *home = option_or_env(c, EDN_OPT_HOME), *base = getenv("XDG_DATA_HOME"), *user = getenv("HOME");
+    const char *home = edn_cli_option_or_env(c, EDN_OPT_HOME), *base = getenv("XDG_DATA_HOME"), *user = getenv("HOME");
     int n;
 
     if (home)
@@ -191,8 +191,8 @@ static edn_status home_find(edn_cli *c)
         return edn_fail(&c->err, EDN_E_NOMEM, "out of memory");
     }
     c->options.home = c->home;
-    c->options.ca_file = option_or_env(c, EDN_OPT_CA_FILE);
-    c->options.proxy = option_or_env(c, EDN_OPT_PROXY);
+    c->options.ca_file = edn_cli_option_or_env(c, EDN_OPT_CA_FILE);
+    c->options.proxy = edn_cli_option_or_env(c, EDN_OPT_PROXY);
     return EDN_OK;
 }
 

@@ -34,6 +34,9 @@ EDN_MUST_USE edn_status edn_cli_out(edn_cli *c);
 /* A usage error found by a command: exit code 2. */
 edn_status edn_cli_usage(edn_cli *c, const char *fmt, ...) EDN_PRINTF(2, 3);
 
+/* An option, or what its variable says; NULL: neither, or nothing in it. */
+const char *edn_cli_option_or_env(const edn_cli *c, edn_cli_opt opt);
+
 /* Opens the diary, locked. */
 EDN_MUST_USE edn_status edn_cli_open(edn_cli *c);
 /* Opens and unlocks it: by --passphrase-fd, by the key in the keyring, or by asking. */

@@ -150,6 +150,7 @@ edn_status edn_cli_search(edn_cli *c)
     if ((st = edn_cli_filter_of(c, &s.filter)) == EDN_OK) {
         s.options.filter = &s.filter.filter;
         s.filter.filter.newest_first = edn_cli_has(&c->args, EDN_OPT_BY_DATE);
+        s.options.stem = edn_cli_option_or_env(c, EDN_OPT_STEM);
         if (c->out.tty && s.filter.filter.limit == 0)
             s.filter.filter.limit = TERMINAL_HITS;
         if (typing)

@@ -287,6 +287,13 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .name = "by-date",
             .help = "The newest first instead of the best.",
         },
+    [EDN_OPT_STEM] =
+        {
+            .name = "stem",
+            .value = "LANGUAGES",
+            .env = "EDN_STEM",
+            .help = "Find other forms of a word too, by the endings of these languages: english,german.",
+        },
     [EDN_OPT_COUNT_ONLY] =
         {
             .name = "count",
@@ -792,8 +799,8 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .group = "Read",
             .words = "[QUERY...]",
             .words_max = MANY,
-            .options = {FILTERS, EDN_OPT_LIMIT_HITS, EDN_OPT_BY_DATE, EDN_OPT_COUNT_ONLY, EDN_OPT_INTERACTIVE,
-                        EDN_OPT_JSON},
+            .options = {FILTERS, EDN_OPT_LIMIT_HITS, EDN_OPT_BY_DATE, EDN_OPT_STEM, EDN_OPT_COUNT_ONLY,
+                        EDN_OPT_INTERACTIVE, EDN_OPT_JSON},
             .json = EDN_JSON_HIT,
             .summary = "Find entries by their words, the best first",
             .text =
@@ -801,8 +808,10 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "(or -other, after --), (groups), title:word, tag:travel, journal:work, from:2019 "
                 "to:2020-03, on:2020-03-05. Mind the shell's quotes: edn search '\"old king\" sea'.\n\n"
                 "When nothing has a word as it is given, words that differ by a letter or two are looked for instead, "
-                "and named. On a terminal the first 20 are shown, with the words marked. Nothing found: exit code "
-                "3.\n\nThe index is kept sealed beside the entries and made at the first search.",
+                "and named. With --stem english, or EDN_STEM, \"walk\" also finds \"walked\" and \"walking\", behind "
+                "the entries that have the word as it is; not in quotes. On a terminal the first 20 are shown, with "
+                "the words marked. Nothing found: exit code 3.\n\nThe index is kept sealed beside the entries and "
+                "made at the first search.",
         },
     [EDN_CMD_SIMILAR] =
         {

@@ -68,6 +68,7 @@ typedef enum edn_cli_opt {
     EDN_OPT_LIMIT,
     EDN_OPT_LIMIT_HITS,
     EDN_OPT_BY_DATE,
+    EDN_OPT_STEM,
     EDN_OPT_COUNT_ONLY,
     EDN_OPT_INTERACTIVE,
     EDN_OPT_NEWEST_FIRST,

@@ -3,6 +3,7 @@
  * whether anybody wrote it, does not depend on which store an entry lies in. */
 #include "client/family.h"
 #include "client/index.h"
+#include "client/stemmer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #define SNIPPET_SIZE 160u
 #define QUERY_ARENA_SIZE_MAX ((size_t)4 << 20)
+#define KIN_MAX 64u      /* other forms of one word, in one language */
 #define GUESSES_MAX 3u   /* for one word */
 #define MENDINGS_MAX 16u /* damaged shards that one search puts up with */
 
@@ -22,6 +24,7 @@ typedef struct searching {
     const edn_search_options *options;
     edn_arena a;
     edn_query *query;
+    stemmer stemmer;
     edn_index *index;
     edn_index_hit *hits;
     size_t hits_n;
@@ -299,6 +302,113 @@ static edn_status gather(searching *s)
     return edn_index_search(s->index, s->query, order, max, s->hits, &s->hits_n);
 }
 
+/* ---- other forms of words ---------------------------------------------------------------------------------------- */
+
+static edn_status widen(searching *s, const edn_query *q, bool *wider, edn_query **out);
+
+/* A word, or any other form of it. */
+static edn_status widen_word(searching *s, edn_query *q, bool *wider)
+{
+    edn_query *first = make_term(s, 0, q->term);
+    edn_bytes kin[KIN_MAX];
+    edn_status st = first ? EDN_OK : EDN_E_NOMEM;
+
+    for (size_t i = 0; st == EDN_OK && i < s->stemmer.n; i++) {
+        size_t n;
+        st = edn_index_kin(s->index, &s->a, q->term, stemmer_stem, s->stemmer.of[i], KIN_MAX, kin, &n);
+        for (size_t k = 0; st == EDN_OK && k < n; k++) {
+            edn_query *t = make_term(s, 0, kin[k]);
+            if (!t)
+                return EDN_E_NOMEM;
+            t->next = first->next;
+            first->next = t;
+        }
+    }
+    if (st == EDN_OK && first->next) {
+        q->kind = EDN_QUERY_OR;
+        q->child = first;
+        *wider = true;
+    }
+    return st;
+}
+
+static edn_status widen_kids(searching *s, edn_query *q, bool *wider)
+{
+    edn_query **to = &q->child;
+    edn_status st = EDN_OK;
+
+    for (const edn_query *kid = q->child; st == EDN_OK && kid; kid = kid->next) {
+        if ((st = widen(s, kid, wider, to)) == EDN_OK)
+            to = &(*to)->next;
+    }
+    return st;
+}
+
+/* The same query, with other forms of its words. What is behind NOT stays as it is, and so does what is in quotes. */
+static edn_status widen(searching *s, const edn_query *q, bool *wider, edn_query **out)
+{
+    edn_query *copy = make(s, q->kind);
+
+    if (!copy)
+        return EDN_E_NOMEM;
+    *copy = *q;
+    copy->next = NULL;
+    *out = copy;
+    if (q->kind == EDN_QUERY_TERM && (q->term.p[0] >= 0x20 || q->term.p[0] == EDN_TERM_TITLE))
+        return widen_word(s, copy, wider);
+    return q->kind == EDN_QUERY_AND || q->kind == EDN_QUERY_OR ? widen_kids(s, copy, wider) : EDN_OK;
+}
+
+/* What has another form of a word, but not the words as they are: it stands behind all that has them. */
+static edn_status gather_rest(searching *s, edn_query *wide)
+{
+    const edn_filter *f = s->options->filter;
+    edn_query *rest = make(s, EDN_QUERY_AND), *without = make(s, EDN_QUERY_NOT);
+    size_t max = (size_t)EDN_MIN(s->out->found, (uint64_t)EDN_INDEX_HITS_MAX), more = 0;
+    edn_index_hit *hits;
+    edn_status st;
+
+    if (f && f->limit)
+        max = EDN_MIN(max, f->limit);
+    if (s->hits_n >= max)
+        return EDN_OK;
+    hits = realloc(s->hits, max * sizeof *hits);
+    if (hits)
+        s->hits = hits;
+    if (!rest || !without || !hits)
+        return EDN_E_NOMEM;
+    without->child = s->query;
+    rest->child = wide;
+    wide->next = without;
+    st = edn_index_search(s->index, rest, EDN_INDEX_BY_RANK, max - s->hits_n, s->hits + s->hits_n, &more);
+    s->hits_n += more;
+    wide->next = NULL;
+    if (st == EDN_OK)
+        s->query = wide; /* whose words are to be marked */
+    return st;
+}
+
+/* After gather: what other forms of the words find too. */
+static edn_status gather_kin(searching *s)
+{
+    uint64_t exact = s->out->found;
+    bool wider = false;
+    edn_query *wide;
+    edn_status st = widen(s, s->query, &wider, &wide);
+
+    if (st != EDN_OK || !wider || (st = edn_index_count(s->index, wide, &s->out->found)) != EDN_OK)
+        return st;
+    if (s->out->found == exact || !s->fn)
+        return EDN_OK;
+    if (s->options->filter && s->options->filter->newest_first) {
+        s->query = wide;
+        return gather(s);
+    }
+    return gather_rest(s, wide);
+}
+
+/* ---- showing ----------------------------------------------------------------------------------------------------- */
+
 static edn_status show_hit(void *ctx, const edn_entry *e)
 {
     searching *s = ctx;
@@ -417,6 +527,8 @@ static edn_status find_hits(searching *s)
 
     if (st == EDN_OK)
         st = gather(s);
+    if (st == EDN_OK && s->stemmer.n)
+        st = gather_kin(s);
     if (st == EDN_OK && s->out->found == 0)
         st = guess_words(s, s->query, &guessed);
     return st == EDN_OK && guessed ? gather(s) : st;
@@ -438,9 +550,12 @@ edn_status edn_client_search(edn_client *c, edn_bytes query, const edn_search_op
     memset(s.out, 0, sizeof *s.out);
     if (err)
         *err = (edn_err){EDN_OK, ""};
-    st = parse(&s, query);
+    st = stemmer_init(&s.stemmer, options && options->stem ? options->stem : "", err);
+    if (st == EDN_OK)
+        st = parse(&s, query);
     if (st == EDN_OK)
         st = with_index(&s, find_hits, show_hits);
+    stemmer_dispose(&s.stemmer);
     free(s.hits);
     edn_arena_dispose(&s.a);
     return st;

@@ -82,6 +82,16 @@ unsigned edn_index_edits(edn_bytes term);
 EDN_MUST_USE edn_status edn_index_guess_terms(edn_index *x, edn_bytes term, unsigned edits_max, size_t max,
                                               edn_index_guess *out, size_t *n);
 
+/* The stem of a word (a term without its first byte), by a language of the caller's: at most EDN_TERM_SIZE_MAX bytes of
+ * UTF-8 into `out`; returns how many, at least 1. */
+typedef size_t edn_stem_fn(void *ctx, edn_bytes word, uint8_t *out);
+
+/* Other terms of the index that have the stem of `term`, a word or a title's word, and begin as both it and its stem
+ * do, but for a last character: at most `max` of them, those of the first parts first, in order of bytes. Words of
+ * fewer than three characters have none. Terms live in `a`. EDN_E_INVALID: no word. */
+EDN_MUST_USE edn_status edn_index_kin(edn_index *x, edn_arena *a, edn_bytes term, edn_stem_fn *stem, void *ctx,
+                                      size_t max, edn_bytes *out, size_t *n);
+
 /* Entries that share the words which tell most about a text: its terms of greatest tf * idf, at most 25, as an OR.
  * `self` (NULL: none) is left out. */
 EDN_MUST_USE edn_status edn_index_similar(edn_index *x, edn_bytes text, const edn_entry_id *self, size_t max,
