@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/session.h"
+#include "cli/sheet.h"
 #include "cli/text.h"
 
 /* edn_account_info, wiped on every way out. */
@@ -72,48 +73,35 @@ const char *edn_cli_device_name(const edn_cli *c, char space[256])
 
 /* ---- the emergency sheet ----------------------------------------------------------------------------------------- */
 
-static void sheet_row(edn_cli *c, const char *label, const char *value)
-{
-    if (!value[0])
-        return;
-    edn_cli_putf(&c->buf, "  %-13s ", label);
-    edn_cli_put_text(&c->buf, &c->out, edn_bytes_str(value), true);
-    edn_put_u8(&c->buf, '\n');
-}
-
 static edn_status sheet_put(edn_cli *c, const edn_account_info *info, bool with_key)
 {
-    char today[11];
-    bool has_key = info->account_key[0] != 0;
-
-    edn_cli_date_local(today, edn_cli_now_ms(), 0);
-    edn_cli_putf(&c->buf, "\n  EDN emergency sheet, %s\n\n", today);
-    sheet_row(c, "Account", info->account);
-    sheet_row(c, "Server", info->server);
-    sheet_row(c, "Name", info->name);
-    if (with_key && has_key) {
-        edn_cli_style_put(&c->buf, &c->out, EDN_STYLE_BOLD);
-        sheet_row(c, "Account key", info->account_key);
-        edn_cli_style_put(&c->buf, &c->out, EDN_STYLE_PLAIN);
-    }
-    edn_put_str(&c->buf, "\n  Keep this on paper, in a safe place.");
-    if (has_key)
-        edn_put_str(&c->buf,
-                    " A new device needs the account key and your\n  passphrase; whoever has both can read the "
-                    "diary. Nobody can give you either again.\n");
-    else
-        edn_put_str(&c->buf,
-                    " A new device needs your passphrase; whoever\n  has it can read the diary. Nobody can give "
-                    "it to you again.\n");
-    if (info->server[0]) {
-        edn_put_str(&c->buf, "  On the new device:  edn login --server ");
-        edn_cli_put_text(&c->buf, &c->out, edn_bytes_str(info->server), true);
-        edn_put_str(&c->buf, " --name ");
-        edn_cli_put_text(&c->buf, &c->out, edn_bytes_str(info->name), true);
-        edn_put_u8(&c->buf, '\n');
-    }
-    edn_put_u8(&c->buf, '\n');
+    edn_cli_sheet_text(&c->buf, &c->out, info, with_key);
     return edn_cli_out(c);
+}
+
+/* DIR/sheet.txt and DIR/sheet.html. */
+static edn_status sheet_save(edn_cli *c, const edn_account_info *info, const char *dir)
+{
+    edn_buf bytes = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    const edn_cli_term plain = {.fd = -1};
+    char path[4096];
+    edn_status st = EDN_OK;
+
+    edn_buf_reserve(&bytes, (size_t)1 << 20); /* so that no piece of it is left where it grew from */
+    for (int html = 0; st == EDN_OK && html < 2; html++) {
+        edn_buf_reset(&bytes);
+        snprintf(path, sizeof path, "%s/sheet.%s", dir, html ? "html" : "txt");
+        if (html)
+            st = edn_cli_sheet_html(&bytes, info);
+        else
+            edn_cli_sheet_text(&bytes, &plain, info, true);
+        if (st == EDN_OK && (st = edn_buf_status(&bytes)) == EDN_OK)
+            st = edn_cli_page_save(c, path, &bytes);
+    }
+    edn_buf_wipe(&bytes);
+    if (st == EDN_OK)
+        edn_cli_note(c, "Print %s/sheet.html, or sheet.txt there, then take the files away.", dir);
+    return st;
 }
 
 /* The key goes to a script's descriptor, or onto the sheet. */
@@ -276,7 +264,15 @@ edn_status edn_cli_sheet_show(edn_cli *c)
 
 edn_status edn_cli_sheet(edn_cli *c)
 {
+    const char *dir = edn_cli_value(&c->args, EDN_OPT_SHEET_DIR);
+    EDN_SECRET(edn_account_info) info = {0};
     edn_status st = edn_cli_need(c);
 
-    return st == EDN_OK ? edn_cli_sheet_show(c) : st;
+    if (st == EDN_OK && !dir)
+        return edn_cli_sheet_show(c);
+    if (st == EDN_OK)
+        st = edn_client_account(c->client, &info, &c->err);
+    if (st == EDN_OK && mkdir(dir, 0700) != 0 && errno != EEXIST)
+        st = edn_fail(&c->err, EDN_E_IO, "could not make the folder %s: %s", dir, strerror(errno));
+    return st == EDN_OK ? sheet_save(c, &info, dir) : st;
 }

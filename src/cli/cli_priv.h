@@ -103,6 +103,8 @@ EDN_MUST_USE edn_status edn_cli_news_json(edn_cli *c);
 /* Says so, every time, while somebody recovers this account; and how it stands as a member of JSON. */
 void edn_cli_warn_of_recovery(edn_cli *c);
 void edn_cli_put_recovery_json(edn_cli *c);
+/* A new file for the owner's eyes alone, as the pages to print are. A failure leaves none. */
+EDN_MUST_USE edn_status edn_cli_page_save(edn_cli *c, const char *path, const edn_buf *bytes);
 /* Makes a new set, its pages into a folder or (NULL) onto standard output. */
 EDN_MUST_USE edn_status edn_cli_shares_make(edn_cli *c, const char *dir, unsigned needed, unsigned n,
                                             edn_bytes passphrase);

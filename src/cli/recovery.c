@@ -27,26 +27,36 @@ static void page_path(const pages *p, unsigned number, const char *ending, char 
     snprintf(out, 4096, "%s/share-%u.%s", p->dir, number, ending);
 }
 
-static edn_status page_write(pages *p, unsigned number, const char *ending, const edn_buf *bytes)
+edn_status edn_cli_page_save(edn_cli *c, const char *path, const edn_buf *bytes)
 {
-    char path[4096];
     edn_cli_term to = {.fd = -1};
     edn_buf copy = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     edn_status st = EDN_E_IO;
 
-    page_path(p, number, ending, path);
     to.fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to.fd < 0)
-        return edn_fail(&p->c->err, EDN_E_IO, "could not make %s: %s", path, strerror(errno));
+        return edn_fail(&c->err, EDN_E_IO, "could not make %s: %s", path, strerror(errno));
     edn_buf_reserve(&copy, bytes->n);
     edn_put_bytes(&copy, bytes->p, bytes->n);
     if (edn_buf_status(&copy) == EDN_OK && edn_cli_flush(&to, &copy) == EDN_OK && fsync(to.fd) == 0)
         st = EDN_OK;
     if (close(to.fd) != 0)
         st = EDN_E_IO;
-    p->made++; /* with whatever is in it */
+    if (st != EDN_OK)
+        (void)unlink(path); /* half of it would mislead; the failure is told either way */
     edn_buf_wipe(&copy);
-    return st == EDN_OK ? st : edn_fail(&p->c->err, st, "could not write %s", path);
+    return st == EDN_OK ? st : edn_fail(&c->err, st, "could not write %s", path);
+}
+
+static edn_status page_write(pages *p, unsigned number, const char *ending, const edn_buf *bytes)
+{
+    char path[4096];
+    edn_status st;
+
+    page_path(p, number, ending, path);
+    st = edn_cli_page_save(p->c, path, bytes);
+    p->made += st == EDN_OK;
+    return st;
 }
 
 static edn_status page_files(pages *p, const edn_recovery_page *page)

@@ -39,7 +39,7 @@ void edn_cli_page_text(edn_buf *out, const edn_recovery_page *page, const char *
                      "for it. With all devices lost:  edn recover\n");
 }
 
-static void put_html(edn_buf *out, const char *text)
+void edn_cli_put_html(edn_buf *out, const char *text)
 {
     edn_buf safe = EDN_BUF_INIT(65536);
 
@@ -98,9 +98,9 @@ edn_status edn_cli_page_html(edn_buf *out, const edn_recovery_page *page, const 
     if ((st = put_qr(out, page->words)) != EDN_OK)
         return st;
     edn_put_str(out, "\n<p>Server: ");
-    put_html(out, plain(page->server));
+    edn_cli_put_html(out, plain(page->server));
     edn_put_str(out, "<br>Name: ");
-    put_html(out, plain(page->name));
+    edn_cli_put_html(out, plain(page->name));
     edn_cli_putf(out, "<br>Set: <code>%s</code><br>Account: <code>%s</code></p>\n", page->set, page->account);
     edn_put_str(out,
                 "<p>Keep this page where nobody else finds another of them. Nobody who works for EDN will ever ask "

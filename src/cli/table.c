@@ -391,6 +391,13 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .name = "keep-devices",
             .help = "Do not revoke the account's other devices. Only when none of them may be in strange hands.",
         },
+    [EDN_OPT_SHEET_DIR] =
+        {
+            .name = "pages",
+            .value = "DIR",
+            .help = "Write it into this folder, as sheet.txt and as sheet.html to print, with a QR code, instead of "
+                    "showing it. Best a folder in memory.",
+        },
     [EDN_OPT_STOLEN] =
         {
             .name = "device",
@@ -487,6 +494,7 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "sheet",
             .group = "Begin",
+            .options = {EDN_OPT_SHEET_DIR},
             .summary = "Print the emergency sheet again",
             .text = "The sheet holds the account key. Whoever has it and the passphrase can read the diary.",
         },

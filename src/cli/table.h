@@ -86,6 +86,7 @@ typedef enum edn_cli_opt {
     EDN_OPT_PAGES,
     EDN_OPT_SET,
     EDN_OPT_KEEP_DEVICES,
+    EDN_OPT_SHEET_DIR,
     EDN_OPT_STOLEN,
     EDN_OPT_YES,
     EDN_OPT_AS,

@@ -315,6 +315,18 @@ class Spine(Case):
         key = re.search(r"Account key\s+(\S+)", r.text).group(1)
         self.assertIn(f"edn login --server {s.url} --name ada", r.text)
         self.assertIn(key, a.run("sheet", passphrase=True).text)
+        folder = self.path("sheet")
+        a.run("sheet", "--pages", folder, passphrase=True)
+        files = files_of(folder)
+        self.assertEqual(sorted(files), ["sheet.html", "sheet.txt"])
+        self.assertEqual({os.stat(os.path.join(folder, f)).st_mode & 0o777 for f in files}, {0o600})
+        page = files["sheet.html"].decode()
+        for text in (files["sheet.txt"].decode(), page):
+            self.assertIn(key, text)
+            self.assertIn(f"edn login --server {s.url} --name ada", text)
+        self.assertIn("<svg", page)
+        self.assertIsNone(re.search(r"src=|href=|url\(", page))  # it fetches nothing
+        self.assertIn("could not make", a.run("sheet", "--pages", folder, passphrase=True, code=STORAGE).note)
         b = self.device("b")
         b.login(s, key.lower())
         b.run("login", "--server", s.url, "--name", "ada", code=INPUT)  # there is a diary already

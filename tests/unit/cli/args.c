@@ -116,7 +116,7 @@ static void commands_of_two_words(void **state)
     CHECK_OK(p.st);
     CHECK(p.args.command == &edn_cli_commands[EDN_CMD_JOURNAL_RENAME]);
     CHECK_INT(p.args.words_n, 2);
-    check_refused("journal", "list, new and rename");
+    check_refused("journal", "list, new, rename");
     check_refused("journal nwe X", "no command 'journal nwe'");
     check_refused("journals", "did you mean 'journal");
 }
