@@ -658,6 +658,9 @@ static void a_space_is_cut_once_for_a_device(void **state)
             space[31] = (uint8_t)~was[31];
             CHECK_OK(try_draft(&l, &d));
         }
+    links_revoke_body(&l, &d.body, &l.devices[0].id, 1, 1, 1);
+    memcpy(d.body.p + 24, d.body.p + 24 + 72, 32); /* what stands behind the cuts is none of them */
+    CHECK_OK(try_draft(&l, &d));
     edn_buf_dispose(&d.body);
     links_dispose(&l);
 }
