@@ -166,6 +166,30 @@ static void what_is_split_is_combined_again(void **state)
     CHECK_STATUS(edn_words_combine(back, some, 1, EDN_BYTES_EMPTY, &err), EDN_E_KDF);
 }
 
+static void a_plan_that_no_shares_fit_is_refused(void **state)
+{
+    static const edn_words_plan bad[] = {
+        {.group_needed = 0, .group_n = 1, .groups = {{1, 1}}},
+        {.group_needed = 2, .group_n = 1, .groups = {{1, 1}}},
+        {.group_needed = 1, .group_n = EDN_SHARES_MAX + 1, .groups = {{1, 1}}},
+        {.group_needed = 1, .group_n = 1, .exponent = EDN_WORDS_EXPONENT_MAX + 1, .groups = {{1, 1}}},
+        {.group_needed = 1, .group_n = 1, .groups = {{0, 1}}},
+        {.group_needed = 1, .group_n = 1, .groups = {{2, 1}}},
+        {.group_needed = 1, .group_n = 1, .groups = {{2, EDN_SHARES_MAX + 1}}},
+        {.group_needed = 1, .group_n = 1, .groups = {{1, 2}}},
+    };
+    check_rng seed = {check_seed()};
+    const edn_random rng = {fill_xorshift, &seed};
+    edn_words_plan most = {.group_needed = 1, .group_n = 1, .groups = {{EDN_SHARES_MAX, EDN_SHARES_MAX}}};
+    edn_word_share made[EDN_SHARES_MAX + 1];
+    edn_bytes secret = edn_bytes_str("sixteen bytes ok");
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(bad); i++)
+        CHECK_STATUS(edn_words_split(made, &bad[i], secret, EDN_BYTES_EMPTY, &rng), EDN_E_INVALID);
+    CHECK_OK(edn_words_split(made, &most, secret, EDN_BYTES_EMPTY, &rng));
+}
+
 static void the_wrong_word_is_named_and_not_said(void **state)
 {
     check_rng seed = {check_seed()};
@@ -242,6 +266,7 @@ int main(void)
         cmocka_unit_test(slip39_vectors),
         cmocka_unit_test(the_list_is_the_published_one),
         cmocka_unit_test(what_is_split_is_combined_again),
+        cmocka_unit_test(a_plan_that_no_shares_fit_is_refused),
         cmocka_unit_test(the_wrong_word_is_named_and_not_said),
         cmocka_unit_test(pbkdf2_gives_the_known_answers),
     };

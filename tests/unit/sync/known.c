@@ -69,6 +69,7 @@ static void nothing_shorter_longer_or_of_another_version_is_taken_for_it(void **
     bytes.p[0] = 1;
     bytes.p[6] = 0; /* inside the origin */
     CHECK_STATUS(edn_sync_remote_decode(edn_buf_view(&bytes), origin, &back), EDN_E_FORMAT);
+    CHECK_STR(edn_bytes_str(origin), "");
     edn_sync_remote_dispose(&r);
     edn_buf_dispose(&bytes);
 }
