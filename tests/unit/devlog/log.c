@@ -598,6 +598,7 @@ static void each_revoked_device_has_cuts_of_its_own(void **state)
 {
     edn_space_id spaces[3] = {{{1}}, {{2}}, {{3}}}, swapped[2] = {{{3}}, {{1}}};
     const edn_device_id *a, *b;
+    static const edn_hash none;
     edn_hash hash;
     uint64_t dseq;
     links l;
@@ -622,6 +623,7 @@ static void each_revoked_device_has_cuts_of_its_own(void **state)
     CHECK(!edn_devlog_device_find(l.log, &(edn_device_id){{1}}));
     CHECK(edn_devlog_cut(l.log, &(edn_device_id){{1}}, &spaces[0], &dseq, &hash));
     CHECK_INT(dseq, 0);
+    CHECK_BYTES(EDN_F(hash), EDN_F(none));
     links_dispose(&l);
 }
 

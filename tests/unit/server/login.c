@@ -353,6 +353,8 @@ static void an_unknown_name_answers_like_a_known_one(void **state)
     CHECK_INT(lookups.name_misses, 1);
     CHECK_INT(unknown.n, known.n);
     CHECK(memcmp(u.kdf_record, k.kdf_record, 8) == 0); /* the form of a record; salts differ anyway */
+    CHECK_INT(edn_load_u32(u.kdf_record + 8), 3);
+    CHECK_INT(edn_load_u32(u.kdf_record + 12), 262144); /* as new accounts have it */
     ask_name(f, &nobody, &again, &v, &a);
     CHECK(memcmp(&u.account, &v.account, 32) == 0);
     CHECK(memcmp(u.kdf_record, v.kdf_record, 32) == 0);
