@@ -374,6 +374,16 @@ edn_status family_finish(edn_client *c, const edn_account_id *space, edn_err *er
     return change_end(c, st, err);
 }
 
+edn_status family_finish_within(edn_client *c, const edn_account_id *space)
+{
+    family_child *k = child_at(c, space);
+
+    if (!k || !k->state)
+        return EDN_E_MISSING;
+    k->state = FAMILY_HERE;
+    return row_save(c);
+}
+
 /* ---- dropping ---------------------------------------------------------------------------------------------------- */
 
 /* Whether it holds what no receipt covers. */

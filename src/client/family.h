@@ -36,6 +36,8 @@ EDN_MUST_USE edn_status family_add(edn_client *c, const enrolment *e, const new_
                                    edn_err *err);
 /* The server has heard of it. EDN_E_MISSING. */
 EDN_MUST_USE edn_status family_finish(edn_client *c, const edn_account_id *space, edn_err *err);
+/* The same inside a transaction of the parent that writes, when the child's own store knows already. */
+EDN_MUST_USE edn_status family_finish_within(edn_client *c, const edn_account_id *space);
 /* Takes the store away. EDN_E_CONFLICT: it holds what no server has, unless that may go too; EDN_E_MISSING. A crash
  * leaves all of it, or the rest goes with the next unlocking. */
 EDN_MUST_USE edn_status family_drop(edn_client *c, const edn_account_id *space, bool unsent_too, edn_err *err);

@@ -42,32 +42,38 @@ static edn_status gather_entry(void *ctx, const edn_entry *e)
     return EDN_OK;
 }
 
-/* Entry by entry, so that what is interrupted goes on. The private journal stays, empty, under another name. */
-static edn_status move_entries(edn_client *p, const edn_journal_id *from, const edn_journal_id *to, edn_bytes name,
-                               edn_err *err)
+/* Entry by entry, so that what is interrupted goes on. */
+static edn_status move_entries(edn_client *p, const edn_journal_id *from, const edn_journal_id *to, edn_err *err)
 {
-    static const char suffix[] = " (before it was shared)";
     edn_filter filter = {.journal = from};
-    edn_buf renamed = EDN_BUF_INIT(1024);
     entry_list l = {NULL, 0, 0};
-    edn_bytes kept = text_cut(name, 256 - sizeof suffix);
     edn_status st = edn_client_list(p, &filter, gather_entry, &l, err);
 
     for (size_t i = 0; st == EDN_OK && i < l.n; i++)
         st = edn_client_move(p, &l.p[i], to, err);
     free(l.p);
-    edn_put_bytes(&renamed, kept.p, kept.n);
-    edn_put_str(&renamed, suffix);
-    if (st == EDN_OK)
-        st = edn_client_journal_rename(p, from, edn_buf_view(&renamed), err);
-    edn_buf_dispose(&renamed);
     return st;
+}
+
+/* What is left of making a journal shared, if anything is. */
+static edn_status finish_moving(edn_client *p, const edn_account_id *space, const edn_journal_id *to, edn_err *err)
+{
+    edn_journal_id from;
+    edn_status st = client_begin_read(p, err), found;
+
+    if (st != EDN_OK)
+        return st;
+    found = space_origin(p, space, &from);
+    if ((st = client_end_read(p, found == EDN_E_MISSING ? EDN_OK : found, err)) != EDN_OK || found == EDN_E_MISSING)
+        return st;
+    if ((st = move_entries(p, &from, to, err)) != EDN_OK || (st = client_begin_write(p, err)) != EDN_OK)
+        return st;
+    return client_end_write(p, space_origin_drop(p, space), err);
 }
 
 static edn_status make_shared(edn_client *p, const edn_journal_id *journal, edn_client **s, edn_err *err)
 {
     edn_buf name = EDN_BUF_INIT(4096);
-    edn_journal_id to;
     edn_status st = client_begin_read(p, err);
 
     if (st != EDN_OK)
@@ -77,13 +83,8 @@ static edn_status make_shared(edn_client *p, const edn_journal_id *journal, edn_
         st = edn_fail(err, EDN_E_INVALID,
                       "this diary has no server yet, and sharing needs one: 'edn server URL --name NAME'");
     st = client_end_read(p, st, err);
-    if (st == EDN_OK && (st = space_create(p, journal, edn_buf_view(&name), s, err)) == EDN_OK &&
-        (st = client_begin_read(*s, err)) == EDN_OK) {
-        to = client_id(*s)->journal;
-        st = client_end_read(*s, EDN_OK, err);
-    }
     if (st == EDN_OK)
-        st = move_entries(p, journal, &to, edn_buf_view(&name), err);
+        st = space_create(p, journal, edn_buf_view(&name), s, err);
     edn_buf_dispose(&name);
     return st;
 }
@@ -308,6 +309,7 @@ edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal
         (st = family_of_journal(p, journal, &s, err)) == EDN_OK &&
         (s != p || (st = make_shared(p, journal, &s, err)) == EDN_OK) &&
         (st = space_of_journal(p, &client_id(s)->journal, &s, info, err)) == EDN_OK &&
+        (st = finish_moving(p, &info->account, &client_id(s)->journal, err)) == EDN_OK &&
         (st = space_settle(p, &info->account, err)) == EDN_OK) {
         if (info->role != EDN_ROLE_OWNER)
             st = edn_fail(err, EDN_E_DENIED, "only its owner lets others into the journal \"%s\"", info->name);

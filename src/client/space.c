@@ -252,9 +252,30 @@ static edn_status create_rows(creating *x, edn_client *s, edn_bytes journal_name
     if (st != EDN_OK)
         return st;
     snprintf(m.name, sizeof m.name, "%s", own->name);
-    if ((st = journal_create(s, &client_id(s)->journal, journal_name)) == EDN_OK)
-        st = member_say(s, &x->key.id, &m);
+    if ((st = journal_create(s, &client_id(s)->journal, journal_name)) == EDN_OK &&
+        (st = member_say(s, &x->key.id, &m)) == EDN_OK)
+        st = begun_unmark(s);
     return client_end_write(s, st, err);
+}
+
+/* From here on the name is the shared journal's, so that whoever says it again goes on with that one. */
+static edn_status create_known(creating *x, const edn_journal_id *from, edn_bytes journal_name)
+{
+    static const char suffix[] = " (before it was shared)";
+    edn_bytes kept = text_cut(journal_name, 256 - sizeof suffix);
+    edn_buf renamed = EDN_BUF_INIT(1024);
+    edn_status st;
+
+    x->info.root = x->e.rk;
+    x->info.epoch = edn_devlog_epoch(x->p->log);
+    edn_put_bytes(&renamed, kept.p, kept.n);
+    edn_put_str(&renamed, suffix);
+    if ((st = edn_buf_status(&renamed)) == EDN_OK && (st = space_save(x->p, &x->info)) == EDN_OK &&
+        (st = meta_put(x->p, "shared-from", EDN_F(x->info.account), EDN_F(*from))) == EDN_OK &&
+        (st = journal_create(x->p, from, edn_buf_view(&renamed))) == EDN_OK)
+        st = family_finish_within(x->p, &x->info.account);
+    edn_buf_dispose(&renamed);
+    return st;
 }
 
 static edn_status create(creating *x, const edn_journal_id *from, edn_bytes journal_name, edn_client **out,
@@ -274,13 +295,8 @@ static edn_status create(creating *x, const edn_journal_id *from, edn_bytes jour
         st = family_add(x->p, &x->e, &h, out, err);
     }
     if (st == EDN_OK && (st = create_rows(x, *out, journal_name, err)) == EDN_OK &&
-        (st = client_begin_write(x->p, err)) == EDN_OK) {
-        x->info.root = x->e.rk;
-        x->info.epoch = edn_devlog_epoch(x->p->log);
-        if ((st = space_save(x->p, &x->info)) == EDN_OK)
-            st = meta_put(x->p, "shared-as", EDN_F(*from), EDN_F(x->info.account));
-        st = client_end_write(x->p, st, err);
-    }
+        (st = client_begin_write(x->p, err)) == EDN_OK)
+        st = client_end_write(x->p, create_known(x, from, journal_name), err);
     for (int i = 0; i < 2; i++) {
         edn_buf_dispose(&links[i]);
         edn_buf_dispose(&grants[i]);
@@ -289,42 +305,31 @@ static edn_status create(creating *x, const edn_journal_id *from, edn_bytes jour
     return client_fail(x->p, st, err);
 }
 
-/* The space that was made of a private journal, if an earlier call came so far. */
-static edn_status created_before(edn_client *p, const edn_journal_id *from, edn_account_id *out, edn_err *err)
+edn_status space_origin(edn_client *p, const edn_account_id *space, edn_journal_id *out)
 {
     edn_buf row = EDN_BUF_INIT(64);
-    edn_status st = client_begin_read(p, err);
+    edn_status st = meta_get(p, "shared-from", EDN_F(*space), &row);
 
-    if (st != EDN_OK)
-        return st;
-    st = meta_get(p, "shared-as", EDN_F(*from), &row);
     if (st == EDN_OK && row.n != sizeof out->b)
         st = EDN_E_MISSING;
     if (st == EDN_OK)
         memcpy(out->b, row.p, sizeof out->b);
     edn_buf_dispose(&row);
-    if (st == EDN_E_MISSING) {
-        (void)!client_end_read(p, EDN_OK, err);
-        return st;
-    }
-    return client_end_read(p, st, err);
+    return st;
+}
+
+edn_status space_origin_drop(edn_client *p, const edn_account_id *space)
+{
+    return meta_del(p, "shared-from", EDN_F(*space));
 }
 
 edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes journal_name, edn_client **out,
                         edn_err *err)
 {
-    creating *x;
-    edn_account_id made;
-    edn_status st = created_before(p, from, &made, err);
+    creating *x = edn_secret_alloc(sizeof *x);
+    edn_status st;
 
     *out = NULL;
-    if (st == EDN_OK)
-        st = family_find(p, &made, out, NULL);
-    if (st == EDN_OK)
-        return family_finish(p, &made, err);
-    if (st != EDN_E_MISSING)
-        return client_fail(p, st, err);
-    x = edn_secret_alloc(sizeof *x);
     if (!x)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
     memset(x, 0, sizeof *x);
@@ -339,8 +344,6 @@ edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes jou
     space_keys_make(p, &x->info.keys);
     member_key_of(&x->key, &x->info.keys, EDN_ROLE_OWNER);
     st = create(x, from, journal_name, out, err);
-    if (st == EDN_OK)
-        st = family_finish(p, &x->info.account, err);
     edn_secret_free(x);
     return st;
 }

@@ -64,10 +64,13 @@ EDN_MUST_USE edn_status space_save(edn_client *p, const space_info *x);
 
 /* ---- making, coming in, changing (space.c); outside of transactions ---------------------------------------------- */
 
-/* A new space of one member, the person, with a journal of this name, for the entries of a private one; its server
- * hears of it with the next sync. Called again, it gives the same. */
+/* A new space of one member, the person, with a journal of this name, for the entries of a private one, which gets
+ * another name in the same step; its server hears of it with the next sync. */
 EDN_MUST_USE edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes journal_name,
                                      edn_client **out, edn_err *err);
+/* Inside a transaction of the parent: the private journal whose entries are still to be moved there. EDN_E_MISSING. */
+EDN_MUST_USE edn_status space_origin(edn_client *p, const edn_account_id *space, edn_journal_id *out);
+EDN_MUST_USE edn_status space_origin_drop(edn_client *p, const edn_account_id *space); /* they are all there */
 /* This device comes into a space of which the person is a member, if it is not there yet. */
 EDN_MUST_USE edn_status space_join(edn_client *p, const space_info *x, edn_client **out, edn_err *err);
 /* What is to be done for a space once the person's own store is synced: comes into it when another device did, lets go
