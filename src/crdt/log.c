@@ -23,7 +23,7 @@ bool edn_vec_room(void **p, uint32_t *cap, size_t need, size_t size)
         return true;
     if (need > UINT32_MAX - 1)
         return false;
-    /* By less, more and larger holes would be left behind than memory is saved: what is not written to yet costs none. */
+    /* By less, more and larger holes are left behind than memory is saved: what is not written to yet costs none. */
     want = EDN_MAX(need, 2 * (size_t)*cap);
     want = EDN_MIN(EDN_MAX(want, 64 / size + 1), (size_t)UINT32_MAX - 1);
     if (!edn_mul_size(want, size, &bytes) || !(q = realloc(*p, bytes)))
