@@ -1,7 +1,7 @@
 #include "server_priv.h"
 
-/* Recovery from shares on paper: who has a page knows the account's name and the id of the set, which the account's log
- * has and nobody else was told. That is enough to read the log (public keys), and to ask for the box that enough shares
+/* Recovery from shares on paper: who has a page knows the account's name and the id of the set, which otherwise stands
+ * in the account's log alone. That is enough to read the log (public keys), and to ask for the box that enough shares
  * open. Asking begins the wait: the account's devices are told of it, each at its next sync, and any of them can cancel
  * it with a signature. The box is given out when the wait is over and nobody did; before that it goes to devices alone.
  *
