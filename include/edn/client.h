@@ -423,8 +423,8 @@ typedef struct edn_head_status {
 } edn_head_status;
 typedef struct edn_client_status {
     bool unlocked;
-    uint64_t entries, deleted, journals;
-    uint64_t unsent; /* entries with changes that are in no batch yet */
+    uint64_t entries, deleted, journals; /* deleted: those too that went to a shared journal, or came from one */
+    uint64_t unsent;                     /* entries with changes that are in no batch yet */
     uint64_t set_aside;
     bool synced;               /* a receipt signed by the server covers exactly the present state */
     uint64_t receipt_ms;       /* the newest receipt's time (the server's); 0: none */

@@ -212,6 +212,17 @@ static void a_store_without_a_row_is_taken_back_with_all_that_is_in_it(void **st
 
 enum { MAKE, DROP };
 
+/* How many children the row lists, in whatever state. */
+static uint32_t rows(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT(65536);
+    edn_status st = meta_get(c, "family", EDN_BYTES_EMPTY, &row);
+    uint32_t n = st == EDN_OK ? edn_load_u32(row.p + 1) : 0;
+
+    edn_buf_dispose(&row);
+    return n;
+}
+
 static edn_status do_it(edn_client *c, int what, edn_err *err)
 {
     edn_client *k;
@@ -253,6 +264,7 @@ static void cut_everywhere(int what)
             CHECK_OK(family_find(c, &g.one.e->id.account, &k, &err));
             diary_check_text(k, &garden, "in the garden");
         }
+        CHECK_INT(rows(c), children(c)); /* nothing of what was begun is left */
         if (what == MAKE && family_find(c, &g.two.e->id.account, &k, &err) == EDN_OK) {
             diary_check_verified(k);
         } else {
@@ -928,6 +940,29 @@ static void who_may_not_write_is_told_so(void **state)
     edn_client_close(s.c);
 }
 
+/* What one member writes must not show in its length what the others wrote. */
+static void what_is_sent_of_a_shared_journal_is_not_compressed(void **state)
+{
+    scene s = scene_open("raw");
+    uint8_t same[4096] = {0};
+    edn_buf own = EDN_BUF_INIT(EDN_BUF_UNLIMITED), theirs = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    bool due = true;
+    edn_err err;
+
+    (void)state;
+    CHECK_OK(codec_pack(s.c, edn_bytes_of(same, sizeof same), CODEC_LEVEL_RECORD, &own));
+    CHECK(own.n < 100);
+    CHECK_OK(client_begin_write(s.garden, &err));
+    CHECK_OK(codec_pack(s.garden, edn_bytes_of(same, sizeof same), CODEC_LEVEL_RECORD, &theirs));
+    CHECK_INT(theirs.n, 1 + sizeof same);
+    CHECK_OK(dictionary_due(s.garden, 100000, &due));
+    CHECK(!due); /* nor is anything learned from what they wrote */
+    CHECK_OK(client_end_write(s.garden, EDN_OK, &err));
+    edn_buf_dispose(&own);
+    edn_buf_dispose(&theirs);
+    edn_client_close(s.c);
+}
+
 /* ---- syncing ----------------------------------------------------------------------------------------------------- */
 
 /* A home of `w` with a "Garden" that its server knows, and a "Boat" that it has yet to hear of. */
@@ -1079,6 +1114,7 @@ int main(void)
         cmocka_unit_test(status_and_verify_speak_of_all_stores),
         cmocka_unit_test(a_damaged_store_keeps_nobody_from_the_others),
         cmocka_unit_test(who_may_not_write_is_told_so),
+        cmocka_unit_test(what_is_sent_of_a_shared_journal_is_not_compressed),
         cmocka_unit_test(a_sync_goes_on_to_every_shared_journal),
         cmocka_unit_test(a_watch_asks_for_shared_journals_every_now_and_then),
         cmocka_unit_test(a_callback_cannot_use_the_diary_whichever_store_it_came_from),
