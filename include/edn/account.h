@@ -47,6 +47,13 @@ EDN_MUST_USE edn_status edn_client_rekey_deep(edn_client *c, edn_bytes passphras
 /* Whether one was begun on this device and is not done. */
 EDN_MUST_USE edn_status edn_client_rekey_pending(edn_client *c, bool *out, edn_err *err);
 
+/* A new account key, in one step that a crash anywhere leaves done or not done (a sync tells which): the old one,
+ * and every sheet with it, lets nobody in any more. The same cost whatever the diary holds. An account without one
+ * gets one. Other devices have it after this one's next sync and theirs; edn_client_account has its text.
+ * EDN_E_PASSPHRASE: not the account's passphrase; EDN_E_NETWORK: no answer, so it is done or not done: the next sync
+ * tells; a sync's. */
+EDN_MUST_USE edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn_err *err);
+
 /* ---- comparing with another device ------------------------------------------------------------------------------- */
 
 #define EDN_HEAD_WORDS_MAX 54u

@@ -40,6 +40,7 @@ static edn_cli_run *const runs[EDN_CMD_COUNT] = {
     [EDN_CMD_DEVICE_RENAME] = edn_cli_device_rename,
     [EDN_CMD_DEVICE_REVOKE] = edn_cli_device_revoke,
     [EDN_CMD_REKEY] = edn_cli_rekey,
+    [EDN_CMD_ACCOUNT_KEY_RENEW] = edn_cli_account_key_renew,
     [EDN_CMD_DEVICE_LINK] = edn_cli_device_link,
     [EDN_CMD_DEVICE_APPROVE] = edn_cli_device_approve,
     [EDN_CMD_DEVICE_VERIFY] = edn_cli_device_verify,

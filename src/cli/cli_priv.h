@@ -125,7 +125,7 @@ EDN_MUST_USE edn_status edn_cli_search_typing(edn_cli *c, edn_buf *query, const 
 edn_cli_run edn_cli_init, edn_cli_login, edn_cli_unlock, edn_cli_lock, edn_cli_passwd, edn_cli_server, edn_cli_sheet;
 edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
-edn_cli_run edn_cli_rekey;
+edn_cli_run edn_cli_rekey, edn_cli_account_key_renew;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
 edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status, edn_cli_recovery_cancel,
     edn_cli_recover, edn_cli_emergency;

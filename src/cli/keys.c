@@ -38,3 +38,36 @@ edn_status edn_cli_rekey(edn_cli *c)
         edn_cli_warn_of_shares(c);
     return st;
 }
+
+/* The others take the new key from this device's next batch. */
+static edn_status sync_key(edn_cli *c)
+{
+    edn_account_info info;
+    edn_sync_result r;
+    edn_status st = edn_client_account(c->client, &info, &c->err);
+    bool alone = st == EDN_OK && !info.server[0];
+
+    edn_wipe(&info, sizeof info);
+    if (st != EDN_OK || alone)
+        return st;
+    st = edn_client_sync(c->client, NULL, &r, &c->err);
+    if (st != EDN_OK)
+        edn_cli_warn(c, "the account key is renewed, but the other devices have not been told: run 'edn sync' (%s)",
+                     c->err.text);
+    return EDN_OK;
+}
+
+edn_status edn_cli_account_key_renew(edn_cli *c)
+{
+    edn_cli_secret passphrase = {NULL, 0};
+    edn_status st = edn_cli_open_with_passphrase(c, &passphrase);
+
+    if (st == EDN_OK)
+        st = edn_client_account_key_renew(c->client, edn_cli_secret_view(&passphrase), &c->err);
+    edn_cli_secret_dispose(&passphrase);
+    if (st != EDN_OK || (st = sync_key(c)) != EDN_OK)
+        return st;
+    edn_cli_note(
+        c, "The account key is a new one. The old sheet lets nobody in any more: print this one and destroy that.");
+    return edn_cli_sheet_show(c);
+}

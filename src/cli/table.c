@@ -578,6 +578,17 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "'edn sync' did. Stop it when you like: the same command goes on where it was. Other devices may "
                 "write meanwhile.",
         },
+    [EDN_CMD_ACCOUNT_KEY_RENEW] =
+        {
+            .name = "account-key renew",
+            .group = "Devices",
+            .summary = "Make a new account key, and print the new emergency sheet",
+            .text =
+                "For a sheet that was lost or seen by somebody. Asks for the passphrase; a server, if there is one, "
+                "must be within reach. It is one step, and costs the same whatever the diary holds. From then on the "
+                "old sheet lets nobody in; devices that are in the account go on as before, and have the new key after "
+                "their next 'edn sync'.",
+        },
     [EDN_CMD_DEVICE_LINK] =
         {
             .name = "device link",

@@ -61,6 +61,16 @@ EDN_MUST_USE edn_status account_fresh_token(edn_client *c, edn_sync_remote *remo
  * in the transaction in which this device takes the key; or NULL. EDN_E_PASSPHRASE, EDN_E_DENIED, … */
 EDN_MUST_USE edn_status account_rotate(edn_client *c, const char *device, edn_bytes passphrase,
                                        edn_status (*also)(edn_client *c), edn_err *err);
+/* ---- the account key, as it changes (account_key.c); inside a transaction that writes ---------------------------- */
+
+/* What a device document says of it, when that is newer than what is here. */
+EDN_MUST_USE edn_status account_key_heard(edn_client *c, const edn_doc *device);
+/* A key that counts once the link that waits (passphrase.c) is in the log; and no longer. */
+EDN_MUST_USE edn_status account_key_plan(edn_client *c, const edn_account_key *next);
+EDN_MUST_USE edn_status account_key_unplan(edn_client *c);
+/* Link `seq` is in the log: the planned key, if there is one, is this device's, and the others are told. */
+EDN_MUST_USE edn_status account_key_settle(edn_client *c, uint64_t seq);
+
 /* ---- a device on its way in -------------------------------------------------------------------------------------- */
 
 /* What is made for a new device before anything is written down; in guarded memory. */

@@ -3,6 +3,7 @@
  *
  *     EDN_TABLE_META   "journals"   n × (id 16 ‖ LP(name)), in the order in which they came
  *                      "devices", "contacts", "spaces"   the same for those */
+#include "account_priv.h"
 #include "space.h"
 
 #include <stdio.h>
@@ -84,7 +85,10 @@ static edn_status names_find(edn_client *c, const char *list, const uint8_t id[1
 edn_status names_update(edn_client *c, const object *o)
 {
     edn_bytes name;
+    edn_status st;
 
+    if (o->type == EDN_RECORD_DEVICE && !client_is_shared(c) && (st = account_key_heard(c, o->doc)) != EDN_OK)
+        return st;
     if (edn_doc_get(o->doc, edn_bytes_str(FIELD_NAME), &name) != EDN_OK)
         return EDN_OK; /* not named yet */
     /* What another device wrote may be longer than what is taken here; the document keeps all of it. */

@@ -1,5 +1,6 @@
 /* Changing the passphrase: the account's root box and this device's lock each get a new wrap, and each is swapped in
- * one step. The cost does not depend on the size of the diary.
+ * one step. The cost does not depend on the size of the diary. Renewing the account key is the same with the passphrase
+ * as it was: instead of slot-next there is account-key-next (account_key.c).
  *
  *     1  here:    slot-next, and the hash of the link that will say so           both passphrases open
  *     2  server:  append the link, if the log is still as we know it
@@ -8,6 +9,8 @@
  * A crash after 1 or 2 is settled by the next sync: the log has the link in its place, or something else, or still ends
  * before it. */
 #include "account_priv.h"
+
+#include <edn/account.h>
 
 #include "base/plant.h"
 
@@ -32,9 +35,13 @@ static edn_status pending_load(edn_client *c, uint64_t *seq, edn_hash *hash)
 static edn_status pending_drop(edn_client *c)
 {
     edn_status st = edn_store_del(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"));
+
+    if (st == EDN_OK)
+        st = account_key_unplan(c);
     return st == EDN_OK ? meta_del(c, "passphrase-pending", EDN_BYTES_EMPTY) : st;
 }
 
+/* What waited counts. */
 static edn_status slot_swap(edn_client *c)
 {
     edn_buf slot = EDN_BUF_INIT(4096);
@@ -43,7 +50,7 @@ static edn_status slot_swap(edn_client *c)
     if (st == EDN_OK)
         st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&slot));
     edn_buf_dispose(&slot);
-    return st == EDN_OK ? pending_drop(c) : st;
+    return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
 edn_status passphrase_pending(edn_client *c, bool *out)
@@ -66,8 +73,9 @@ edn_status passphrase_settle(edn_client *c, bool log_is_whole)
         return EDN_OK;
     if (st != EDN_OK)
         return st;
-    if (edn_devlog_hash_at(c->log, seq, &at) && memcmp(at.b, want.b, sizeof at.b) == 0)
-        return slot_swap(c);
+    if (edn_devlog_hash_at(c->log, seq, &at) && memcmp(at.b, want.b, sizeof at.b) == 0 &&
+        ((st = slot_swap(c)) != EDN_OK || (st = account_key_settle(c, seq)) != EDN_OK))
+        return st;
     return pending_drop(c);
 }
 
@@ -142,10 +150,21 @@ typedef struct changing {
     edn_kdf_record record, old_record;
     edn_hash head;           /* of the log that the link was made for */
     edn_root_secret *secret; /* guarded */
+    identity *renewed;       /* guarded: this device with the new account key; NULL: the passphrase changes */
     const char *token;       /* "" without a server */
     bool account_done;       /* another device has changed the account to the new passphrase already */
     edn_err *err;
 } changing;
+
+/* This device may have another id than before the last sync. */
+static void renewed_refresh(changing *x)
+{
+    EDN_SECRET(edn_account_key) key = x->renewed->account_key;
+
+    *x->renewed = *client_id(x->c);
+    x->renewed->account_key = key;
+    x->renewed->has_account_key = true;
+}
 
 static edn_status changing_make(changing *x)
 {
@@ -155,12 +174,19 @@ static edn_status changing_make(changing *x)
     if (st != EDN_OK)
         return st;
     x->head = edn_devlog_head(c->log);
+    if (x->renewed)
+        renewed_refresh(x);
     st = account_open_root(c, x->old_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret);
-    if (st == EDN_E_AUTH &&
+    if (st == EDN_E_AUTH && !x->renewed &&
         account_open_root(c, x->new_prepared, &x->old_record, edn_buf_view(&x->old_box), x->secret) == EDN_OK) {
         x->account_done = true;
         st = EDN_OK;
     }
+    if (st == EDN_E_AUTH && x->renewed)
+        return edn_fail(
+            x->err, EDN_E_PASSPHRASE,
+            "that is not the account's passphrase; or the account key was renewed on another device, and that "
+            "one has to sync first");
     if (st == EDN_E_AUTH)
         return edn_fail(
             x->err, EDN_E_PASSPHRASE,
@@ -170,7 +196,7 @@ static edn_status changing_make(changing *x)
         account_root_secret(&fresh, &x->secret->aik_seed, &x->secret->root, c->log);
         edn_buf_reset(&x->link);
         edn_buf_reset(&x->root_box);
-        st = account_make_kdf(c, client_id(c), c->log, x->new_prepared,
+        st = account_make_kdf(c, x->renewed ? x->renewed : client_id(c), c->log, x->new_prepared,
                               x->strength ? (edn_kdf_profile)x->strength : account_profile_of(&x->old_record), &fresh,
                               &x->record, &x->root_box, &x->link);
     }
@@ -196,13 +222,20 @@ static edn_status changing_save(changing *x)
 
     if (memcmp(head.b, x->head.b, sizeof head.b) != 0)
         return EDN_E_CONFLICT; /* another process was at work meanwhile */
-    if ((st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), edn_buf_view(&x->slot))) != EDN_OK)
+    st = x->renewed ? account_key_plan(c, &x->renewed->account_key)
+                    : edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot-next"), edn_buf_view(&x->slot));
+    if (st != EDN_OK)
         return st;
     if (!x->account_done &&
         ((st = box_save(c, edn_buf_view(&x->root_box))) != EDN_OK || (st = box_save(c, EDN_F(x->record))) != EDN_OK ||
          (st = x->token[0] ? pending_save(x) : log_take_link(c, edn_buf_view(&x->link))) != EDN_OK))
         return st;
-    return x->token[0] ? EDN_OK : slot_swap(c); /* with nobody to ask, all three steps are this one */
+    if (x->token[0])
+        return EDN_OK;
+    /* With nobody to ask, all three steps are this one. */
+    if ((st = slot_swap(c)) == EDN_OK)
+        st = account_key_settle(c, edn_devlog_count(c->log) - 1);
+    return st == EDN_OK ? pending_drop(c) : st;
 }
 
 /* Step 1. The stretching is done before anybody is kept from writing. */
@@ -237,6 +270,12 @@ static edn_status changing_finish(changing *x)
         return st;
     if (!x->account_done)
         st = log_take_link(c, edn_buf_view(&x->link));
+    if (x->renewed) {
+        edn_link_info info;
+        if (st == EDN_OK && (st = edn_link_peek(edn_buf_view(&x->link), &info)) == EDN_OK)
+            st = account_key_settle(c, info.seq);
+        return client_end_write(c, st == EDN_OK ? pending_drop(c) : st, x->err);
+    }
     /* Not the waiting one: a sync of another process may have settled that. */
     if (st == EDN_OK && !EDN_PLANT(keeps_old_passphrase))
         st = edn_store_put(c->store, EDN_TABLE_OPEN, edn_bytes_str("slot"), edn_buf_view(&x->slot));
@@ -344,6 +383,47 @@ out:
     edn_buf_wipe(&old_prepared);
     edn_buf_wipe(&new_prepared);
     edn_buf_dispose(&x.slot);
+    edn_buf_dispose(&x.link);
+    edn_buf_dispose(&x.root_box);
+    edn_buf_dispose(&x.old_box);
+    return st;
+}
+
+/* Another account key, in guarded memory; the rest of it comes with the log that the link is made for. */
+static edn_status renewed_identity(edn_client *c, identity **out, edn_err *err)
+{
+    identity *id = edn_secret_alloc(sizeof *id);
+
+    *out = id;
+    if (!id)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    client_random(c, id->account_key.b, sizeof id->account_key.b);
+    return EDN_OK;
+}
+
+edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn_err *err)
+{
+    edn_buf prepared = EDN_BUF_INIT(16384);
+    changing x = {.c = c,
+                  .token = "",
+                  .err = err,
+                  .slot = EDN_BUF_INIT(4096),
+                  .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
+                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
+                  .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    edn_status st;
+
+    x.secret = edn_secret_alloc(sizeof *x.secret);
+    if (!x.secret)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    if ((st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK &&
+        (st = renewed_identity(c, &x.renewed, err)) == EDN_OK) {
+        x.old_prepared = x.new_prepared = edn_buf_view(&prepared);
+        st = change(&x);
+    }
+    edn_secret_free(x.secret);
+    edn_secret_free(x.renewed);
+    edn_buf_wipe(&prepared);
     edn_buf_dispose(&x.link);
     edn_buf_dispose(&x.root_box);
     edn_buf_dispose(&x.old_box);

@@ -41,6 +41,21 @@ class Rekey(Case):
         self.assertIn("Under the new ones", a.run("list").text)
         self.assertIn("passphrase", a.run("rekey", "--deep", passphrase="not this one at all", code=LOCKED).note)
 
+    def test_a_new_account_key(self):
+        s, a, b = self.two()
+        r = a.run("account-key", "renew", passphrase=True)
+        self.assertIn("The account key is a new one", r.note)
+        fresh = re.search(r"Account key\s+(\S+)", r.text).group(1)
+        self.assertNotEqual(fresh, a.account_key)
+        self.assertIn("lock of the account", b.run("sync").note)
+        self.assertIn(fresh, b.run("sheet").text)
+        with self.assertRaises(AssertionError):
+            self.device("c").login(s, a.account_key)
+        d = self.device("d")
+        d.login(s, fresh)
+        d.run("sync")
+        self.assertIn("Up betimes", d.run("list").text)
+
 
 if __name__ == "__main__":
     main()

@@ -206,6 +206,13 @@ edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes
     return step(err);
 }
 
+edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn_err *err)
+{
+    (void)c;
+    (void)passphrase;
+    return step(err);
+}
+
 edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err)
 {
     (void)c;
