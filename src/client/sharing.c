@@ -401,9 +401,23 @@ typedef struct inviting {
     void *ctx;
     space_info *found; /* guarded */
     letter_sender from;
-    uint64_t number;
-    unsigned n;
+    unsigned n;                              /* spaces that are meant */
+    uint64_t numbers[EDN_INBOX_LETTERS_MAX]; /* of the letters that invite to the one found */
+    size_t numbers_n;
+    edn_account_id seen[EDN_INBOX_LETTERS_MAX]; /* a letter whose answer was lost is written twice */
+    size_t seen_n;
 } inviting;
+
+/* Whether it is the first letter about a space. */
+static bool is_new(inviting *v, const edn_account_id *space)
+{
+    for (size_t i = 0; i < v->seen_n; i++)
+        if (memcmp(v->seen[i].b, space->b, sizeof space->b) == 0)
+            return false;
+    if (v->seen_n < EDN_COUNT(v->seen))
+        v->seen[v->seen_n++] = *space;
+    return true;
+}
 
 static void invitation_id(char out[33], const edn_account_id *space) { edn_hex_encode(out, space->b, 16); }
 
@@ -428,11 +442,13 @@ static edn_status on_letter(void *ctx, uint64_t number, const edn_letter *l, con
         return EDN_E_NOMEM;
     if (payload_read(l->payload, x) == EDN_OK) {
         if (v->what && is_meant(v, x, from)) {
+            v->n += is_new(v, &x->account);
+            v->numbers_n = v->n == 1 ? v->numbers_n : 0;
+            if (v->numbers_n < EDN_COUNT(v->numbers))
+                v->numbers[v->numbers_n++] = number;
             *v->found = *x;
             v->from = *from;
-            v->number = number;
-            v->n++;
-        } else if (!v->what) {
+        } else if (!v->what && is_new(v, &x->account)) {
             edn_invitation i = {.from = from->k.name,
                                 .journal = x->name,
                                 .role = (edn_member_role)x->role,
@@ -472,6 +488,15 @@ static edn_status invitation_find(edn_client *p, const char *what, inviting *v, 
     return EDN_OK;
 }
 
+static edn_status drop_letters(const inviting *v, edn_err *err)
+{
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < v->numbers_n; i++)
+        st = letter_drop(v->p, v->numbers[i], err);
+    return st;
+}
+
 /* Who was a stranger is a contact from now on: what their log is was just seen. */
 static edn_status accept_rows(inviting *v, edn_err *err)
 {
@@ -509,7 +534,7 @@ edn_status edn_client_invitation_accept(edn_client *p, const char *what, bool un
     if (st == EDN_OK && (st = client_begin_write(p, err)) == EDN_OK)
         st = client_end_write(p, accept_rows(&v, err), err);
     if (st == EDN_OK && (st = space_settle(p, &v.found->account, err)) == EDN_OK &&
-        (st = letter_drop(p, v.number, err)) == EDN_OK && (st = family_find(p, &v.found->account, &s, err)) == EDN_OK)
+        (st = drop_letters(&v, err)) == EDN_OK && (st = family_find(p, &v.found->account, &s, err)) == EDN_OK)
         st = client_sync(s, NULL, true, &synced, err);
     edn_secret_free(v.found);
     return st;
@@ -521,7 +546,7 @@ edn_status edn_client_invitation_refuse(edn_client *p, const char *what, edn_err
     edn_status st = invitation_find(p, what, &v, err);
 
     if (st == EDN_OK)
-        st = letter_drop(p, v.number, err);
+        st = drop_letters(&v, err);
     edn_secret_free(v.found);
     return st;
 }

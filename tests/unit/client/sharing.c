@@ -385,6 +385,96 @@ static void a_stolen_device_is_out_of_shared_journals_too(void **state)
     people_close(&p);
 }
 
+/* ---- when answers are lost --------------------------------------------------------------------------------------- */
+
+typedef edn_status step_fn(people *p, edn_err *err);
+
+static edn_status step_share(people *p, edn_err *err)
+{
+    edn_journal_id j = journal_of(p->anna, "Trip");
+
+    return edn_client_journal_share(p->anna, &j, "berta", EDN_MEMBER_WRITE, false, err);
+}
+
+static edn_status step_accept(people *p, edn_err *err)
+{
+    return edn_client_invitation_accept(p->berta, "Trip", false, err);
+}
+
+static edn_status step_unshare(people *p, edn_err *err)
+{
+    edn_journal_id j = journal_of(p->anna, "Trip");
+
+    return edn_client_journal_unshare(p->anna, &j, "berta", err);
+}
+
+/* The step with trouble at its k-th exchange (an answer lost, or no network from there on), then again without. True:
+ * it has so many exchanges. `done`: what says that it was done before. */
+static bool step_with_trouble(people *p, step_fn *step, uint64_t k, bool down, edn_status done)
+{
+    uint64_t before = p->w->exchanges;
+    edn_err err = {EDN_OK, ""};
+    edn_status st;
+
+    *(down ? &p->w->down_from : &p->w->lose_answer) = before + k;
+    st = step(p, &err);
+    p->w->down_from = p->w->lose_answer = 0;
+    if (p->w->exchanges < before + k) {
+        CHECK_OK(st);
+        return false;
+    }
+    if (st != EDN_OK && (st = step(p, &err)) != EDN_OK && st != done)
+        print_error("again, after exchange %llu: %s\n", (unsigned long long)k, err.text);
+    CHECK(st == EDN_OK || st == done);
+    return true;
+}
+
+static void check_one_trip(people *p, const edn_entry_id *id, unsigned members)
+{
+    sync_all(p->anna);
+    diary_check_text(p->anna, id, "we went to Gravesend");
+    CHECK_INT(members_of(p->anna, "Trip").n, members);
+    CHECK_INT(diary_see(p->anna, false).entries, 1);
+    diary_check_verified(p->anna);
+}
+
+static void run_with_trouble(bool down)
+{
+    bool more = true;
+
+    for (uint64_t k = 1; more; k += down ? 3 : 1) {
+        people p = people_open();
+        edn_journal_id j;
+        edn_entry_id id;
+
+        meet(&p);
+        OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+        id = write_in(p.anna, &j, "we went to Gravesend");
+        more = step_with_trouble(&p, step_share, k, down, EDN_E_EXISTS);
+        check_one_trip(&p, &id, 2);
+        more |= step_with_trouble(&p, step_accept, k, down, EDN_E_MISSING);
+        sync_all(p.berta);
+        diary_check_text(p.berta, &id, "we went to Gravesend");
+        CHECK_INT(diary_see(p.berta, false).entries, 1);
+        check_one_trip(&p, &id, 2);
+        more |= step_with_trouble(&p, step_unshare, k, down, EDN_E_MISSING);
+        check_one_trip(&p, &id, 1);
+        people_close(&p);
+    }
+}
+
+static void an_answer_that_is_lost_costs_nothing(void **state)
+{
+    (void)state;
+    run_with_trouble(false);
+}
+
+static void a_network_that_goes_away_costs_nothing(void **state)
+{
+    (void)state;
+    run_with_trouble(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +488,8 @@ int main(void)
         cmocka_unit_test(who_is_taken_out_reads_nothing_more),
         cmocka_unit_test(a_member_can_leave_and_an_owner_cannot),
         cmocka_unit_test(a_stolen_device_is_out_of_shared_journals_too),
+        cmocka_unit_test(an_answer_that_is_lost_costs_nothing),
+        cmocka_unit_test(a_network_that_goes_away_costs_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
