@@ -192,6 +192,7 @@ typedef struct run {
     edn_sync_result *result;
     const edn_transport *transport;
     edn_sync_remote remote;
+    char sponsor[EDN_TOKEN_SIZE_MAX + 1]; /* of a shared journal: the person's token at the same server; empty: none */
     uint8_t binding[32];
     edn_sync *engine;
     uint64_t sent, received; /* the client's counters when it began */
@@ -237,8 +238,12 @@ static edn_status run_begin(run *r, bool full)
 {
     edn_client *c = r->c;
     EDN_SECRET(edn_root_key) rk = EDN_KEY_EMPTY;
-    edn_sync_setup setup = {
-        .view = sync_view(c), .random = c->random, .log = c->log, .remote = &r->remote, .full = full};
+    edn_sync_setup setup = {.view = sync_view(c),
+                            .random = c->random,
+                            .log = c->log,
+                            .remote = &r->remote,
+                            .full = full,
+                            .sponsor = r->sponsor};
     heads h = {NULL, 0};
     bool behind;
     edn_status st;
@@ -637,6 +642,20 @@ static edn_status take_recovery(run *r)
     return st == EDN_E_NOMEM || st == EDN_E_IO || st == EDN_E_FULL ? edn_fail(r->err, st, "%s", ignored.text) : EDN_OK;
 }
 
+/* Without it a server that takes no new accounts does not take the journal either; any other does. */
+static void take_sponsor(run *r)
+{
+    edn_client *p = r->c->parent;
+    edn_sync_remote remote = {0};
+
+    if (!p || p->busy || strcmp(client_id(p)->server, client_id(r->c)->server) != 0)
+        return;
+    if (client_begin_read(p, NULL) == EDN_OK && client_end_read(p, remote_load(p, &remote), NULL) == EDN_OK)
+        memcpy(r->sponsor, remote.token, sizeof r->sponsor);
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+}
+
 edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
 {
     run r = {
@@ -653,12 +672,14 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
                         "this diary has no server yet; give it one with 'edn server URL --name NAME'");
     if ((st = client_transport(c, client_id(c)->server, &r.transport, err)) != EDN_OK)
         return st;
+    take_sponsor(&r);
     st = run_to_end(&r, full);
     if (st == EDN_OK)
         st = take_new_roots(&r);
     if (st == EDN_OK)
         st = take_recovery(&r);
     edn_wipe(r.remote.token, sizeof r.remote.token);
+    edn_wipe(r.sponsor, sizeof r.sponsor);
     edn_sync_remote_dispose(&r.remote);
     free(r.claims);
     return st == EDN_OK ? after_sync(c, out, err) : st;

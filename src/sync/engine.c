@@ -14,7 +14,7 @@
  *     IDLE                     nothing was asked
  *     PROBE, INFO, CHALLENGE,  the request is made and waits for its answer. No token is needed, and nothing that comes
  *     LOGIN, REGISTER          back is more than a hint: a probe's «nothing new» repeats what a receipt had proved
- *     PULL, APPEND, PUSH       the request is made, under a token
+ *     PULL, APPEND, PUSH       the request is made, under a token; so is a REGISTER for which somebody stands
  *     SAVE                     what is handed out passed every check and is not durable; the next request waits for it
  *     DONE                     `status` and the figures say how it ended; there is no way out
  *
@@ -45,7 +45,7 @@ static const edn_move moves[SYNC_STATE_COUNT] = {
     [SYNC_INFO] = {"info", MAY_PLAN},
     [SYNC_CHALLENGE] = {"challenge", MAY(SYNC_LOGIN) | MAY(SYNC_REGISTER) | MAY(SYNC_DONE)},
     [SYNC_LOGIN] = {"login", MAY(SYNC_REGISTER) | MAY_PLAN},
-    [SYNC_REGISTER] = {"register", MAY(SYNC_CHALLENGE) | MAY(SYNC_DONE)},
+    [SYNC_REGISTER] = {"register", MAY(SYNC_REGISTER) | MAY(SYNC_CHALLENGE) | MAY(SYNC_DONE)},
     [SYNC_PULL] = {"pull", MAY(SYNC_SAVE) | MAY_PLAN},
     [SYNC_APPEND] = {"append", MAY_PLAN},
     [SYNC_PUSH] = {"push", MAY_PLAN},
@@ -56,7 +56,8 @@ static const edn_move moves[SYNC_STATE_COUNT] = {
 /* What the drawing says of a state. */
 static bool sound(const edn_sync *s)
 {
-    bool under_token = s->state == SYNC_PULL || s->state == SYNC_APPEND || s->state == SYNC_PUSH;
+    bool under_token = s->state == SYNC_PULL || s->state == SYNC_APPEND || s->state == SYNC_PUSH ||
+                       (s->state == SYNC_REGISTER && s->sponsored);
     bool handed_out = s->save_links_n || s->save_batches_n;
 
     if ((s->bearer != NULL) != under_token || handed_out != (s->state == SYNC_SAVE))
@@ -218,6 +219,8 @@ static void ask(edn_sync *s, uint64_t now_ms, sync_state state, const edn_msg_ch
             state = SYNC_CHALLENGE;
         else
             s->bearer = s->setup.remote->token;
+    } else if (state == SYNC_REGISTER && s->sponsored) {
+        s->bearer = s->setup.sponsor;
     }
     if (s->figures.round_trips >= ROUNDS_MAX) {
         complete(s, now_ms);
@@ -459,6 +462,11 @@ static void register_answered(edn_sync *s, uint64_t now_ms, int http_status, edn
     bool decoded = edn_log_state_decode(&s->arena, body, &m) == EDN_OK;
     edn_status st = EDN_OK;
 
+    if (http_status == 403 && s->setup.sponsor && s->setup.sponsor[0] && !s->sponsored) {
+        s->sponsored = true;
+        ask(s, now_ms, SYNC_REGISTER, NULL);
+        return;
+    }
     if (refuses_login(http_status)) { /* it takes no new accounts */
         answer_denied(s);
         return;

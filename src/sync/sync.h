@@ -80,6 +80,10 @@ typedef struct edn_sync_setup {
     edn_sync_remote *remote;        /* updated in place; borrowed while the engine lives */
     const uint8_t *channel_binding; /* 32 bytes, or NULL: no TLS */
     bool full;                      /* skip the probe: pull in any case */
+    /* A token of an account there, for registering a shared space at a server that takes no new accounts; sent when
+     * that has refused, and never else: it says whose space it is. NULL, or empty: none. Borrowed while the engine
+     * lives. */
+    const char *sponsor;
 } edn_sync_setup;
 
 typedef struct edn_sync edn_sync;

@@ -115,7 +115,7 @@ struct edn_sync {
     const char *bearer;      /* of the request under way */
     uint32_t stalls;
     uint64_t lacks_min; /* the fewest batches and links that the server lacked in this sync */
-    bool relogged, registered, log_bad, save_failed;
+    bool relogged, registered, sponsored, log_bad, save_failed;
 
     char path[96];
     edn_buf request;

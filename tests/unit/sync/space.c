@@ -511,6 +511,41 @@ static void what_was_written_under_another_chain_is_a_fork(void **state)
     space_free(&s);
 }
 
+/* ---- a server that takes no new accounts ------------------------------------------------------------------------- */
+
+/* The space's own device is nobody there: a token of an account stands for it, and is shown to who asks for it
+ * alone. */
+static void a_space_is_registered_under_a_token_where_it_must_be(void **state)
+{
+    static const struct {
+        const char *wanted, *given;
+        edn_status status;
+        uint32_t shown;
+    } cases[] = {
+        {"anna's", "anna's", EDN_OK, 1},       {"anna's", NULL, EDN_E_DENIED, 0}, {"anna's", "", EDN_E_DENIED, 0},
+        {"anna's", "bert's", EDN_E_DENIED, 1}, {NULL, "anna's", EDN_OK, 0}, /* it takes anybody's: nothing is shown */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(cases); i++) {
+        outcome o;
+        space s;
+        space_init(&s);
+        s.w.srv.present = false; /* it never heard of the space */
+        links_cut(&s.w.srv.links, 0);
+        shelf_cut(&s.w.srv.shelf, 0);
+        s.w.srv.sponsor = cases[i].wanted;
+        s.w.d[OWNER].sponsor = cases[i].given;
+        s.w.d[OWNER].remote.token[0] = 0;
+        o = device_sync(&s.w, &s.w.d[OWNER]);
+        CHECK_STATUS(o.status, cases[i].status);
+        CHECK_INT(o.figures.synced, cases[i].status == EDN_OK);
+        CHECK_INT(s.w.srv.sponsored, cases[i].shown);
+        CHECK_INT(s.w.srv.shelf.n, cases[i].status == EDN_OK ? 1 : 0);
+        space_free(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -527,6 +562,7 @@ int main(void)
         cmocka_unit_test(a_removal_that_is_hidden_shows_by_the_next_batch),
         cmocka_unit_test(another_chain_stops_the_sync_and_changes_nothing),
         cmocka_unit_test(what_was_written_under_another_chain_is_a_fork),
+        cmocka_unit_test(a_space_is_registered_under_a_token_where_it_must_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -114,7 +114,8 @@ typedef struct device {
     edn_claim claims[EDN_CLAIMS_MAX];
     size_t claims_n;
     edn_sync_remote remote;
-    uint64_t clock_ms; /* what it believes */
+    const char *sponsor; /* NULL: none */
+    uint64_t clock_ms;   /* what it believes */
 } device;
 
 typedef struct server {
@@ -125,6 +126,8 @@ typedef struct server {
     edn_sign_sk receipt_sk;
     uint64_t clock_ms;
     const char *origin;
+    const char *sponsor;     /* it takes new accounts under this token alone; NULL: anybody's */
+    uint32_t sponsored;      /* registrations that came under a token */
     size_t pull_batches_max; /* in one answer; 0: all */
     uint32_t logins, pulls, pushes, probes;
     uint64_t pushed_batches;
@@ -643,7 +646,11 @@ static inline void server_handle(world *w, const edn_sync_action *a, answer *out
     } else if (strcmp(a->path, "/v1/login") == 0) {
         server_login(w, a->body, out);
     } else if (strcmp(a->path, "/v1/accounts") == 0) {
-        server_register(w, a->body, out);
+        if (w->srv.sponsor && (!a->bearer || strcmp(a->bearer, w->srv.sponsor) != 0))
+            out->status = a->bearer ? 401 : 403;
+        else
+            server_register(w, a->body, out);
+        w->srv.sponsored += a->bearer != NULL;
     } else if (!token || !w->srv.present) {
         out->status = 401;
     } else if (strcmp(a->path, "/v1/pull") == 0) {
@@ -747,6 +754,7 @@ static inline edn_status device_sync_begin(world *w, device *d, view_ctx *v, edn
                             .claims = d->claims,
                             .claims_n = d->claims_n,
                             .remote = &d->remote,
+                            .sponsor = d->sponsor,
                             .full = full};
 
     memcpy(setup.probe, w->probe, sizeof setup.probe);
