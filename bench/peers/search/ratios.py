@@ -71,6 +71,7 @@ for f, of in ((BIG, ""), (PEPYS, ", Pepys")):
     over(f, "build, CPU", "xapian: build, CPU", None if small else 0.05, of=of)
     over(f, "build, CPU", "minisearch: build, CPU", None if small else 0.06, of=of)
 absolute(BIG, "first 20 of a prefix, p99", 6)
+absolute(BIG, "wasm: first 20 of a prefix, p99", 12)
 absolute(BIG, "mistyped word, p99", 8)
 over(PEPYS, "new device, ranked without phrases, by year", "fts5: database by zstd -19", 0.42, 0.27)
 over(PEPYS, "new device, ranked without phrases, in one piece", "fts5: database by zstd -19", None)
@@ -78,6 +79,7 @@ over(PEPYS, "new device, first hit in the newest year", "fts5: database by zstd 
 absolute(LUXUN, "chinese: strings counted exactly, of 60", 60, "higher")
 over(LUXUN, "chinese: index", "fts5: chinese: index by trigrams", 0.55, 0.35)
 over(BIG, "wasm module, gzipped", "sqlite3.wasm, gzipped", 0.25, 0.12)
+over(BIG, "wasm: first 20, p50", "native: first 20, p50", None)
 
 # Queries whose hits are as many as the peer's. What differs is a possessive before a phrase's next word ("father's
 # and" holds "father and" here); in Xapian, that "lord's" is one word and not also "lord"; in MiniSearch, that
