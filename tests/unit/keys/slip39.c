@@ -166,6 +166,24 @@ static void what_is_split_is_combined_again(void **state)
     CHECK_STATUS(edn_words_combine(back, some, 1, EDN_BYTES_EMPTY, &err), EDN_E_KDF);
 }
 
+static void a_word_with_one_other_letter_is_not_in_the_list(void **state)
+{
+    char word[] = "academic";
+    edn_word_share got;
+    edn_err err;
+
+    (void)state;
+    CHECK_STATUS(edn_words_parse(edn_bytes_str(word), &got, &err), EDN_E_INVALID);
+    CHECK_STR(edn_bytes_str(err.text), "a share has 20 or 33 words, and this has 1");
+    for (size_t i = 0; word[i]; i++)
+        for (unsigned bit = 0; bit < 5; bit++) {
+            word[i] ^= (char)(1u << bit);
+            CHECK_STATUS(edn_words_parse(edn_bytes_str(word), &got, &err), EDN_E_INVALID);
+            CHECK_STR(edn_bytes_str(err.text), "word 1 is not in the list of words");
+            word[i] ^= (char)(1u << bit);
+        }
+}
+
 static void a_plan_that_no_shares_fit_is_refused(void **state)
 {
     static const edn_words_plan bad[] = {
@@ -266,6 +284,7 @@ int main(void)
         cmocka_unit_test(slip39_vectors),
         cmocka_unit_test(the_list_is_the_published_one),
         cmocka_unit_test(what_is_split_is_combined_again),
+        cmocka_unit_test(a_word_with_one_other_letter_is_not_in_the_list),
         cmocka_unit_test(a_plan_that_no_shares_fit_is_refused),
         cmocka_unit_test(the_wrong_word_is_named_and_not_said),
         cmocka_unit_test(pbkdf2_gives_the_known_answers),
