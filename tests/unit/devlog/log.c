@@ -556,7 +556,8 @@ static void a_first_link_without_a_key_is_refused(void **state)
 static void a_builder_begins_at_zero(void **state)
 {
     static const edn_hash zero;
-    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), other = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_link_signer by;
     edn_devlog *empty;
     edn_link_info info;
     links l;
@@ -564,13 +565,17 @@ static void a_builder_begins_at_zero(void **state)
     (void)state;
     links_init(&l, check_seed());
     CHECK_OK(edn_devlog_new(&empty));
-    CHECK_OK(edn_link_build(&link, empty, &(edn_link_signer){NULL, &l.aik_sk, 1}, EDN_LINK_GENESIS, EDN_BYTES_EMPTY));
+    by = (edn_link_signer){NULL, &l.aik_sk, 1};
+    CHECK_OK(edn_link_build(&link, empty, &by, EDN_LINK_GENESIS, EDN_BYTES_EMPTY));
     CHECK_OK(edn_link_peek(edn_buf_view(&link), &info));
     CHECK_INT(info.seq, 0);
     CHECK_BYTES(EDN_F(info.prev), EDN_F(zero));
     CHECK_BYTES(EDN_F(info.account), EDN_F(zero));
+    CHECK_OK(edn_link_build(&other, NULL, &by, EDN_LINK_GENESIS, EDN_BYTES_EMPTY)); /* the same without a log */
+    CHECK_BYTES(edn_buf_view(&other), edn_buf_view(&link));
     edn_devlog_free(empty);
     edn_buf_dispose(&link);
+    edn_buf_dispose(&other);
     links_dispose(&l);
 }
 
@@ -778,6 +783,20 @@ static void a_rotation_is_built_as_it_is_read(void **state)
     links_dispose(&l);
 }
 
+static edn_status try_reseal(const links *l, const edn_pin *bases, size_t n)
+{
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    edn_devlog *log;
+    edn_status st;
+
+    CHECK_OK(edn_link_reseal(&link, l->log, &(edn_link_signer){NULL, &l->aik_sk, 1}, bases, n));
+    CHECK_OK(edn_devlog_copy(l->log, &log));
+    st = edn_devlog_append(log, edn_buf_view(&link));
+    edn_devlog_free(log);
+    edn_buf_dispose(&link);
+    return st;
+}
+
 static void a_reseal_is_built_as_it_is_read(void **state)
 {
     links l;
@@ -814,6 +833,18 @@ static void a_reseal_is_built_as_it_is_read(void **state)
     CHECK_STATUS(edn_devlog_append(l.log, edn_buf_view(&out)), EDN_E_POLICY);
     edn_devlog_base(l.log, &l.devices[0].id, &b, &dseq, &hash);
     CHECK_INT(dseq, 9);
+    bases[0].dseq = 7; /* of the same number, it is the same batch */
+    bases[0].hash.b[0] = 9;
+    CHECK_STATUS(try_reseal(&l, bases, 2), EDN_E_POLICY);
+    bases[0].hash.b[0] = 8;
+    CHECK_OK(try_reseal(&l, bases, 2));
+    bases[0].dseq = 8;
+    bases[0].hash.b[0] = 9;
+    CHECK_OK(try_reseal(&l, bases, 2));
+    bases[1].space = bases[0].space; /* one place, twice */
+    CHECK_STATUS(try_reseal(&l, bases, 2), EDN_E_FORMAT);
+    bases[0].dseq = 0;
+    CHECK_STATUS(try_reseal(&l, bases, 1), EDN_E_FORMAT);
     CHECK_STATUS(edn_link_reseal(&out, l.log, &by, too_many, EDN_COUNT(too_many)), EDN_E_LIMIT);
     edn_buf_dispose(&out);
     links_dispose(&l);

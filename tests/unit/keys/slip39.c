@@ -200,12 +200,16 @@ static void a_plan_that_no_shares_fit_is_refused(void **state)
     const edn_random rng = {fill_xorshift, &seed};
     edn_words_plan most = {.group_needed = 1, .group_n = 1, .groups = {{EDN_SHARES_MAX, EDN_SHARES_MAX}}};
     edn_word_share made[EDN_SHARES_MAX + 1];
+    char longest[EDN_WORDS_PASSPHRASE_MAX + 1];
     edn_bytes secret = edn_bytes_str("sixteen bytes ok");
 
     (void)state;
     for (size_t i = 0; i < EDN_COUNT(bad); i++)
         CHECK_STATUS(edn_words_split(made, &bad[i], secret, EDN_BYTES_EMPTY, &rng), EDN_E_INVALID);
     CHECK_OK(edn_words_split(made, &most, secret, EDN_BYTES_EMPTY, &rng));
+    memset(longest, 'p', sizeof longest);
+    CHECK_OK(edn_words_split(made, &most, secret, edn_bytes_of(longest, EDN_WORDS_PASSPHRASE_MAX), &rng));
+    CHECK_STATUS(edn_words_split(made, &most, secret, edn_bytes_of(longest, sizeof longest), &rng), EDN_E_INVALID);
 }
 
 static void the_wrong_word_is_named_and_not_said(void **state)
