@@ -242,6 +242,8 @@ typedef struct edn_hit {
     edn_bytes snippet; /* the part of its text that shows best why it was found */
     const edn_hit_mark *marks;
     size_t marks_n;
+    bool arriving;  /* the entry is not here yet: id and date are known, and how long it is */
+    uint32_t words; /* of one that is arriving */
 } edn_hit;
 typedef edn_status edn_hit_fn(void *ctx, const edn_hit *hit);
 
@@ -257,12 +259,35 @@ typedef struct edn_search_options {
 } edn_search_options;
 
 typedef struct edn_search_result {
-    uint64_t found;    /* how many there are, whatever the limit */
+    uint64_t found; /* how many there are, whatever the limit */
+    /* A diary that is still arriving: entries that others' parts of the index tell of, and how many of them are here;
+     * parts, and how many of them are here. All 0: everything has arrived, or nothing is known of what has not. */
+    uint64_t known, here;
+    uint32_t parts, parts_here;
+    bool inexact;      /* a phrase was looked for by its words alone, in what is arriving */
     char instead[256]; /* "word for wrod": nothing had a word as it was given, and these were looked for; else empty */
 } edn_search_result;
 
 /* Whether this library was built with stemming. */
 bool edn_client_stemming(void);
+
+/* A device that has just joined has nothing to search yet. This fetches, before any entry, the parts of the index that
+ * other devices have published, the newest days first, and goes on where it was when it was stopped; then searches find
+ * what is in them, and edn_client_show fetches what is opened before its turn. Nothing to fetch: EDN_OK at once. What
+ * the server does not give out, or alters, is told to `on_finding` and left out. `quiet`: blobs and batches are asked
+ * for in groups of eight, so that the server learns less of which one was wanted. */
+typedef struct edn_fetch_options {
+    bool quiet;
+    const edn_progress *progress;
+    edn_finding_fn *on_finding; /* NULL allowed */
+    void *ctx;
+} edn_fetch_options;
+typedef struct edn_fetch_result {
+    uint32_t parts, parts_here; /* 0: nothing was published, or all is here */
+    uint64_t bytes_received;
+} edn_fetch_result;
+EDN_MUST_USE edn_status edn_client_fetch_index(edn_client *c, const edn_fetch_options *options, edn_fetch_result *out,
+                                               edn_err *err);
 
 /* The entries that a query fits (docs/search.md has its language), by an index that is kept sealed beside them. What of
  * the diary is not in the index yet is put there first: on a new device that takes a while once, and goes on where it

@@ -118,6 +118,9 @@ void edn_cli_put_finding(edn_cli *c, const edn_finding *f);
 void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t n);
 
 /* `edn search -i`, beginning with `query`: typing.c. */
+/* On a device that is new, before it has the diary: what others have published of the index. A failure is told, and
+ * costs nothing else. */
+void edn_cli_fetch_index(edn_cli *c);
 EDN_MUST_USE edn_status edn_cli_search_typing(edn_cli *c, edn_buf *query, const edn_search_options *options);
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */

@@ -120,6 +120,7 @@ edn_status edn_cli_device_link(edn_cli *c)
     if (st != EDN_OK)
         return st;
     edn_cli_note(c, "This device belongs to the account now. 'edn sync' brings the diary here.");
+    edn_cli_fetch_index(c);
     return edn_cli_keep_unlocked(c, timeout_s);
 }
 

@@ -4,6 +4,8 @@
 #include "cli/json.h"
 #include "cli/text.h"
 
+#include <stdio.h>
+
 #define TERMINAL_HITS 20u /* as many as are shown on a terminal unless --limit says otherwise */
 
 static void put_snippet(edn_buf *out, const edn_cli_term *t, const edn_hit *hit)
@@ -35,6 +37,9 @@ static void put_hit_json(edn_buf *out, const edn_hit *hit)
         edn_json_string(out, NULL, e->tags[i]);
     edn_json_close(out, ']');
     edn_json_string(out, "journal", e->journal_name);
+    edn_json_bool(out, "arriving", hit->arriving);
+    if (hit->arriving)
+        edn_json_number(out, "words", hit->words);
     edn_json_string(out, "snippet", hit->snippet);
     edn_json_open(out, "marks", '[');
     for (size_t i = 0; i < hit->marks_n; i++) {
@@ -62,6 +67,7 @@ static edn_status put_hit(void *ctx, const edn_hit *hit)
     showing *s = ctx;
     edn_cli *c = s->c;
     edn_entry row = *hit->entry;
+    char words[40];
 
     edn_cli_progress_clear(&s->progress);
     s->shown++;
@@ -70,6 +76,10 @@ static edn_status put_hit(void *ctx, const edn_hit *hit)
         return edn_cli_out(c);
     }
     row.text = c->out.tty ? EDN_BYTES_EMPTY : hit->snippet;
+    if (hit->arriving) {
+        snprintf(words, sizeof words, "(%u words, not here yet)", hit->words);
+        row.title = edn_bytes_str(words);
+    }
     edn_cli_put_row(c, &row, 8);
     if (c->out.tty && hit->snippet.n) {
         edn_put_str(&c->buf, "    ");
@@ -104,11 +114,54 @@ static edn_status join_query(edn_cli *c, edn_buf *out)
     return st == EDN_OK ? EDN_OK : edn_fail(&c->err, st, "this query is too long");
 }
 
+/* ---- a diary that is still arriving ------------------------------------------------------------------------------ */
+
+static edn_status fetch_index(edn_cli *c, edn_fetch_result *out)
+{
+    showing s;
+    edn_fetch_options o = {.quiet = edn_cli_has(&c->args, EDN_OPT_QUIET_SEARCH)};
+    edn_status st;
+
+    showing_init(&s, c);
+    o.progress = &s.progress.progress;
+    o.on_finding = tell_finding;
+    o.ctx = &s;
+    st = edn_client_fetch_index(c->client, &o, out, &c->err);
+    edn_cli_progress_end(&s.progress);
+    return st;
+}
+
+void edn_cli_fetch_index(edn_cli *c)
+{
+    edn_fetch_result r;
+    edn_status st = fetch_index(c, &r);
+
+    if (st != EDN_OK)
+        edn_cli_warn(c, "the search index could not be fetched: %s", c->err.text);
+    else if (r.parts)
+        edn_cli_note(c, "'edn search' finds what other devices have published already, before it is here.");
+    c->err = (edn_err){EDN_OK, ""};
+}
+
+static void say_how_far(edn_cli *c, const edn_search_result *r)
+{
+    char here[EDN_CLI_NUMBER_MAX], known[64];
+
+    if (!r->parts)
+        return;
+    edn_cli_note(c, "The diary is still arriving: %s of %s here%s. 'edn sync' goes on.", edn_cli_number(here, r->here),
+                 edn_cli_count(known, r->known, "entry is", "entries are"),
+                 r->parts_here < r->parts ? ", and parts of the index are not" : "");
+}
+
 /* ---- search ------------------------------------------------------------------------------------------------------ */
 
 static void say_how_many(edn_cli *c, const showing *s, const edn_search_result *r)
 {
     char shown[EDN_CLI_NUMBER_MAX], found[64];
+
+    if (r->inexact)
+        edn_cli_note(c, "A phrase was looked for by its words alone where entries are not here yet.");
 
     if (r->instead[0])
         edn_cli_note(c, "Nothing has these words as they are; looked for %s.", r->instead);
@@ -148,6 +201,9 @@ edn_status edn_cli_search(edn_cli *c)
     }
     showing_init(&s, c);
     if ((st = edn_cli_filter_of(c, &s.filter)) == EDN_OK) {
+        edn_fetch_result fetched;
+        if (fetch_index(c, &fetched) != EDN_OK) /* a new device goes on fetching; without a network it does without */
+            c->err = (edn_err){EDN_OK, ""};
         s.options.filter = &s.filter.filter;
         s.filter.filter.newest_first = edn_cli_has(&c->args, EDN_OPT_BY_DATE);
         s.options.stem = edn_cli_option_or_env(c, EDN_OPT_STEM);
@@ -167,6 +223,7 @@ edn_status edn_cli_search(edn_cli *c)
             st = edn_fail(&c->err, EDN_E_MISSING, "nothing was found");
         else
             say_how_many(c, &s, &r);
+        say_how_far(c, &r);
     }
     edn_buf_dispose(&query);
     return st;

@@ -294,6 +294,12 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .env = "EDN_STEM",
             .help = "Find other forms of a word too, by the endings of these languages: english,german.",
         },
+    [EDN_OPT_QUIET_SEARCH] =
+        {
+            .name = "quiet-search",
+            .help = "Until the diary has arrived: ask the server for parts of the index, and for what is opened, in "
+                    "groups of eight.",
+        },
     [EDN_OPT_COUNT_ONLY] =
         {
             .name = "count",
@@ -441,11 +447,12 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .name = "login",
             .group = "Begin",
             .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_NAME, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH,
-                        EDN_OPT_ACCOUNT_KEY_FD_IN, EDN_OPT_TIMEOUT},
+                        EDN_OPT_ACCOUNT_KEY_FD_IN, EDN_OPT_TIMEOUT, EDN_OPT_QUIET_SEARCH},
             .summary = "Add this machine to a diary that exists",
             .text =
                 "Needs --server and --name, the passphrase, and the account key from the emergency sheet (press Enter "
-                "when the account was made without one). Run 'edn sync' afterwards to bring the diary here.\n\n"
+                "when the account was made without one). Fetches the search index that other devices have published, so "
+                "that 'edn search' works at once; 'edn sync' brings the diary here.\n\n"
                 "The diary is unlocked afterwards as by 'edn unlock'.",
         },
     [EDN_CMD_UNLOCK] =
@@ -819,7 +826,7 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words = "[QUERY...]",
             .words_max = MANY,
             .options = {FILTERS, EDN_OPT_LIMIT_HITS, EDN_OPT_BY_DATE, EDN_OPT_STEM, EDN_OPT_COUNT_ONLY,
-                        EDN_OPT_INTERACTIVE, EDN_OPT_JSON},
+                        EDN_OPT_INTERACTIVE, EDN_OPT_QUIET_SEARCH, EDN_OPT_JSON},
             .json = EDN_JSON_HIT,
             .summary = "Find entries by their words, the best first",
             .text =
@@ -830,7 +837,9 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "and named. With --stem english, or EDN_STEM, \"walk\" also finds \"walked\" and \"walking\", behind "
                 "the entries that have the word as it is; not in quotes. On a terminal the first 20 are shown, with "
                 "the words marked. Nothing found: exit code 3.\n\nThe index is kept sealed beside the entries and "
-                "made at the first search.",
+                "made at the first search. On a new device, until the "
+                "diary has arrived, what other devices have published of it is searched as well: such a hit has "
+                "its date, and 'edn show' fetches it first.",
         },
     [EDN_CMD_SIMILAR] =
         {
@@ -1234,6 +1243,8 @@ static const edn_cli_member hit_members[] = {
     {"tags", "array of strings", ""},
     {"journal", "string", "the journal's name"},
     {"snippet", "string", "the text around the words"},
+    {"arriving", "boolean", "true: the entry is not here yet; its id and date are known, and words"},
+    {"words", "number", "of an entry that is not here yet; else left out"},
     {"marks", "array of arrays", "where words of the query stand in the snippet: offset and length in bytes"},
     {NULL, NULL, NULL},
 };

@@ -35,6 +35,7 @@ typedef enum edn_record_type {
     EDN_RECORD_STATEMENT = 7,   /* of a shared journal: whose a device is; journal zero, entry id = the device's id */
     EDN_RECORD_SPACE = 8,   /* events of what is known of a shared journal; journal zero, entry id = its account's */
     EDN_RECORD_CONTACT = 9, /* the same of another account */
+    EDN_RECORD_INDEX = 10,  /* a manifest of the synced index (manifest.h); journal and entry zero */
 } edn_record_type;
 
 /* Whether records of a type are sealed under the account's meta key, and not under a journal's. */
@@ -218,6 +219,8 @@ EDN_MUST_USE edn_status keys_journal_current(edn_client *c, const edn_journal_id
 /* The i-th known key of (journal, epoch): two devices may have made one each. EDN_E_MISSING past the last. */
 EDN_MUST_USE edn_status keys_journal(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch, size_t i,
                                      edn_journal_key *out);
+/* The number of its newest key. EDN_E_MISSING: it has none. */
+EDN_MUST_USE edn_status keys_journal_newest(edn_client *c, const edn_journal_id *j, uint32_t *out);
 /* Marks a key that its batch never reached anybody with: the next batch of the journal carries it. */
 EDN_MUST_USE edn_status keys_journal_resend(edn_client *c, const edn_journal_id *j, uint32_t journal_epoch);
 /* `root_epoch`: the one in which it was made. */
@@ -430,6 +433,8 @@ EDN_MUST_USE edn_status dirty_put(edn_client *c, const edn_entry_id *id, uint64_
 
 /* Turns everything dirty into batches of this device, inside the caller's transaction. */
 EDN_MUST_USE edn_status outbox_build(edn_client *c, uint64_t *batches);
+/* One batch of kind index with this manifest and every journal key in it; *head is it then. */
+EDN_MUST_USE edn_status outbox_index(edn_client *c, edn_bytes manifest_bytes, edn_head *head);
 /* Objects with events that are in no batch, and what else is to be said. */
 EDN_MUST_USE edn_status outbox_count(edn_client *c, uint64_t *out);
 
@@ -440,6 +445,8 @@ typedef struct inbox_figures {
 /* Keeps links and batches and applies their records, inside the caller's transaction. What cannot be applied yet, or
  * at all, is set aside. */
 EDN_MUST_USE edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *out);
+/* Applies the records of one entry, of checked batches that came ahead of their turn; they come again. */
+EDN_MUST_USE edn_status inbox_take_entry(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id);
 /* Opens one record of a held batch and gives its message; used by `verify` too. */
 typedef struct record_head {
     uint64_t seq_from, time_ms; /* the author's first event in it; when it was last changed, as the author believed */
@@ -452,6 +459,9 @@ EDN_MUST_USE edn_status record_dictionary(edn_client *c, const edn_batch_header 
 /* Appends what was sealed in a record, whatever it is. */
 EDN_MUST_USE edn_status record_raw(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
                                    edn_buf *out);
+/* The same for a manifest. */
+EDN_MUST_USE edn_status record_manifest(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index,
+                                        edn_buf *out);
 /* Whether a failure concerns one record alone, and so must not stop the rest. */
 bool record_is_at_fault(edn_status st);
 /* Keeps the journal keys and dictionaries of a batch; one that is not good is left out. */

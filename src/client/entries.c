@@ -1,6 +1,7 @@
 /* Entries: writing them, changing them, showing and finding them. */
 #include "family.h"
 
+#include "arriving.h"
 #include "base/plant.h"
 
 #include <stdio.h>
@@ -453,9 +454,16 @@ edn_status edn_client_show(edn_client *c, const edn_entry_id *id, edn_entry_fn *
     if (st != EDN_OK || (st = client_begin_read(c, err)) != EDN_OK)
         return st;
     st = entry_show(c, id, fn, ctx);
-    if (st == EDN_E_MISSING)
-        st = edn_fail(err, st, "there is no such entry");
-    return client_end_read(c, st, err);
+    if (st != EDN_E_MISSING)
+        return client_end_read(c, st, err);
+    st = client_end_read(c, EDN_OK, err);
+    /* It may be on its way. */
+    if (st == EDN_OK && (st = arriving_fetch_entry(c, id, err)) == EDN_OK &&
+        (st = client_begin_read(c, err)) == EDN_OK) {
+        st = entry_show(c, id, fn, ctx);
+        st = client_end_read(c, st, st == EDN_E_MISSING ? NULL : err);
+    }
+    return st == EDN_E_MISSING ? edn_fail(err, st, "there is no such entry") : st;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -657,6 +665,40 @@ static edn_status find_prefix(edn_client *c, const char *prefix, found *out)
     return st;
 }
 
+/* Among those that are still on their way: by the beginning of an id, or by the day. */
+typedef struct on_their_way {
+    const char *what;
+    bool date;
+    found *out;
+} on_their_way;
+
+static edn_status found_arriving(void *ctx, const edn_segment_doc *d)
+{
+    const on_their_way *w = ctx;
+    char name[33];
+
+    if (w->date)
+        snprintf(name, sizeof name, "%04u-%02u-%02u", d->date / 10000 % 10000, d->date / 100 % 100, d->date % 100);
+    else
+        edn_hex_encode(name, d->entry.b, sizeof d->entry.b);
+    if (strncmp(name, w->what, strlen(w->what)) == 0)
+        found_add(w->out, &d->entry);
+    return EDN_OK;
+}
+
+static edn_status find_arriving(edn_client *c, const char *what, bool date, found *out)
+{
+    on_their_way w = {what, date, out};
+    edn_status st;
+
+    if ((st = index_load(c)) != EDN_OK || (st = arriving_load(c)) != EDN_OK || !c->index->arriving)
+        return st;
+    if ((st = index_open(c)) == EDN_OK && (st = arriving_open(c)) == EDN_OK)
+        st = arriving_each(c, found_arriving, &w);
+    index_forget(c);
+    return st == EDN_E_DAMAGED || st == EDN_E_FORMAT ? EDN_OK : st; /* the next search mends it */
+}
+
 static bool is_hex(const char *s)
 {
     size_t n = strlen(s);
@@ -686,6 +728,8 @@ edn_status edn_client_find(edn_client *c, const char *what, edn_entry_id *out, e
         for (size_t i = 0; st == EDN_OK && i < s.n; i++)
             st = find_prefix(s.p[i], what, &f);
     }
+    if (st == EDN_OK && (date_valid(w) || is_hex(what)))
+        st = find_arriving(c, what, date_valid(w), &f);
     if (st == EDN_OK && f.n == 0)
         st = edn_fail(err, EDN_E_MISSING, "there is no entry \"%.100s\"", what);
     else if (st == EDN_OK && f.n > 1)

@@ -8,6 +8,7 @@
  *                       be
  *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
 #include "bases.h"
+#include "manifest.h"
 #include "space.h"
 
 #include "base/plant.h"
@@ -49,6 +50,10 @@ static edn_status open_record(edn_client *c, const edn_record_place *at, edn_byt
     EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
     edn_status st;
 
+    if (at->type == EDN_RECORD_INDEX) {
+        st = keys_index_record(c, at->journal_epoch, &jk);
+        return st == EDN_OK ? open_with(&jk, at, box, out) : st;
+    }
     if (record_is_meta(at->type)) {
         st = keys_meta(c, at->journal_epoch, &jk);
         return st == EDN_OK ? open_with(&jk, at, box, out) : st;
@@ -152,6 +157,12 @@ edn_status record_dictionary(edn_client *c, const edn_batch_header *h, const edn
     return st;
 }
 
+edn_status record_manifest(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index, edn_buf *out)
+{
+    edn_record_place at = place_of(h, r, index);
+    return open_record(c, &at, r->box, out);
+}
+
 static edn_status apply_dictionary(edn_client *c, const edn_batch_header *h, const edn_record *r, uint32_t index)
 {
     edn_buf dictionary = EDN_BUF_INIT(DICTIONARY_SIZE_MAX);
@@ -230,6 +241,8 @@ static edn_status apply_record(edn_client *c, const edn_batch_header *h, const e
     case EDN_RECORD_SPACE:
     case EDN_RECORD_CONTACT:
         return apply_events(c, h, r, index, f);
+    case EDN_RECORD_INDEX:
+        return EDN_OK; /* with its batch: apply_batch */
     default:
         return EDN_E_TYPE;
     }
@@ -489,6 +502,10 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
     const edn_batch_header *h = &b->batch.header;
     edn_status st = batch_save(c, &h->device, h->dseq, b->batch.bytes, &b->hash);
 
+    if (st == EDN_OK && h->kind == EDN_BATCH_INDEX) {
+        st = listed_take(c, b);
+        st = record_is_at_fault(st) ? EDN_OK : st; /* a bad one is none: the next to be published counts */
+    }
     /* Keys, dictionaries and who is who before what needs them, wherever they stand. */
     for (int first = 1; first >= 0; first--) {
         for (uint32_t i = 0; st == EDN_OK && i + EDN_PLANT(drops_last_record) < b->body.records_n; i++) {
@@ -503,6 +520,30 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
             else if (record_is_at_fault(st))
                 st = EDN_PLANT(drops_aside) ? EDN_OK : aside_put(c, h, i, st);
         }
+    }
+    return st;
+}
+
+/* Records of one entry may stand in any order: goes round until nothing moves. */
+edn_status inbox_take_entry(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id)
+{
+    inbox_figures f = {0};
+    bool moved = true;
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < n; i++)
+        st = records_take_keys(c, &b[i]);
+    for (size_t rounds = 0; st == EDN_OK && moved && rounds <= n; rounds++) {
+        moved = false;
+        for (size_t i = 0; st == EDN_OK && i < n; i++)
+            for (uint32_t k = 0; st == EDN_OK && k < b[i].body.records_n; k++) {
+                const edn_record *r = &b[i].body.records[k];
+                if (r->type != EDN_RECORD_ENTRY || memcmp(r->entry.b, id->b, sizeof id->b) != 0)
+                    continue;
+                st = apply_record(c, &b[i].batch.header, r, k, &f);
+                moved |= st == EDN_E_PARENTS;
+                st = record_is_at_fault(st) ? EDN_OK : st; /* it comes again in its turn, and is named then */
+            }
     }
     return st;
 }

@@ -23,6 +23,19 @@
 #define INDEX_YEARS 10000u
 #define INDEX_RECENT INDEX_YEARS
 
+/* The first byte of a row's key in EDN_TABLE_INDEX tells what it is. */
+enum {
+    INDEX_KEY_LIST = 0, /* shards.c */
+    INDEX_KEY_PENDING = 1,
+    INDEX_KEY_PAGE = 2,
+    INDEX_KEY_MASK = 3,
+    INDEX_KEY_LISTED = 4,    /* listed.c */
+    INDEX_KEY_PUBLISHED = 5, /* published.c */
+    INDEX_KEY_ARRIVING = 6,  /* arriving.c */
+    INDEX_KEY_ARRIVED = 7,
+    INDEX_KEY_PLACES = 8,
+};
+
 typedef struct index_reader index_reader;
 typedef struct index_shard {
     uint64_t id;
@@ -43,8 +56,13 @@ typedef struct index_pending {
     char place[DATE_SIZE + 1]; /* the date, or if only that is known the month, of its old place; "" it had none */
 } index_pending;
 
+typedef struct arriving arriving; /* arriving.h */
+
 struct index_cache {
+    arriving *arriving;
+    size_t arriving_bad; /* the item of it that does not open, plus 1 */
     size_t fold_min, recent_max; /* how many pending entries, how many recent shards are enough; tests want it sooner */
+    uint64_t publish_min;        /* entries; a smaller diary is not published */
     bool loaded, open;
     bool complete;
     uint64_t next; /* the next shard's id; 0: there is no index */
@@ -65,8 +83,9 @@ struct index_cache {
  * format or damaged is that of an index which is not complete and holds nothing. */
 EDN_MUST_USE edn_status index_load(edn_client *c);
 EDN_MUST_USE edn_status index_save(edn_client *c);
-/* Takes away every row: the next index begins from nothing. */
+/* Takes away every row of it: the next index begins from nothing. */
 EDN_MUST_USE edn_status index_reset(edn_client *c);
+EDN_MUST_USE edn_status index_del_rows(edn_client *c, edn_bytes prefix);
 /* Opens every shard and its mask. EDN_E_DAMAGED, EDN_E_FORMAT, EDN_E_MISSING: index->bad says which, if known. */
 EDN_MUST_USE edn_status index_open(edn_client *c);
 /* The same, with what is pending masked in the shards and as a segment of its own. */

@@ -195,6 +195,15 @@ static edn_status journal_now_load(edn_client *c, const edn_journal_id *j, journ
     return st;
 }
 
+edn_status keys_journal_newest(edn_client *c, const edn_journal_id *j, uint32_t *out)
+{
+    journal_now now;
+    edn_status st = journal_now_load(c, j, &now);
+
+    *out = now.epoch;
+    return st;
+}
+
 static edn_status journal_now_raise(edn_client *c, const edn_journal_id *j, uint32_t epoch, uint32_t root_epoch)
 {
     journal_now now;

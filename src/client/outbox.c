@@ -7,6 +7,7 @@
  *
  * A record's plaintext: u8 1 ‖ varint first event ‖ varint time ms ‖ packed message (codec.c); of a dictionary: u8 1 ‖
  * the packed dictionary. */
+#include "manifest.h"
 #include "outbox.h"
 #include "space.h"
 
@@ -628,6 +629,59 @@ edn_status outbox_build(edn_client *c, uint64_t *batches)
     if (st == EDN_OK && w.built)
         st = heads_save(c, &w.h);
     *batches = w.built;
+    writer_dispose(&w);
+    return st;
+}
+
+/* ---- the synced index -------------------------------------------------------------------------------------------- */
+
+static edn_status send_keys_of(void *ctx, const edn_journal_id *j, edn_bytes name)
+{
+    uint32_t newest;
+    edn_status st = keys_journal_newest(((writer *)ctx)->c, j, &newest);
+
+    (void)name;
+    if (st == EDN_E_MISSING)
+        return EDN_OK; /* nothing was ever sent of it */
+    for (uint32_t epoch = 0; st == EDN_OK && epoch <= newest; epoch++) {
+        for (size_t i = 0; st == EDN_OK; i++)
+            st = writer_journal_key(ctx, j, epoch, i);
+        st = st == EDN_E_MISSING ? EDN_OK : st;
+    }
+    return st;
+}
+
+static edn_status send_manifest(writer *w, edn_bytes text)
+{
+    EDN_SECRET(edn_journal_key) jk = EDN_KEY_EMPTY;
+    EDN_SECRET(edn_entry_key) key = EDN_KEY_EMPTY;
+    edn_record r = {.journal_epoch = w->epoch, .key_version = KEY_VERSION, .type = EDN_RECORD_INDEX};
+    edn_status st = keys_index_record(w->c, w->epoch, &jk);
+
+    if (st != EDN_OK)
+        return st;
+    edn_entry_key_of(&key, &jk, &r.journal, &r.entry, r.key_version);
+    return writer_seal_record(w, &r, &key, text);
+}
+
+edn_status outbox_index(edn_client *c, edn_bytes manifest_bytes, edn_head *head)
+{
+    writer w;
+    edn_status st = objects_flush(c);
+
+    if (st != EDN_OK)
+        return st;
+    st = writer_init(&w, c);
+    w.making = EDN_BATCH_INDEX;
+    if (st == EDN_OK)
+        st = journals_each(c, send_keys_of, &w);
+    if (st == EDN_OK)
+        st = send_manifest(&w, manifest_bytes);
+    if (st == EDN_OK)
+        st = writer_flush(&w);
+    if (st == EDN_OK)
+        st = w.built == 1 ? heads_save(c, &w.h) : EDN_E_LIMIT;
+    *head = w.self;
     writer_dispose(&w);
     return st;
 }

@@ -58,6 +58,8 @@ static edn_status reissue_batch(edn_client *c, const edn_device_id *old, uint64_
         }
         if (b.header.kind == EDN_BATCH_SNAPSHOT)
             continue; /* it said nothing that is not said elsewhere */
+        if (body.records[i].type == EDN_RECORD_INDEX)
+            continue; /* the next to be published says it anew */
         edn_buf_reset(&message);
         if (body.records[i].type == EDN_RECORD_STATEMENT)
             continue; /* it was of the old name: the new one is proved by another */

@@ -1,6 +1,7 @@
 /* Search: a query becomes a tree, the tree is narrowed by the filter, the index names the entries, and each of those is
  * opened for the part of its text that shows why. The segments of all stores are one index: what a word weighs, and
  * whether anybody wrote it, does not depend on which store an entry lies in. */
+#include "client/arriving.h"
 #include "client/family.h"
 #include "client/index.h"
 #include "client/stemmer.h"
@@ -31,6 +32,7 @@ typedef struct searching {
     edn_hit_fn *fn;
     void *ctx;
     const edn_index_hit *hit; /* the one that is being shown */
+    size_t local_n;           /* parts before those of the person's own diary that are arriving */
     edn_search_result *out;
     edn_err *err;
 } searching;
@@ -139,6 +141,17 @@ static edn_status try_journal(void *ctx, edn_client *c, const edn_journal_id *id
     return EDN_OK;
 }
 
+/* Those that a manifest names and that are not here yet. */
+static edn_status try_arriving(naming *n)
+{
+    const arriving *x = n->s->c->index->arriving;
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && x && i < x->manifest.journals_n; i++)
+        st = try_journal(n, n->s->c, &x->manifest.journals[i].id, x->manifest.journals[i].name);
+    return st;
+}
+
 static edn_status name_journal(searching *s, edn_query *q)
 {
     bool typing = s->options && s->options->typing;
@@ -146,6 +159,8 @@ static edn_status name_journal(searching *s, edn_query *q)
     edn_query *next = q->next;
     edn_status st = family_journals(s->c, try_journal, &n, s->err);
 
+    if (st == EDN_OK)
+        st = try_arriving(&n);
     if (st != EDN_OK)
         return st;
     if (!n.first && !typing)
@@ -235,7 +250,30 @@ static edn_status open_stores(searching *s, size_t *parts_max)
         if ((st = index_load(c)) == EDN_OK && (st = index_open_all(c)) == EDN_OK)
             *parts_max += c->index->shards_n + 1;
     }
+    if (st != EDN_OK)
+        return st;
+    s->blamed = s->c;
+    if ((st = arriving_load(s->c)) == EDN_OK && s->c->index->arriving && (st = arriving_open(s->c)) == EDN_OK)
+        *parts_max += s->c->index->arriving->manifest.items_n;
     return st;
+}
+
+/* What is on its way comes last. */
+static size_t add_arriving(searching *s, edn_segment_part *parts, size_t n)
+{
+    const arriving *x = s->c->index->arriving;
+
+    s->local_n = n;
+    s->out->known = x ? x->known : 0;
+    s->out->here = x ? x->here : 0;
+    s->out->parts = s->out->parts_here = 0;
+    for (size_t i = 0; x && i < x->manifest.items_n; i++) {
+        if (x->shards[i].segment)
+            parts[n++] = (edn_segment_part){x->shards[i].segment, x->shards[i].dead};
+        s->out->parts++;
+        s->out->parts_here += x->shards[i].state == ARRIVING_HERE;
+    }
+    return n;
 }
 
 static edn_status open_index(searching *s)
@@ -257,6 +295,8 @@ static edn_status open_index(searching *s)
             parts[n++] = (edn_segment_part){x->fresh.segment, NULL};
         s->ends[k] = n;
     }
+    if (parts)
+        n = add_arriving(s, parts, n);
     st = parts && s->ends ? edn_index_new(parts, n, NULL, NULL, &s->index) : EDN_E_NOMEM;
     free(parts);
     return st;
@@ -424,13 +464,45 @@ static edn_status show_hit(void *ctx, const edn_entry *e)
     return s->fn(s->ctx, &hit);
 }
 
+/* The segment of a part that is arriving. */
+static edn_segment *arriving_segment(searching *s, uint32_t part)
+{
+    const arriving *x = s->c->index->arriving;
+    size_t at = s->local_n;
+
+    for (size_t i = 0; x && i < x->manifest.items_n; i++)
+        if (x->shards[i].segment && at++ == part)
+            return x->shards[i].segment;
+    return NULL;
+}
+
+/* All that a shard knows of an entry. */
+static edn_status show_arriving(searching *s)
+{
+    char date[DATE_SIZE + 1] = "";
+    uint32_t d = s->hit->date;
+    edn_entry e = {.id = s->hit->entry};
+    edn_hit hit = {.entry = &e, .score = s->hit->score, .arriving = true};
+    edn_segment_doc doc;
+    edn_status st = edn_segment_doc_at(arriving_segment(s, s->hit->part), s->hit->doc, &doc);
+
+    if (st != EDN_OK)
+        return st;
+    hit.words = doc.length;
+    if (d)
+        snprintf(date, sizeof date, "%04u-%02u-%02u", d / 10000 % 10000, d / 100 % 100, d % 100);
+    e.date = edn_bytes_str(date);
+    return s->fn(s->ctx, &hit);
+}
+
 static edn_status show_hits(searching *s)
 {
     edn_status st = EDN_OK;
 
     for (size_t i = 0; st == EDN_OK && i < s->hits_n; i++) {
         s->hit = &s->hits[i];
-        st = entry_show(store_of(s, s->hit->part), &s->hit->entry, show_hit, s);
+        st = s->hit->part >= s->local_n ? show_arriving(s)
+                                        : entry_show(store_of(s, s->hit->part), &s->hit->entry, show_hit, s);
         if (st == EDN_E_DAMAGED || st == EDN_E_MISSING)
             st = EDN_OK; /* `verify` names it; the others are still to be found */
     }
@@ -438,6 +510,19 @@ static edn_status show_hits(searching *s)
 }
 
 static bool is_damage(edn_status st) { return st == EDN_E_DAMAGED || st == EDN_E_FORMAT; }
+
+/* `text` stays empty when nothing that is arriving was to blame. */
+static edn_status mend_arriving(edn_client *c, char text[160], edn_err *err)
+{
+    edn_status st;
+
+    text[0] = 0;
+    if (!c->index->arriving_bad)
+        return EDN_OK;
+    if ((st = client_begin_write(c, err)) != EDN_OK)
+        return st;
+    return client_end_write(c, arriving_mend(c, text), err);
+}
 
 /* Makes anew what is damaged: the index of the store that is to blame; of the person's own if that is not known. */
 static edn_status mend(searching *s, edn_status st, unsigned *mended)
@@ -448,7 +533,9 @@ static edn_status mend(searching *s, edn_status st, unsigned *mended)
 
     if (!is_damage(st) || ++*mended > MENDINGS_MAX)
         return st == EDN_OK ? EDN_E_DAMAGED : st;
-    if ((st = index_mend(s->blamed ? s->blamed : s->c, text, s->err)) != EDN_OK)
+    if ((st = mend_arriving(s->c, text, s->err)) == EDN_OK && !text[0])
+        st = index_mend(s->blamed ? s->blamed : s->c, text, s->err);
+    if (st != EDN_OK)
         return st;
     snprintf(f.text, sizeof f.text, "%s; no entry is concerned", text);
     if (o && o->on_finding)
@@ -531,7 +618,10 @@ static edn_status find_hits(searching *s)
         st = gather_kin(s);
     if (st == EDN_OK && s->out->found == 0)
         st = guess_words(s, s->query, &guessed);
-    return st == EDN_OK && guessed ? gather(s) : st;
+    if (st == EDN_OK && guessed)
+        st = gather(s);
+    s->out->inexact = st == EDN_OK && !edn_index_exact(s->index);
+    return st;
 }
 
 edn_status edn_client_search(edn_client *c, edn_bytes query, const edn_search_options *options, edn_hit_fn *fn,
@@ -662,6 +752,10 @@ static edn_status count_store(counting *k, const index_cache *x)
         st = count_docs(k, x->shards[i].segment, x->shards[i].dead, x->shards[i].docs);
     if (st == EDN_OK && x->fresh.segment)
         st = count_docs(k, x->fresh.segment, NULL, edn_segment_docs(x->fresh.segment));
+    for (size_t i = 0; st == EDN_OK && x->arriving && i < x->arriving->manifest.items_n; i++)
+        if (x->arriving->shards[i].segment)
+            st = count_docs(k, x->arriving->shards[i].segment, x->arriving->shards[i].dead,
+                            x->arriving->shards[i].item.docs);
     return st;
 }
 

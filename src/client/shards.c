@@ -1,6 +1,6 @@
 /* The rows of the search index, and segments over them.
  *
- *     EDN_TABLE_INDEX   "index"                      u8 1 ‖ u8 format ‖ u8 flags (1 complete) ‖ u64 next id ‖
+ *     EDN_TABLE_INDEX   0                            u8 1 ‖ u8 format ‖ u8 flags (1 complete) ‖ u64 next id ‖
  *                                                    n × (u64 id ‖ u32 year ‖ u64 size ‖ u32 docs ‖ u32 dead)
  *                       1 ‖ entry id 16              pending: the date 10 or month 7 of its old place, or nothing
  *                       2 ‖ u64be id ‖ u32be page    a page of a shard
@@ -8,11 +8,13 @@
 #include "client/index.h"
 
 #include "base/plant.h"
+#include "client/arriving.h"
+
 #include "crypto/labels.h"
 
 #include <stdlib.h>
 
-#define MANIFEST_SIZE_MAX ((size_t)1 << 20)
+#define LIST_SIZE_MAX ((size_t)1 << 20)
 #define SHARD_SIZE 28u
 #define PAGES_SIZE_MAX ((size_t)16 << 20)
 /* More changes than this in one transaction are left to be found by the next search: an import of a life is quicker
@@ -20,7 +22,7 @@
 #define NOTED_MAX 512u
 #define FOLD_MIN 128u /* pending entries that a search still reads one by one */
 #define RECENT_MAX 8u
-enum { KEY_PENDING = 1, KEY_PAGE = 2, KEY_MASK = 3 };
+#define PUBLISH_MIN 256u
 #define PENDING_KEY_SIZE 17u
 enum { FLAG_COMPLETE = 1 };
 
@@ -39,14 +41,14 @@ static void put_be(uint8_t *p, uint64_t v, size_t n)
 
 static edn_bytes pending_key(row_key *k, const edn_entry_id *id)
 {
-    k->b[0] = KEY_PENDING;
+    k->b[0] = INDEX_KEY_PENDING;
     memcpy(k->b + 1, id->b, sizeof id->b);
     return edn_bytes_of(k->b, PENDING_KEY_SIZE);
 }
 
 static edn_bytes page_key(row_key *k, uint64_t shard, uint32_t page)
 {
-    k->b[0] = KEY_PAGE;
+    k->b[0] = INDEX_KEY_PAGE;
     put_be(k->b + 1, shard, 8);
     put_be(k->b + 9, page, 4);
     return edn_bytes_of(k->b, 13);
@@ -54,7 +56,7 @@ static edn_bytes page_key(row_key *k, uint64_t shard, uint32_t page)
 
 static edn_bytes mask_key(row_key *k, uint64_t shard)
 {
-    k->b[0] = KEY_MASK;
+    k->b[0] = INDEX_KEY_MASK;
     put_be(k->b + 1, shard, 8);
     return edn_bytes_of(k->b, 9);
 }
@@ -68,6 +70,7 @@ edn_status index_new(index_cache **out)
         return EDN_E_NOMEM;
     (*out)->fold_min = FOLD_MIN;
     (*out)->recent_max = RECENT_MAX;
+    (*out)->publish_min = PUBLISH_MIN;
     (*out)->fresh_bytes = EDN_BUF_INIT(EDN_SEGMENT_SIZE_MAX);
     return EDN_OK;
 }
@@ -103,6 +106,7 @@ void index_close(edn_client *c)
         x->shards[i].dead_n = x->shards[i].kept_n;
     }
     fresh_close(x);
+    arriving_close(c);
     edn_pages_free(x->pages);
     x->pages = NULL;
     x->open = false;
@@ -115,6 +119,7 @@ void index_forget(edn_client *c)
     if (!x)
         return;
     index_close(c);
+    arriving_forget(c);
     x->shards_n = x->pending_n = 0;
     x->loaded = false;
     x->noted = 0;
@@ -141,14 +146,11 @@ static edn_status pending_room(index_cache *x)
     return edn_array_room(&x->pending, &x->pending_cap, x->pending_n + 1, sizeof *x->pending) ? EDN_OK : EDN_E_NOMEM;
 }
 
-/* ---- the manifest ------------------------------------------------------------------------------------------------ */
+/* ---- the list of shards ------------------------------------------------------------------------------------------ */
 
-static edn_store_key_name manifest_key(edn_client *c)
-{
-    return edn_store_name(c->store, EDN_TABLE_INDEX, "index", EDN_BYTES_EMPTY);
-}
+static const uint8_t list_key[] = {INDEX_KEY_LIST};
 
-static edn_status manifest_read(edn_client *c, edn_bytes row)
+static edn_status list_read(edn_client *c, edn_bytes row)
 {
     index_cache *x = c->index;
     edn_reader r = edn_reader_init(row);
@@ -178,7 +180,7 @@ static edn_status pending_row(void *ctx, edn_bytes key, edn_status st, edn_bytes
     index_pending *p;
 
     if (key.n != PENDING_KEY_SIZE)
-        return EDN_OK; /* the manifest's name, a hash, may begin like one of these */
+        return EDN_OK; /* of a version before this one */
     if (st == EDN_OK && value.n != 0 && value.n != MONTH_SIZE && value.n != DATE_SIZE)
         st = EDN_E_DAMAGED;
     if (st != EDN_OK || (st = pending_room(x)) != EDN_OK)
@@ -190,9 +192,8 @@ static edn_status pending_row(void *ctx, edn_bytes key, edn_status st, edn_bytes
     return EDN_OK;
 }
 
-static const uint8_t pending_prefix[] = {KEY_PENDING};
+static const uint8_t pending_prefix[] = {INDEX_KEY_PENDING};
 
-/* Every row of the index but its manifest; what is left of one that is of no use. */
 static edn_status gather_key(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
 {
     (void)st;
@@ -201,7 +202,7 @@ static edn_status gather_key(void *ctx, edn_bytes key, edn_status st, edn_bytes 
     return edn_buf_status(ctx);
 }
 
-static edn_status del_rows(edn_client *c, edn_bytes prefix)
+edn_status index_del_rows(edn_client *c, edn_bytes prefix)
 {
     edn_buf keys = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     edn_status st = edn_store_scan(c->store, EDN_TABLE_INDEX, prefix, EDN_BYTES_EMPTY, true, gather_key, &keys);
@@ -216,8 +217,7 @@ static edn_status del_rows(edn_client *c, edn_bytes prefix)
 edn_status index_load(edn_client *c)
 {
     index_cache *x = c->index;
-    edn_buf row = EDN_BUF_INIT(MANIFEST_SIZE_MAX);
-    edn_store_key_name k = manifest_key(c);
+    edn_buf row = EDN_BUF_INIT(LIST_SIZE_MAX);
     edn_status st;
 
     if (x->loaded)
@@ -225,9 +225,9 @@ edn_status index_load(edn_client *c)
     index_forget(c);
     x->complete = false;
     x->next = 0;
-    st = edn_store_get(c->store, EDN_TABLE_INDEX, EDN_F(k), &row);
+    st = edn_store_get(c->store, EDN_TABLE_INDEX, edn_bytes_of(list_key, sizeof list_key), &row);
     if (st == EDN_OK)
-        st = manifest_read(c, edn_buf_view(&row));
+        st = list_read(c, edn_buf_view(&row));
     if (st == EDN_OK)
         st = edn_store_scan(c->store, EDN_TABLE_INDEX, edn_bytes_of(pending_prefix, 1), EDN_BYTES_EMPTY, false,
                             pending_row, x);
@@ -245,8 +245,7 @@ edn_status index_load(edn_client *c)
 edn_status index_save(edn_client *c)
 {
     index_cache *x = c->index;
-    edn_buf row = EDN_BUF_INIT(MANIFEST_SIZE_MAX);
-    edn_store_key_name k = manifest_key(c);
+    edn_buf row = EDN_BUF_INIT(LIST_SIZE_MAX);
     edn_status st;
 
     edn_put_u8(&row, 1);
@@ -263,7 +262,7 @@ edn_status index_save(edn_client *c)
     }
     st = edn_buf_status(&row);
     if (st == EDN_OK)
-        st = edn_store_put(c->store, EDN_TABLE_INDEX, EDN_F(k), edn_buf_view(&row));
+        st = edn_store_put(c->store, EDN_TABLE_INDEX, edn_bytes_of(list_key, sizeof list_key), edn_buf_view(&row));
     edn_buf_wipe(&row);
     return st;
 }
@@ -272,6 +271,8 @@ edn_status index_reset(edn_client *c)
 {
     index_cache *x = c->index;
     uint8_t begin[5];
+    edn_store_key_name before = edn_store_name(c->store, EDN_TABLE_INDEX, "index", EDN_BYTES_EMPTY);
+    edn_status st = edn_store_del(c->store, EDN_TABLE_INDEX, EDN_F(before)); /* where the list was once */
 
     index_close(c);
     x->shards_n = x->pending_n = 0;
@@ -280,7 +281,9 @@ edn_status index_reset(edn_client *c)
     x->next = 1;
     for (size_t i = 0; i < sizeof begin; i++) /* ids are not used again, so no row of before fits a key of now */
         x->next = x->next << 8 | begin[i];
-    return del_rows(c, EDN_BYTES_EMPTY);
+    for (uint8_t kind = INDEX_KEY_LIST; st == EDN_OK && kind <= INDEX_KEY_MASK; kind++)
+        st = index_del_rows(c, edn_bytes_of(&kind, 1));
+    return st;
 }
 
 /* ---- what changes ------------------------------------------------------------------------------------------------ */
@@ -568,10 +571,10 @@ edn_status index_rows_drop(edn_client *c, const index_shard *s)
 {
     row_key k;
     edn_status st = edn_store_del(c->store, EDN_TABLE_INDEX, mask_key(&k, s->id));
-    uint8_t prefix[9] = {KEY_PAGE};
+    uint8_t prefix[9] = {INDEX_KEY_PAGE};
 
     put_be(prefix + 1, s->id, 8);
-    return st == EDN_OK ? del_rows(c, edn_bytes_of(prefix, sizeof prefix)) : st;
+    return st == EDN_OK ? index_del_rows(c, edn_bytes_of(prefix, sizeof prefix)) : st;
 }
 
 edn_status index_shard_drop(edn_client *c, size_t at)

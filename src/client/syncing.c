@@ -1,4 +1,6 @@
 /* Drives the sync engine: carries its requests, keeps what it has checked, and remembers what it learned. */
+#include "arriving.h"
+#include "published.h"
 #include "space.h"
 
 #include "base/plant.h"
@@ -656,6 +658,24 @@ static void take_sponsor(run *r)
     edn_sync_remote_dispose(&remote);
 }
 
+/* What of the index others may need, and one more sync for the batch that lists it. A failure is for the next sync to
+ * mend; this one is done. */
+static void publish_index(run *r)
+{
+    edn_err ignored = {EDN_OK, ""}, *err = r->err;
+    bool made = false;
+
+    if (!r->result->synced || !r->remote.token[0])
+        return;
+    r->err = &ignored;
+    if (published_update(r->c, r->remote.token, &made, r->err) == EDN_OK && made) {
+        begin_again(r);
+        if (run_to_end(r, false) == EDN_OK && r->result->synced && r->remote.token[0])
+            (void)!published_settle(r->c, r->remote.token, r->err); /* the next to be published says it again */
+    }
+    r->err = err;
+}
+
 edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out, edn_err *err)
 {
     run r = {
@@ -678,6 +698,10 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
         st = take_new_roots(&r);
     if (st == EDN_OK)
         st = take_recovery(&r);
+    if (st == EDN_OK && out->synced)
+        st = arriving_end(c, options, err);
+    if (st == EDN_OK)
+        publish_index(&r);
     edn_wipe(r.remote.token, sizeof r.remote.token);
     edn_wipe(r.sponsor, sizeof r.sponsor);
     edn_sync_remote_dispose(&r.remote);

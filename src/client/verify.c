@@ -89,6 +89,8 @@ static edn_status check_record(verifying *v, const edn_sync_batch *b, uint32_t i
         return record_dictionary(v->c, &b->batch.header, r, i, message);
     if (r->type == EDN_RECORD_MEMBER || r->type == EDN_RECORD_STATEMENT)
         return record_raw(v->c, &b->batch.header, r, i, message);
+    if (r->type == EDN_RECORD_INDEX)
+        return record_manifest(v->c, &b->batch.header, r, i, message);
     if (r->type != EDN_RECORD_JOURNAL_KEY)
         return record_message(v->c, &b->batch.header, r, i, message, &head);
     st = keys_root(v->c, b->batch.header.epoch, &rk);

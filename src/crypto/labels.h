@@ -45,6 +45,8 @@
     X(AAD_JK, "EDNv1/aad/jk")                                                                                          \
     X(AAD_REC, "EDNv1/aad/rec")                                                                                        \
     X(AAD_STORE, "EDNv1/aad/store")                                                                                    \
+    X(AAD_SHARD, "EDNv1/aad/shard")                                                                                    \
+    X(INDEX_BLOB, "EDNv1/index/blob")                                                                                  \
     X(AAD_SLOT, "EDNv1/aad/slot")                                                                                      \
     X(GRANT_INFO, "EDNv1/grant/info")                                                                                  \
     X(GRANT_AAD, "EDNv1/grant/aad")                                                                                    \

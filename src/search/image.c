@@ -77,8 +77,8 @@ static uint8_t code_byte(image *im, unsigned before, unsigned second, unsigned b
     unsigned at = 1;
 
     for (int i = 7; i >= 0; i--)
-        at = at << 1 | coder_bit_of_two(&im->c, &im->m->bytes[before][at], &im->m->pairs[second & 31][before][at],
-                                        byte >> i & 1);
+        at = at << 1 |
+             coder_bit_of_two(&im->c, &im->m->bytes[before][at], &im->m->pairs[second & 31][before][at], byte >> i & 1);
     return (uint8_t)at;
 }
 

@@ -1,4 +1,4 @@
-/* image: a segment for a wire (docs/spec/shards.md, "Image"): the same documents, terms and counts in half the bytes, by
+/* image: a segment for a wire (docs/spec/shards.md, "Image"): the same documents, terms and counts in fewer bytes, by
  * an adaptive range coder; without positions and versions, and without anything that only makes searching quick. It is
  * decoded once, into a segment, where it arrives.
  *

@@ -1,6 +1,7 @@
 #include "server_priv.h"
 
-/* Attachments: sealed bytes under a name that the account's devices agree on. A name never gets other bytes. */
+/* Attachments and shards of the index: sealed bytes under a name that the account's devices agree on. A name never gets
+ * other bytes. What is released stays for a while (sweep.c), and for good when it is put again. */
 
 #define BLOB_PATH_SIZE (sizeof "/v1/blobs/" - 1)
 
@@ -39,6 +40,9 @@ edn_status edn_server_blob_put(edn_server *s, server_job *job)
         return EDN_OK;
     }
     job->status = st == EDN_OK ? 200 : 201;
+    if (st == EDN_OK &&
+        ((st = edn_server_begin(s)) != EDN_OK || (st = s->meta.blob_keep(s->meta.ctx, a->row.n, &name)) != EDN_OK))
+        return st;
     if (st == EDN_E_MISSING) {
         if (!edn_server_has_room(s, a, job->rq->body.n)) {
             edn_server_problem(job->out, 507, "quota", "the account's space on this server is used up");
@@ -60,6 +64,48 @@ edn_status edn_server_blob_put(edn_server *s, server_job *job)
         job->staged = true;
         job->finish = blob_finish;
     }
+    return st;
+}
+
+/* Keeps one again; one that is not there goes to `absent`. */
+static edn_status shelf_keep(edn_server *s, const server_account *a, const edn_hash *name, edn_msg_absent *absent)
+{
+    edn_hash content;
+    uint64_t size;
+    edn_status st = s->meta.blob_find(s->meta.ctx, a->row.n, name, &size, &content);
+
+    if (st == EDN_E_MISSING) {
+        absent->names[absent->names_n++] = *name;
+        return EDN_OK;
+    }
+    return st == EDN_OK ? s->meta.blob_keep(s->meta.ctx, a->row.n, name) : st;
+}
+
+edn_status edn_server_shelf(edn_server *s, server_job *job)
+{
+    const server_account *a = job->caller.account;
+    uint64_t now_ms = s->clock.now_ms(s->clock.ctx);
+    edn_msg_absent absent = {NULL, 0};
+    edn_msg_shelf m;
+    edn_status st = edn_shelf_decode(&s->arena, job->rq->body, &m);
+
+    if (st != EDN_OK) {
+        edn_server_malformed(job->out, st);
+        return EDN_OK;
+    }
+    if (!(absent.names = edn_arena_calloc(&s->arena, m.keep_n + 1, sizeof *absent.names)))
+        return EDN_E_NOMEM;
+    if ((st = edn_server_begin(s)) != EDN_OK)
+        return st;
+    for (size_t i = 0; st == EDN_OK && i < m.keep_n; i++)
+        st = shelf_keep(s, a, &m.keep[i], &absent);
+    for (size_t i = 0; st == EDN_OK && i < m.drop_n; i++)
+        st = s->meta.blob_release(s->meta.ctx, a->row.n, &m.drop[i], now_ms);
+    edn_buf_reset(&job->out->body); /* a group that failed may have left one */
+    edn_absent_put(&job->out->body, &absent);
+    job->status = 200;
+    job->staged = st == EDN_OK;
+    job->finish = blob_finish;
     return st;
 }
 

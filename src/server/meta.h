@@ -67,6 +67,7 @@ typedef edn_status edn_meta_link_fn(void *cb, uint64_t seq, edn_bytes link);
 typedef edn_status edn_meta_head_fn(void *cb, const edn_head *head);
 typedef edn_status edn_meta_batch_fn(void *cb, const edn_meta_batch *batch);
 typedef edn_status edn_meta_blob_fn(void *cb, int64_t account, const edn_account_id *id, const edn_hash *name);
+typedef edn_status edn_meta_released_fn(void *cb, int64_t account, const edn_hash *name, uint64_t size);
 typedef edn_status edn_meta_large_fn(void *cb, const edn_hash *batch);
 
 typedef struct edn_meta {
@@ -115,9 +116,20 @@ typedef struct edn_meta {
     edn_status (*batches_drop)(void *ctx, int64_t space, const edn_head *last, edn_meta_large_fn *fn, void *cb,
                                uint64_t *n, uint64_t *bytes);
 
-    /* An attachment's row: size and the hash of its bytes. */
+    /* The number of a device's newest batch of kind index; 0: none. */
+    edn_status (*index_put)(void *ctx, int64_t space, const edn_device_id *device, uint64_t dseq);
+    edn_status (*index_find)(void *ctx, int64_t space, const edn_device_id *device, uint64_t *dseq);
+
+    /* A blob's row: size and the hash of its bytes. */
     edn_status (*blob_put)(void *ctx, int64_t account, const edn_hash *name, uint64_t size, const edn_hash *content);
     edn_status (*blob_find)(void *ctx, int64_t account, const edn_hash *name, uint64_t *size, edn_hash *content);
+
+    /* A blob that is there is released from `ms` on, unless it was before; kept again; and gone. */
+    edn_status (*blob_release)(void *ctx, int64_t account, const edn_hash *name, uint64_t ms);
+    edn_status (*blob_keep)(void *ctx, int64_t account, const edn_hash *name);
+    edn_status (*blob_del)(void *ctx, int64_t account, const edn_hash *name);
+    /* Some, at most `limit`, of those released before `ms`. */
+    edn_status (*released_each)(void *ctx, uint64_t ms, size_t limit, edn_meta_released_fn *fn, void *cb);
 
     /* An account's inbox. */
     edn_status (*letter_put)(void *ctx, int64_t account, const edn_meta_letter *row);

@@ -13,7 +13,7 @@
  * holds. */
 
 #define META_APPLICATION_ID 0x45444e53 /* "EDNS" */
-#define META_VERSION 4
+#define META_VERSION 5
 #define META_CACHE_KIB 1024
 
 #define META_RECOVERY                                                                                                  \
@@ -25,6 +25,13 @@
     " hash BLOB NOT NULL, day INTEGER NOT NULL, body BLOB NOT NULL, UNIQUE(account, number),"                          \
     " UNIQUE(account, hash)) STRICT;"                                                                                  \
     "CREATE INDEX letter_day ON letter(day);"
+
+/* Each device's newest batch of kind index; and blobs that go, and since when. */
+#define META_INDEX                                                                                                     \
+    "CREATE TABLE newest(space INTEGER NOT NULL, device BLOB NOT NULL, dseq INTEGER NOT NULL,"                         \
+    " PRIMARY KEY(space, device)) STRICT, WITHOUT ROWID;"                                                              \
+    "CREATE TABLE released(account INTEGER NOT NULL, name BLOB NOT NULL, since INTEGER NOT NULL,"                      \
+    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;"
 
 static const char meta_schema[] =
     "CREATE TABLE account(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, subject BLOB NOT NULL UNIQUE,"
@@ -46,15 +53,16 @@ static const char meta_schema[] =
     "CREATE UNIQUE INDEX batch_place ON batch(space, device, dseq);"
     "CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
     "CREATE TABLE blob(account INTEGER NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,"
-    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY META_LETTER;
+    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY META_LETTER META_INDEX;
 
 /* From version 1: what names blobs is found without reading batches. From version 2: recoveries wait. From version 3:
- * inboxes. */
+ * inboxes. From version 4: the synced index. */
 static const char *const meta_upgrades[] = {
     "BEGIN; CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL; PRAGMA user_version = 2; COMMIT",
     "BEGIN; " META_RECOVERY "PRAGMA user_version = 3; COMMIT",
     "BEGIN; ALTER TABLE account ADD COLUMN letters INTEGER NOT NULL DEFAULT 0;" META_LETTER
     "PRAGMA user_version = 4; COMMIT",
+    "BEGIN; " META_INDEX "PRAGMA user_version = 5; COMMIT",
 };
 
 #define META_STATEMENTS(X)                                                                                             \
@@ -101,6 +109,15 @@ static const char *const meta_upgrades[] = {
     X(LETTERS_EACH, "SELECT number, body FROM letter WHERE account = ?1 AND number >= ?2 ORDER BY number")             \
     X(LETTER_DROP, "DELETE FROM letter WHERE account = ?1 AND number = ?2")                                            \
     X(LETTERS_EXPIRE, "DELETE FROM letter WHERE n IN (SELECT n FROM letter WHERE day < ?1 LIMIT ?2)")                  \
+    X(INDEX_PUT, "INSERT INTO newest(space, device, dseq) VALUES(?1, ?2, ?3)"                                          \
+                 " ON CONFLICT(space, device) DO UPDATE SET dseq = excluded.dseq")                                     \
+    X(INDEX_FIND, "SELECT dseq FROM newest WHERE space = ?1 AND device = ?2")                                          \
+    X(BLOB_RELEASE, "INSERT INTO released(account, name, since) SELECT account, name, ?3 FROM blob"                    \
+                    " WHERE account = ?1 AND name = ?2 ON CONFLICT(account, name) DO NOTHING")                         \
+    X(BLOB_KEEP, "DELETE FROM released WHERE account = ?1 AND name = ?2")                                              \
+    X(BLOB_DEL, "DELETE FROM blob WHERE account = ?1 AND name = ?2")                                                   \
+    X(RELEASED_EACH, "SELECT blob.account, blob.name, blob.size FROM released JOIN blob USING(account, name)"          \
+                     " WHERE since < ?1 LIMIT ?2")                                                                     \
     X(BLOBS_EACH, "SELECT blob.account, account.id, blob.name FROM blob JOIN account ON account.n = blob.account"      \
                   " WHERE (blob.account, blob.name) > (?1, ?2) ORDER BY blob.account, blob.name LIMIT ?3")             \
     X(LARGE_EACH, "SELECT hash FROM batch WHERE body IS NULL AND hash > ?1 ORDER BY hash LIMIT ?2")
@@ -766,6 +783,89 @@ static edn_status meta_blob_find(void *ctx, int64_t account, const edn_hash *nam
     return st;
 }
 
+/* One of the three changes to (account, name). */
+static edn_status meta_blob_mark(void *ctx, int which, int64_t account, const edn_hash *name, uint64_t ms)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, which, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    META_BIND(q, 2, *name);
+    if (which == META_BLOB_RELEASE)
+        meta_bind_u64(q, 3, ms);
+    return meta_run(q);
+}
+
+static edn_status meta_blob_release(void *ctx, int64_t account, const edn_hash *name, uint64_t ms)
+{
+    return meta_blob_mark(ctx, META_BLOB_RELEASE, account, name, ms);
+}
+
+static edn_status meta_blob_keep(void *ctx, int64_t account, const edn_hash *name)
+{
+    return meta_blob_mark(ctx, META_BLOB_KEEP, account, name, 0);
+}
+
+static edn_status meta_blob_del(void *ctx, int64_t account, const edn_hash *name)
+{
+    edn_status st = meta_blob_mark(ctx, META_BLOB_DEL, account, name, 0);
+
+    return st == EDN_OK ? meta_blob_keep(ctx, account, name) : st;
+}
+
+static edn_status meta_released_each(void *ctx, uint64_t ms, size_t limit, edn_meta_released_fn *fn, void *cb)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_RELEASED_EACH, &st);
+    int rc = SQLITE_DONE;
+
+    if (!q)
+        return st;
+    meta_bind_u64(q, 1, ms);
+    meta_bind_u64(q, 2, limit);
+    while (st == EDN_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        edn_hash name;
+        if ((st = meta_column_into(q, 1, name.b, sizeof name.b)) == EDN_OK)
+            st = fn(cb, sqlite3_column_int64(q, 0), &name, meta_column_u64(q, 2));
+    }
+    if (st == EDN_OK)
+        st = meta_status(rc);
+    meta_done(q);
+    return st;
+}
+
+static edn_status meta_index_put(void *ctx, int64_t space, const edn_device_id *device, uint64_t dseq)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_INDEX_PUT, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, space);
+    META_BIND(q, 2, *device);
+    meta_bind_u64(q, 3, dseq);
+    return meta_run(q);
+}
+
+static edn_status meta_index_find(void *ctx, int64_t space, const edn_device_id *device, uint64_t *dseq)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_INDEX_FIND, &st);
+
+    *dseq = 0;
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, space);
+    META_BIND(q, 2, *device);
+    if ((st = meta_first(q)) != EDN_OK)
+        return st == EDN_E_MISSING ? EDN_OK : st;
+    *dseq = meta_column_u64(q, 0);
+    meta_done(q);
+    return EDN_OK;
+}
+
 static edn_status meta_blobs_each(void *ctx, int64_t account, const edn_hash *name, size_t limit, edn_meta_blob_fn *fn,
                                   void *cb)
 {
@@ -1048,6 +1148,12 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
         .letters_each = meta_letters_each,
         .letter_drop = meta_letter_drop,
         .letters_expire = meta_letters_expire,
+        .index_put = meta_index_put,
+        .index_find = meta_index_find,
+        .blob_release = meta_blob_release,
+        .blob_keep = meta_blob_keep,
+        .blob_del = meta_blob_del,
+        .released_each = meta_released_each,
         .blobs_each = meta_blobs_each,
         .large_each = meta_large_each,
         .close = meta_close,

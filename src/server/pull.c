@@ -198,6 +198,71 @@ static edn_status pull_answer(edn_server *s, const server_caller *c, const edn_m
     return edn_buf_status(out);
 }
 
+/* ---- batches by their numbers ------------------------------------------------------------------------------------ */
+
+typedef struct ahead {
+    pull_items *p;
+    uint64_t dseq;
+    bool found;
+} ahead;
+
+static edn_status ahead_batch(void *cb, const edn_meta_batch *row)
+{
+    ahead *w = cb;
+
+    if (row->dseq != w->dseq)
+        return EDN_OK;
+    w->found = true;
+    return pull_batch(w->p, row);
+}
+
+/* Adds the batch, or nothing when it is not there. PULL_CUT: it does not go into this answer. */
+static edn_status ahead_add(pull_items *p, int64_t space, edn_place at)
+{
+    edn_server *s = p->s;
+    ahead w = {.p = p, .dseq = at.dseq};
+    edn_head after = {.device = at.device};
+    edn_status st = at.dseq ? EDN_OK : s->meta.index_find(s->meta.ctx, space, &at.device, &w.dseq);
+
+    after.dseq = w.dseq - 1;
+    if (st == EDN_OK && w.dseq)
+        st = s->meta.batches_after(s->meta.ctx, space, &after, 1, 1, ahead_batch, &w);
+    if (st != EDN_OK || w.found)
+        return st;
+    p->batches_n++;
+    return pull_add(p, EDN_BYTES_EMPTY);
+}
+
+void edn_server_batches(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out)
+{
+    pull_items p = {.s = s, .bytes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), .sizes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX)};
+    edn_msg_batches m = {NULL, 0};
+    edn_msg_batch_ask ask;
+    edn_status st;
+
+    if ((st = edn_batch_ask_decode(&s->arena, rq->body, &ask)) != EDN_OK) {
+        edn_server_malformed(out, st);
+        return;
+    }
+    if (memcmp(&ask.space, &c->account->space.id, sizeof ask.space) != 0) {
+        edn_server_problem(out, 404, "missing", "not a space of this account");
+        return;
+    }
+    for (size_t i = 0; st == EDN_OK && i < ask.places_n; i++)
+        st = ahead_add(&p, c->account->space.n, ask.places[i]);
+    if ((st == EDN_OK || st == PULL_CUT) && (m.batches = pull_views(s, &p))) {
+        m.batches_n = p.batches_n;
+        out->status = 200;
+        edn_batches_put(&out->body, &m);
+    } else {
+        edn_server_failed(out, st == EDN_OK || st == PULL_CUT ? EDN_E_NOMEM : st);
+    }
+    edn_buf_dispose(&p.bytes);
+    edn_buf_dispose(&p.sizes);
+}
+
+/* ---- a whole pull ------------------------------------------------------------------------------------------------ */
+
 void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *rq, edn_server_answer *out)
 {
     pull_items p = {.s = s, .bytes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), .sizes = EDN_BUF_INIT(EDN_PULL_SIZE_MAX)};

@@ -17,6 +17,8 @@ typedef struct push_plan {
     edn_head *heads; /* of devices that the request moves */
     size_t heads_n;
     edn_meta_batch *rows; /* to be stored */
+    edn_place *indexes;   /* those of kind index among them */
+    size_t indexes_n;
     size_t rows_n;
     uint64_t bytes;
 } push_plan;
@@ -124,6 +126,8 @@ static edn_status push_batch(edn_server *s, push_plan *p, edn_bytes bytes, const
         return EDN_OK;
     }
     *head = (edn_head){b.header.device, b.header.dseq, hash};
+    if (b.header.kind == EDN_BATCH_INDEX)
+        p->indexes[p->indexes_n++] = (edn_place){b.header.device, b.header.dseq};
     p->rows[p->rows_n++] = (edn_meta_batch){.space = p->account->space.n,
                                             .device = b.header.device,
                                             .dseq = b.header.dseq,
@@ -160,6 +164,9 @@ static edn_status push_stage(edn_server *s, const push_plan *p)
     for (size_t i = 0; i < p->rows_n; i++)
         if (!(EDN_PLANT(server_drops_batch) && p->rows[i].dseq % 7 == 3) &&
             (st = s->meta.batch_put(s->meta.ctx, &p->rows[i])) != EDN_OK)
+            return st;
+    for (size_t i = 0; i < p->indexes_n; i++)
+        if ((st = s->meta.index_put(s->meta.ctx, a->space.n, &p->indexes[i].device, p->indexes[i].dseq)) != EDN_OK)
             return st;
     for (size_t i = 0; i < p->heads_n; i++) {
         const edn_head *held = edn_heads_find(a->heads, a->heads_n, &p->heads[i].device);
@@ -207,7 +214,8 @@ edn_status edn_server_push(edn_server *s, server_job *job)
         return EDN_OK;
     }
     p.rows = edn_arena_calloc(&s->arena, m.batches_n + 1, sizeof *p.rows);
-    if (!p.rows)
+    p.indexes = edn_arena_calloc(&s->arena, m.batches_n + 1, sizeof *p.indexes);
+    if (!p.rows || !p.indexes)
         return EDN_E_NOMEM;
     for (i = 0; i < m.batches_n && !no; i++)
         if ((st = push_batch(s, &p, m.batches[i], &no)) != EDN_OK)

@@ -34,8 +34,10 @@ typedef enum route_name {
     ROUTE_PULL,
     ROUTE_PUSH,
     ROUTE_EVENTS,
+    ROUTE_BATCHES,
     ROUTE_BLOB_GET,
     ROUTE_BLOB_PUT,
+    ROUTE_SHELF,
     ROUTE_MAILBOX,
     ROUTE_RECOVERY,
     ROUTE_HELD,
@@ -64,6 +66,8 @@ static const server_route routes[] = {
     {ROUTE_ACCOUNTS, "/v1/accounts", M(POST), ACCESS_EITHER, SIZE_PUSH, edn_server_accounts},
     {ROUTE_LOG, "/v1/log", M(POST), ACCESS_ANY, SIZE_PUSH, edn_server_log},
     {ROUTE_BOX, "/v1/box", M(POST), ACCESS_ANY, SIZE_SMALL, NULL},
+    {ROUTE_BATCHES, "/v1/batches", M(POST), ACCESS_DEVICE, SIZE_SMALL, NULL},
+    {ROUTE_SHELF, "/v1/shelf", M(POST), ACCESS_DEVICE, SIZE_SMALL, edn_server_shelf},
     {ROUTE_BLOB_GET, "/v1/blobs/", M(GET) | M(HEAD), ACCESS_DEVICE, SIZE_NONE, NULL},
     {ROUTE_BLOB_PUT, "/v1/blobs/", M(PUT), ACCESS_DEVICE, SIZE_BLOB, edn_server_blob_put},
     {ROUTE_MAILBOX, "/v1/mailbox", M(POST), ACCESS_OPEN, SIZE_MAIL, NULL},
@@ -533,6 +537,9 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         break;
     case ROUTE_PULL:
         edn_server_pull(s, c, rq, out);
+        break;
+    case ROUTE_BATCHES:
+        edn_server_batches(s, c, rq, out);
         break;
     case ROUTE_MAILBOX:
         edn_server_mailbox(s, rq, out);

@@ -144,7 +144,14 @@ void edn_server_mailbox(edn_server *s, const edn_server_request *rq, edn_server_
 
 /* ---- blobs that nothing names (sweep.c) -------------------------------------------------------------------------- */
 
-typedef enum sweep_state { SWEEP_REST, SWEEP_LETTERS, SWEEP_NAMES, SWEEP_LARGE, SWEEP_FILES } sweep_state;
+typedef enum sweep_state {
+    SWEEP_REST,
+    SWEEP_LETTERS,
+    SWEEP_RELEASED,
+    SWEEP_NAMES,
+    SWEEP_LARGE,
+    SWEEP_FILES
+} sweep_state;
 
 typedef struct server_sweep {
     sweep_state state;
@@ -267,6 +274,7 @@ void edn_server_reseal_finish(edn_server *s, const server_job *job);
 void edn_server_pull(edn_server *s, server_caller *c, const edn_server_request *rq,
                      edn_server_answer *out); /* pull.c */
 void edn_server_probe(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
+void edn_server_batches(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 EDN_MUST_USE edn_status edn_server_blob_put(edn_server *s, server_job *job); /* blob.c */
 /* Whether the token is of an account's device; a space's is not enough. */
 bool edn_server_is_person(const server_caller *c);
@@ -275,6 +283,7 @@ bool edn_server_witnessed(const edn_devlog *log, const edn_witness *w);
 void edn_server_lookup(edn_server *s, const server_caller *c, const edn_server_request *rq,
                        edn_server_answer *out);                           /* lookup.c */
 EDN_MUST_USE edn_status edn_server_inbox(edn_server *s, server_job *job); /* inbox.c */
+EDN_MUST_USE edn_status edn_server_shelf(edn_server *s, server_job *job);
 void edn_server_blob_get(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 
 /* Where a large batch lies in the blob store. */

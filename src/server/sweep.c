@@ -5,9 +5,12 @@
 /* Letters that waited too long, and blobs that nothing names: what an upload left that was never committed, or a
  * database that was set back. A round a day, in steps of a moment each, so that nobody waits:
  *
- *   REST ─▶ LETTERS ─▶ NAMES (attachments' rows) ─▶ LARGE (large batches' rows) ─▶ FILES (a 256th at a time) ─▶ REST
+ *   REST ─▶ LETTERS ─▶ RELEASED (rows of blobs let go) ─▶ NAMES (blobs' rows) ─▶ LARGE (large batches' rows)
+ *    ▲                                                                                                  │
+ *    └────────────────────────── FILES (a 256th of the store at a time) ◀───────────────────────────────┘
  *
- * What is named is remembered by eight bytes of its place, sorted: two places that share them keep a blob that could
+ * A blob that its account released loses its row after SWEEP_AGE_MS, and counts against the account until then. What is
+ * named is remembered by eight bytes of its place, sorted: two places that share them keep a blob that could
  * go, never the other way. A blob is written before the row that names it is, within one call, and again when it is
  * uploaded again; so what is younger than SWEEP_AGE_MS is left alone, and a round that takes long removes nothing
  * that came meanwhile. */
@@ -34,6 +37,68 @@ static edn_status sweep_keep(server_sweep *w, const edn_hash *place)
     w->places[w->n++] = edn_load_u64(place->b);
     return EDN_OK;
 }
+
+/* ---- what was released ------------------------------------------------------------------------------------------- */
+
+#define SWEEP_RELEASED_MAX 256u
+
+typedef struct released {
+    int64_t account;
+    edn_hash name;
+    uint64_t size;
+} released;
+
+typedef struct released_list {
+    released rows[SWEEP_RELEASED_MAX];
+    size_t n;
+} released_list;
+
+static edn_status released_row(void *cb, int64_t account, const edn_hash *name, uint64_t size)
+{
+    released_list *l = cb;
+
+    l->rows[l->n++] = (released){account, *name, size};
+    return EDN_OK;
+}
+
+static edn_status released_drop(edn_server *s, const released *r)
+{
+    edn_meta_account row;
+    server_account *a;
+    edn_status st = s->meta.account_find_n(s->meta.ctx, r->account, &row);
+
+    if (st == EDN_OK)
+        st = edn_server_account_get(s, &row.id, &a);
+    if (st == EDN_OK && (st = s->meta.blob_del(s->meta.ctx, r->account, &r->name)) == EDN_OK) {
+        edn_server_account_stage(s, a);
+        a->row.bytes -= EDN_MIN(a->row.bytes, r->size);
+        a->row_dirty = true;
+    }
+    return st;
+}
+
+static edn_status sweep_released(edn_server *s)
+{
+    released_list *l = calloc(1, sizeof *l);
+    uint64_t until_ms = s->sweep.began_ms - EDN_MIN(s->sweep.began_ms, SWEEP_AGE_MS);
+    edn_status st = l ? s->meta.released_each(s->meta.ctx, until_ms, SWEEP_RELEASED_MAX, released_row, l) : EDN_E_NOMEM;
+
+    if (st == EDN_OK && l->n) {
+        st = edn_server_begin(s);
+        for (size_t i = 0; st == EDN_OK && i < l->n; i++)
+            st = released_drop(s, &l->rows[i]);
+        if (st == EDN_OK)
+            st = edn_server_commit(s);
+        else
+            edn_server_rollback(s);
+    }
+    if (st == EDN_OK && l->n < SWEEP_RELEASED_MAX)
+        s->sweep.state = SWEEP_NAMES;
+    free(l);
+    return st;
+}
+
+/* ---- what nothing names ------------------------------------------------------------------------------------------ */
 
 static edn_status sweep_name(void *cb, int64_t account, const edn_account_id *id, const edn_hash *name)
 {
@@ -107,7 +172,10 @@ static edn_status sweep_step(edn_server *s)
     case SWEEP_LETTERS:
         st = sweep_letters(s, &w->rows);
         if (st == EDN_OK && w->rows < SWEEP_LETTERS_MAX)
-            w->state = SWEEP_NAMES;
+            w->state = SWEEP_RELEASED;
+        break;
+    case SWEEP_RELEASED:
+        st = sweep_released(s);
         break;
     case SWEEP_NAMES:
         st = s->meta.blobs_each(s->meta.ctx, w->account, &w->after, SWEEP_ROWS, sweep_name, s);

@@ -15,6 +15,7 @@ typedef enum field_type {
     FIELD_BYTES,   /* LP, of min to max bytes: edn_bytes */
     FIELD_LIST,    /* u32 n ‖ n × LP, each of min to max bytes: edn_bytes *, size_t */
     FIELD_HASHES,  /* u32 n ‖ n × 32: edn_hash *, size_t */
+    FIELD_PLACES,  /* u32 n ‖ n × (device 16 ‖ u64 dseq): edn_place *, size_t */
     FIELD_HEADS,   /* edn_heads_put: edn_head *, size_t */
     FIELD_LETTERS, /* u32 n ‖ n × (u64 number, rising ‖ LP of min to max bytes): edn_msg_letter *, size_t */
 } field_type;
@@ -212,6 +213,21 @@ static const field letters_fields[] = {
      "letters"},
 };
 
+static const field batch_ask_fields[] = {
+    RAW(batch_ask, space),
+    {FIELD_PLACES, AT(batch_ask, places), AT(batch_ask, places_n), 0, 0, EDN_PLACES_MAX, "places"},
+};
+static const field batches_fields[] = {
+    {FIELD_LIST, AT(batches, batches), AT(batches, batches_n), 0, EDN_BATCH_SIZE_MAX, EDN_PLACES_MAX, "batches"},
+};
+static const field shelf_fields[] = {
+    {FIELD_HASHES, AT(shelf, keep), AT(shelf, keep_n), 0, 0, EDN_NAMES_MAX, "keep"},
+    {FIELD_HASHES, AT(shelf, drop), AT(shelf, drop_n), 0, 0, EDN_NAMES_MAX, "drop"},
+};
+static const field absent_fields[] = {
+    {FIELD_HASHES, AT(absent, names), AT(absent, names_n), 0, 0, EDN_NAMES_MAX, "names"},
+};
+
 static bool is_zero(const uint8_t *p, size_t n)
 {
     uint8_t sum = 0;
@@ -348,6 +364,14 @@ static void put_field(edn_buf *out, const field *f, const uint8_t *m)
         for (size_t i = 0; i < n; i++)
             edn_put_bytes(out, (*(edn_hash *const *)(const void *)p)[i].b, sizeof(edn_hash));
         break;
+    case FIELD_PLACES:
+        edn_put_u32(out, (uint32_t)n);
+        for (size_t i = 0; i < n; i++) {
+            const edn_place *at = &(*(edn_place *const *)(const void *)p)[i];
+            edn_put_bytes(out, at->device.b, sizeof at->device.b);
+            edn_put_u64(out, at->dseq);
+        }
+        break;
     case FIELD_HEADS:
         edn_heads_put(out, *(edn_head *const *)(const void *)p, n);
         break;
@@ -376,6 +400,23 @@ static edn_bytes read_item(edn_reader *r, const field *f)
     if (item.n < f->min)
         edn_reader_fail(r, EDN_E_FORMAT, f->name);
     return item;
+}
+
+static void read_places(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
+{
+    uint32_t n = edn_read_u32(r, f->name);
+    edn_place *list = NULL;
+
+    if (n > f->count_max)
+        edn_reader_fail(r, EDN_E_FORMAT, f->name);
+    if (!edn_reader_has(r, n, sizeof list->device.b + 8) || n == 0 || !(list = edn_wire_alloc(r, a, n, sizeof *list)))
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        edn_read_into(r, list[i].device.b, sizeof list[i].device.b, f->name);
+        list[i].dseq = edn_read_u64(r, f->name);
+    }
+    *(edn_place **)(void *)(m + f->at) = list;
+    *(size_t *)(void *)(m + f->count_at) = n;
 }
 
 static void read_list(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
@@ -447,6 +488,9 @@ static void read_field(edn_reader *r, edn_arena *a, const field *f, uint8_t *m)
     case FIELD_HASHES:
         read_list(r, a, f, m);
         break;
+    case FIELD_PLACES:
+        read_places(r, a, f, m);
+        break;
     case FIELD_HEADS:
         if (!edn_heads_read(r, a, (edn_head **)(void *)p, (size_t *)(void *)(m + f->count_at)))
             return; /* the reader remembers why */
@@ -501,6 +545,10 @@ MESSAGE(letters, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(set_ask, EDN_MSG_SIZE_MAX, set_ask_sound)
 MESSAGE(held, EDN_PULL_SIZE_MAX, held_sound)
 MESSAGE(held_ask, EDN_MSG_SIZE_MAX, held_ask_sound)
+MESSAGE(batch_ask, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(batches, EDN_PULL_SIZE_MAX + 4096u, NULL)
+MESSAGE(shelf, EDN_MSG_SIZE_MAX, NULL)
+MESSAGE(absent, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(mail, EDN_MAIL_ASK_SIZE_MAX, mail_sound)
 MESSAGE(mails, EDN_MAILS_MAX *(EDN_MAIL_SIZE_MAX + 4u) + 64u, NULL)
 

@@ -136,7 +136,9 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   POST /v1/pull           pull            -> pulled
  *   POST /v1/push           push            -> pushed; 409 when a batch does not continue its chain
  *   GET  /v1/events                         -> text/event-stream: "data: {etag}" whenever the space or the log moved
- *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed attachment bytes
+ *   POST /v1/batches        batch ask       -> batches: some by their numbers, ahead of their turn
+ *   GET, HEAD, PUT /v1/blobs/{name}         -> sealed bytes: attachments, shards of the index
+ *   POST /v1/shelf          shelf           -> absent: these blobs stay, those go in a week unless they are put again
  *   POST /v1/mailbox        mail            -> mails; needs no token
  *   POST /v1/lookup         lookup          -> found; by name it needs a device's token
  *   POST /v1/inbox          inbox           -> letters; a put needs no token, the others a device's
@@ -156,8 +158,10 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
 #define EDN_ETAG_SIZE 16u
 #define EDN_PULL_SIZE_MAX (8u << 20) /* an answer is cut after the batch that passes 4 MiB */
 #define EDN_PUSH_SIZE_MAX (EDN_BATCH_SIZE_MAX + 4096u)
-#define EDN_MSG_SIZE_MAX 65536u      /* every body that carries no links, boxes or batches */
-#define EDN_MSG_LIST_MAX 65536u      /* links or batches in one body */
+#define EDN_MSG_SIZE_MAX 65536u /* every body that carries no links, boxes or batches */
+#define EDN_MSG_LIST_MAX 65536u /* links or batches in one body */
+#define EDN_PLACES_MAX 64u
+#define EDN_NAMES_MAX 1000u
 #define EDN_MSG_LINK_SIZE_MIN 172u   /* an empty body */
 #define EDN_MSG_LINK_SIZE_MAX 65536u /* EDN_LINK_SIZE_MAX of src/devlog, which this module does not include */
 
@@ -281,6 +285,32 @@ typedef struct edn_msg_pushed {
     uint8_t flags;
     edn_receipt receipt; /* of the state after the push */
 } edn_msg_pushed;
+
+/* Batches by their numbers, ahead of their turn (docs/spec/shards.md). dseq 0: the device's newest of kind index. */
+typedef struct edn_place {
+    edn_device_id device;
+    uint64_t dseq;
+} edn_place;
+typedef struct edn_msg_batch_ask {
+    edn_space_id space;
+    edn_place *places;
+    size_t places_n;
+} edn_msg_batch_ask;
+typedef struct edn_msg_batches {
+    edn_bytes *batches; /* in the order asked; empty: not there. May end early: ask for the rest */
+    size_t batches_n;
+} edn_msg_batches;
+
+/* Blobs that are needed, though they were dropped, and such as nobody needs any more. Answered by those to be kept that
+ * are not there. */
+typedef struct edn_msg_shelf {
+    edn_hash *keep, *drop;
+    size_t keep_n, drop_n;
+} edn_msg_shelf;
+typedef struct edn_msg_absent {
+    edn_hash *names;
+    size_t names_n;
+} edn_msg_absent;
 
 /* A mailbox in which two devices that share a rendezvous id leave messages for each other (docs/spec/protocol.md).
  * Messages of a side are numbered from 0 without gaps, so that any request can be repeated. */
@@ -409,7 +439,8 @@ EDN_MUST_USE bool edn_cancel_verify(const edn_signature *sig, const edn_cancel *
 #define EDN_MESSAGES(X) \
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
     X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed) X(mail) X(mails) \
-    X(set_ask) X(held) X(held_ask) X(lookup) X(found) X(inbox) X(letters)
+    X(set_ask) X(held) X(held_ask) X(lookup) X(found) X(inbox) X(letters) \
+    X(batch_ask) X(batches) X(shelf) X(absent)
 /* clang-format on */
 
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */

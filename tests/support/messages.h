@@ -264,6 +264,47 @@ static inline void random_letters(check_rng *r, edn_arena *a, edn_msg_letters *m
     }
 }
 
+static inline void random_batch_ask(check_rng *r, edn_arena *a, edn_msg_batch_ask *m)
+{
+    random_fill(r, m->space.b, 32);
+    m->places_n = check_below(r, 4);
+    m->places = edn_arena_calloc(a, m->places_n, sizeof *m->places);
+    CHECK(m->places);
+    for (size_t i = 0; i < m->places_n; i++) {
+        random_fill(r, m->places[i].device.b, 16);
+        m->places[i].dseq = random_u64(r);
+    }
+}
+
+static inline void random_batches(check_rng *r, edn_arena *a, edn_msg_batches *m)
+{
+    m->batches_n = check_below(r, 4);
+    m->batches = random_list(r, a, m->batches_n, 0, 60);
+}
+
+static inline edn_hash *random_hashes(check_rng *r, edn_arena *a, size_t n)
+{
+    edn_hash *list = edn_arena_alloc(a, n * sizeof *list);
+
+    CHECK(list);
+    random_fill(r, list, n * sizeof *list);
+    return list;
+}
+
+static inline void random_shelf(check_rng *r, edn_arena *a, edn_msg_shelf *m)
+{
+    m->keep_n = check_below(r, 4);
+    m->keep = random_hashes(r, a, m->keep_n);
+    m->drop_n = check_below(r, 4);
+    m->drop = random_hashes(r, a, m->drop_n);
+}
+
+static inline void random_absent(check_rng *r, edn_arena *a, edn_msg_absent *m)
+{
+    m->names_n = check_below(r, 4);
+    m->names = random_hashes(r, a, m->names_n);
+}
+
 static inline void random_body(check_rng *r, edn_arena *a, edn_body *b)
 {
     b->heads_n = check_below(r, 4);

@@ -383,6 +383,15 @@ edn_status edn_client_stats(edn_client *c, const edn_bytes *query, const edn_sea
     return st == EDN_OK && tag ? tag(ctx, edn_bytes_str("sea"), 2) : st;
 }
 
+edn_status edn_client_fetch_index(edn_client *c, const edn_fetch_options *options, edn_fetch_result *out, edn_err *err)
+{
+    (void)c;
+    (void)options;
+    (void)err;
+    *out = (edn_fetch_result){0, 0, 0};
+    return EDN_OK;
+}
+
 edn_status edn_client_reindex(edn_client *c, const edn_progress *progress, edn_err *err)
 {
     (void)c;

@@ -392,8 +392,8 @@ static const char *const damages[] = {
     "(SELECT min(rowid) FROM kv WHERE t = 10 AND length(k) = 13)",
     "UPDATE kv SET v = (SELECT v FROM kv WHERE t = 10 AND length(k) = 13 ORDER BY rowid LIMIT 1) WHERE "
     "t = 10 AND length(k) = 13",
-    "UPDATE kv SET v = substr(v, 1, length(v) - 1) WHERE t = 10 AND length(k) = 16",
-    "DELETE FROM kv WHERE t = 10 AND length(k) = 16",
+    "UPDATE kv SET v = substr(v, 1, length(v) - 1) WHERE t = 10 AND length(k) = 1",
+    "DELETE FROM kv WHERE t = 10 AND length(k) = 1",
     "UPDATE kv SET v = zeroblob(60) WHERE t = 10 AND length(k) = 17",
     "DELETE FROM kv WHERE t = 10 AND length(k) = 9",
     "UPDATE kv SET v = zeroblob(length(v)) WHERE t = 10 AND length(k) = 9",

@@ -1,5 +1,5 @@
-/* Images: a segment comes back as it was but for positions and versions, equal content gives equal bytes, and bytes that
- * were cut or altered do no harm. */
+/* Images: a segment comes back as it was but for positions and versions, equal content gives equal bytes, and what was
+ * cut or altered do no harm. */
 #include "../check.h"
 
 #include "search/image.h"

@@ -168,6 +168,78 @@ static void every_batch_and_attachment_is_still_served(void **state)
     kit_dispose(&k);
 }
 
+/* Another blob than `fill`'s. */
+static const char shard_path[] = "/v1/blobs/AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/* Drops the blob, or keeps it; gives how many were absent. */
+static size_t shelve(kit *k, edn_bytes token, bool keep, int want)
+{
+    edn_hash name;
+    edn_msg_shelf m = {&name, &name, keep, !keep};
+    edn_msg_absent absent = {NULL, 0};
+    edn_buf body = EDN_BUF_INIT(4096), answer = EDN_BUF_INIT(4096);
+    edn_arena a = edn_arena_init(4096);
+
+    for (int i = 0; i < 32; i++)
+        name.b[i] = (uint8_t)i;
+    edn_shelf_put(&body, &m);
+    CHECK_INT(kit_ask(k, "POST", "/v1/shelf", token, edn_buf_view(&body), &answer), want);
+    if (want == 200)
+        CHECK_OK(edn_absent_decode(&a, edn_buf_view(&answer), &absent));
+    edn_buf_dispose(&body);
+    edn_buf_dispose(&answer);
+    edn_arena_dispose(&a);
+    return absent.names_n;
+}
+
+static void what_is_dropped_goes_after_seven_days_unless_it_is_wanted_again(void **state)
+{
+    (void)state;
+    kit k;
+    person p;
+    edn_buf token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
+
+    kit_init(&k);
+    fill(&k, &p, &token, 1);
+    CHECK_INT(shelve(&k, edn_buf_view(&token), false, 200), 0); /* nobody's: nothing happens */
+    CHECK_INT(shelve(&k, edn_buf_view(&token), true, 200), 1);
+    CHECK_INT(kit_ask(&k, "PUT", shard_path, edn_buf_view(&token), edn_bytes_str("a shard"), NULL), 201);
+    shelve(&k, edn_bytes_str("no token"), false, 401);
+    shelve(&k, edn_buf_view(&token), false, 200);
+    for (int day = 1; day <= 7; day++) {
+        age_all(&k);
+        k.now_ms += DAY_MS - (day == 1 ? 600000 : 0);
+        round_of(&k);
+        CHECK_INT(count(&k), 3);
+    }
+    person_sign_in(&p, 0, kit_ask, &k, &token);
+    CHECK_INT(kit_ask(&k, "GET", shard_path, edn_buf_view(&token), EDN_BYTES_EMPTY, NULL), 200);
+    CHECK_INT(kit_ask(&k, "PUT", shard_path, edn_buf_view(&token), edn_bytes_str("a shard"), NULL), 200); /* kept */
+    shelve(&k, edn_buf_view(&token), false, 200);
+    CHECK_INT(shelve(&k, edn_buf_view(&token), true, 200), 0); /* and so does this */
+    for (int day = 0; day < 9; day++) {
+        age_all(&k);
+        k.now_ms += DAY_MS;
+        round_of(&k);
+    }
+    CHECK_INT(count(&k), 3);
+    person_sign_in(&p, 0, kit_ask, &k, &token);
+    shelve(&k, edn_buf_view(&token), false, 200);
+    shelve(&k, edn_buf_view(&token), false, 200); /* a second time changes nothing */
+    for (int day = 0; day < 9; day++) {
+        age_all(&k);
+        k.now_ms += DAY_MS;
+        round_of(&k);
+    }
+    CHECK_INT(count(&k), 2); /* the attachment and the batch are there */
+    person_sign_in(&p, 0, kit_ask, &k, &token);
+    CHECK_INT(kit_ask(&k, "GET", shard_path, edn_buf_view(&token), EDN_BYTES_EMPTY, NULL), 404);
+    CHECK_INT(kit_ask(&k, "PUT", shard_path, edn_buf_view(&token), edn_bytes_str("another"), NULL), 201);
+    edn_buf_dispose(&token);
+    person_dispose(&p);
+    kit_dispose(&k);
+}
+
 static void sql(const kit *k, const char *text)
 {
     char path[128];
@@ -189,7 +261,7 @@ static void a_database_of_version_1_is_brought_up_to_date(void **state)
     kit_init(&k);
     fill(&k, &p, &token, 2);
     kit_close(&k);
-    sql(&k, "DROP INDEX batch_large; DROP TABLE recovery; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters;"
+    sql(&k, "DROP TABLE newest; DROP TABLE released; DROP INDEX batch_large; DROP TABLE recovery; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters;"
             "PRAGMA user_version = 1");
     kit_open(&k);
     age_all(&k);
@@ -200,10 +272,10 @@ static void a_database_of_version_1_is_brought_up_to_date(void **state)
     kit_close(&k);
     kit_open(&k); /* and opens as what it is now */
     kit_close(&k);
-    sql(&k, "DROP TABLE letter; ALTER TABLE account DROP COLUMN letters; PRAGMA user_version = 3");
+    sql(&k, "DROP TABLE newest; DROP TABLE released; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters; PRAGMA user_version = 3");
     kit_open(&k); /* and so does the version between */
     kit_close(&k);
-    sql(&k, "DROP INDEX batch_large; PRAGMA user_version = 5"); /* there is one */
+    sql(&k, "DROP INDEX batch_large; PRAGMA user_version = 6"); /* there is one */
     CHECK_STATUS(kit_try_open(&k), EDN_E_DAMAGED);              /* one of a newer version is left alone */
     edn_buf_dispose(&token);
     person_dispose(&p);
@@ -215,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nothing_names_goes_after_seven_days),
         cmocka_unit_test(every_batch_and_attachment_is_still_served),
+        cmocka_unit_test(what_is_dropped_goes_after_seven_days_unless_it_is_wanted_again),
         cmocka_unit_test(a_database_of_version_1_is_brought_up_to_date),
     };
 
