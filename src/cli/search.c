@@ -37,10 +37,9 @@ static void put_hit_json(edn_buf *out, const edn_hit *hit)
         edn_json_string(out, NULL, e->tags[i]);
     edn_json_close(out, ']');
     edn_json_string(out, "journal", e->journal_name);
-    edn_json_bool(out, "arriving", hit->arriving);
-    if (hit->arriving)
-        edn_json_number(out, "words", hit->words);
     edn_json_string(out, "snippet", hit->snippet);
+    edn_json_bool(out, "arriving", hit->arriving);
+    edn_json_number(out, "words", hit->words);
     edn_json_open(out, "marks", '[');
     for (size_t i = 0; i < hit->marks_n; i++) {
         edn_json_open(out, NULL, '[');

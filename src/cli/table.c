@@ -451,8 +451,8 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .summary = "Add this machine to a diary that exists",
             .text =
                 "Needs --server and --name, the passphrase, and the account key from the emergency sheet (press Enter "
-                "when the account was made without one). Fetches the search index that other devices have published, so "
-                "that 'edn search' works at once; 'edn sync' brings the diary here.\n\n"
+                "when the account was made without one). Fetches the search index that other devices have published, "
+                "so that 'edn search' works at once; 'edn sync' brings the diary here.\n\n"
                 "The diary is unlocked afterwards as by 'edn unlock'.",
         },
     [EDN_CMD_UNLOCK] =
@@ -837,9 +837,8 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "and named. With --stem english, or EDN_STEM, \"walk\" also finds \"walked\" and \"walking\", behind "
                 "the entries that have the word as it is; not in quotes. On a terminal the first 20 are shown, with "
                 "the words marked. Nothing found: exit code 3.\n\nThe index is kept sealed beside the entries and "
-                "made at the first search. On a new device, until the "
-                "diary has arrived, what other devices have published of it is searched as well: such a hit has "
-                "its date, and 'edn show' fetches it first.",
+                "made at the first search. On a new device, until the diary has arrived, what other devices have "
+                "published of it is searched as well: such a hit has its date, and 'edn show' fetches it first.",
         },
     [EDN_CMD_SIMILAR] =
         {
@@ -1244,7 +1243,7 @@ static const edn_cli_member hit_members[] = {
     {"journal", "string", "the journal's name"},
     {"snippet", "string", "the text around the words"},
     {"arriving", "boolean", "true: the entry is not here yet; its id and date are known, and words"},
-    {"words", "number", "of an entry that is not here yet; else left out"},
+    {"words", "number", "of an entry that is not here yet; else 0"},
     {"marks", "array of arrays", "where words of the query stand in the snippet: offset and length in bytes"},
     {NULL, NULL, NULL},
 };

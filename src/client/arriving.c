@@ -276,7 +276,7 @@ static edn_status shard_open_here(edn_client *c, arriving_shard *s, const shard_
     return st;
 }
 
-/* Later shards are asked first: what stands in one of them, or is gone by its word, counts no longer in earlier ones. */
+/* Later shards are asked first: what stands in one of them, or is gone by its word, counts no longer before it. */
 static edn_status shard_mask(edn_client *c, arriving_shard *s, const shard_item *it, const id_set *here, id_set *later)
 {
     arriving *x = c->index->arriving;

@@ -60,7 +60,7 @@ typedef struct arriving arriving; /* arriving.h */
 
 struct index_cache {
     arriving *arriving;
-    size_t arriving_bad; /* the item of it that does not open, plus 1 */
+    size_t arriving_bad;         /* the item of it that does not open, plus 1 */
     size_t fold_min, recent_max; /* how many pending entries, how many recent shards are enough; tests want it sooner */
     uint64_t publish_min;        /* entries; a smaller diary is not published */
     bool loaded, open;

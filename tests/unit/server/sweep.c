@@ -261,7 +261,8 @@ static void a_database_of_version_1_is_brought_up_to_date(void **state)
     kit_init(&k);
     fill(&k, &p, &token, 2);
     kit_close(&k);
-    sql(&k, "DROP TABLE newest; DROP TABLE released; DROP INDEX batch_large; DROP TABLE recovery; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters;"
+    sql(&k, "DROP TABLE newest; DROP TABLE released; DROP INDEX batch_large;"
+            "DROP TABLE recovery; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters;"
             "PRAGMA user_version = 1");
     kit_open(&k);
     age_all(&k);
@@ -272,7 +273,8 @@ static void a_database_of_version_1_is_brought_up_to_date(void **state)
     kit_close(&k);
     kit_open(&k); /* and opens as what it is now */
     kit_close(&k);
-    sql(&k, "DROP TABLE newest; DROP TABLE released; DROP TABLE letter; ALTER TABLE account DROP COLUMN letters; PRAGMA user_version = 3");
+    sql(&k, "DROP TABLE newest; DROP TABLE released;"
+            "DROP TABLE letter; ALTER TABLE account DROP COLUMN letters; PRAGMA user_version = 3");
     kit_open(&k); /* and so does the version between */
     kit_close(&k);
     sql(&k, "DROP INDEX batch_large; PRAGMA user_version = 6"); /* there is one */
