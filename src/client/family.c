@@ -183,6 +183,7 @@ static edn_status child_new(edn_client *c, const edn_account_id *space, edn_clie
                             .vfs = c->vfs,
                             .ca_file = c->ca_file,
                             .proxy = c->proxy};
+    edn_client *k = NULL;
     edn_status st;
 
     *out = NULL;
@@ -190,11 +191,13 @@ static edn_status child_new(edn_client *c, const edn_account_id *space, edn_clie
         return edn_fail(err, EDN_E_NOMEM, "out of memory");
     edn_hex_encode(hex, name.b, sizeof name.b);
     snprintf(home, size, "%s/shared/%s", c->home, hex);
-    st = client_new(&o, out, err);
+    st = client_new(&o, &k, err);
     free(home);
-    if (st == EDN_OK)
-        (*out)->parent = c;
-    return st;
+    if (st != EDN_OK)
+        return st;
+    k->parent = c;
+    *out = k;
+    return EDN_OK;
 }
 
 /* EDN_E_MISSING: nobody's yet; EDN_E_ACCOUNT: somebody else's. */
@@ -221,6 +224,7 @@ static edn_status child_open(edn_client *c, const edn_account_id *space, edn_cli
     *out = NULL;
     if (st != EDN_OK)
         return st;
+    EDN_ASSERT(k);
     child_key(c, space, &ldk);
     if ((st = edn_store_open(k->home, &so, &k->store, err)) == EDN_OK && (st = client_unlock_store(k, &ldk)) == EDN_OK)
         st = child_identify(k, space);
@@ -417,6 +421,7 @@ static edn_status child_remove(edn_client *c, family_child *k, edn_err *err)
 
     if (st != EDN_OK)
         return st;
+    EDN_ASSERT(gone);
     edn_client_close(k->c);
     k->c = NULL;
     edn_store_remove(gone->home, gone->vfs);
@@ -477,7 +482,10 @@ static edn_status settle_made(edn_client *c, family_child *k, edn_err *err)
 
     if (st == EDN_E_MISSING)
         return child_remove(c, k, err);
-    if (st == EDN_OK && (st = begun_read(made->store, &begun)) == EDN_OK)
+    if (st != EDN_OK)
+        return st;
+    EDN_ASSERT(made);
+    if ((st = begun_read(made->store, &begun)) == EDN_OK)
         k->state = begun == BEGUN_NOT ? FAMILY_HERE : FAMILY_BEGUN;
     edn_client_close(made);
     return st;
