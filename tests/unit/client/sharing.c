@@ -385,6 +385,156 @@ static void a_stolen_device_is_out_of_shared_journals_too(void **state)
     people_close(&p);
 }
 
+/* ---- who says what of whom --------------------------------------------------------------------------------------- */
+
+/* What berta's device says of itself, as it would be in a record: each part open. */
+typedef struct claim {
+    edn_statement says;
+    edn_device_id in_space;
+    edn_bytes links[64];
+    size_t links_n;
+    edn_arena arena;
+} claim;
+
+static edn_client *space_of(edn_client *p, const char *journal)
+{
+    edn_journal_id j = journal_of(p, journal);
+    edn_client *s;
+
+    OK(family_of_journal(p, &j, &s, &err));
+    CHECK(s != p);
+    return s;
+}
+
+/* A true one of `who`, for a device of the space. */
+static claim claim_of(edn_client *who, const edn_account_id *space, const edn_device_id *in_space)
+{
+    claim c = {.in_space = *in_space, .arena = edn_arena_init(1 << 20)};
+    edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+
+    OK(client_begin_read(who, &err));
+    c.links_n = (size_t)edn_devlog_count(who->log);
+    CHECK(c.links_n <= EDN_COUNT(c.links));
+    for (size_t i = 0; i < c.links_n; i++) {
+        edn_buf_reset(&link);
+        CHECK_OK(link_load(who, i, &link));
+        CHECK(edn_arena_copy(&c.arena, edn_buf_view(&link), &c.links[i]));
+    }
+    c.says = (edn_statement){.account = client_id(who)->account,
+                             .device = client_id(who)->device,
+                             .log_seq = c.links_n - 1,
+                             .log_head = edn_devlog_head(who->log)};
+    edn_statement_sign(&c.says, space, in_space, &client_id(who)->sign_sk);
+    OK(client_end_read(who, EDN_OK, &err));
+    edn_buf_dispose(&link);
+    return c;
+}
+
+/* How a space takes it in, from a batch of `by`; nothing is kept. */
+static edn_status take_statement(edn_client *s, const claim *c, const edn_device_id *by)
+{
+    edn_batch_header h = {.device = *by};
+    edn_record r = {.type = EDN_RECORD_STATEMENT};
+    edn_buf ops = EDN_BUF_INIT(1 << 20);
+    edn_status st;
+
+    memcpy(r.entry.b, c->in_space.b, sizeof r.entry.b);
+    edn_put_u8(&ops, 1);
+    edn_put_bytes(&ops, c->says.account.b, 32);
+    edn_put_bytes(&ops, c->says.device.b, 16);
+    edn_put_u64(&ops, c->says.log_seq);
+    edn_put_bytes(&ops, c->says.log_head.b, 32);
+    edn_put_bytes(&ops, c->says.sig.b, 64);
+    edn_put_u32(&ops, (uint32_t)c->links_n);
+    for (size_t i = 0; i < c->links_n; i++)
+        edn_put_lp(&ops, c->links[i]);
+    OK(client_begin_write(s, &err));
+    st = member_apply(s, &h, &r, edn_buf_view(&ops));
+    (void)!client_end_write(s, EDN_E_CANCELLED, NULL);
+    edn_buf_dispose(&ops);
+    return st;
+}
+
+static void a_device_proves_itself_and_nobody_else(void **state)
+{
+    (void)state;
+    people p = people_open();
+    share_trip(&p, EDN_MEMBER_WRITE);
+    sync_all(p.anna);
+    edn_client *at_anna = space_of(p.anna, "Trip"), *at_berta = space_of(p.berta, "Trip");
+    edn_account_id space = client_id(at_anna)->account;
+    edn_device_id here = client_id(at_berta)->device, annas = client_id(at_anna)->device;
+    claim c = claim_of(p.berta, &space, &here), as_anna = claim_of(p.anna, &space, &here), x;
+
+    CHECK_OK(take_statement(at_anna, &c, &here));
+    CHECK_STATUS(take_statement(at_anna, &c, &annas), EDN_E_AUTH);      /* another device brings it */
+    CHECK_STATUS(take_statement(at_anna, &as_anna, &here), EDN_E_AUTH); /* true, and not who was let in by that key */
+    x = c;
+    x.says.sig.b[0] ^= 1;
+    CHECK_STATUS(take_statement(at_anna, &x, &here), EDN_E_AUTH);
+    x = c;
+    x.links_n--; /* a log that does not reach so far */
+    CHECK_STATUS(take_statement(at_anna, &x, &here), EDN_E_AUTH);
+    x.links_n = 0;
+    CHECK_STATUS(take_statement(at_anna, &x, &here), EDN_E_AUTH);
+    edn_arena_dispose(&c.arena);
+    edn_arena_dispose(&as_anna.arena);
+    people_close(&p);
+}
+
+/* The log in a statement is held against what anna has pinned of berta. */
+static void a_statement_from_another_log_than_the_pinned_one_is_named(void **state)
+{
+    (void)state;
+    people p = people_open();
+    share_trip(&p, EDN_MEMBER_WRITE);
+    sync_all(p.anna);
+    edn_client *at_anna = space_of(p.anna, "Trip"), *at_berta = space_of(p.berta, "Trip");
+    edn_account_id space = client_id(at_anna)->account;
+    edn_device_id here = client_id(at_berta)->device;
+    claim c = claim_of(p.berta, &space, &here);
+    edn_buf people_row = EDN_BUF_INIT(4096);
+    edn_hash other = {{1}};
+
+    edn_put_bytes(&people_row, c.says.account.b, 32);
+    edn_put_u64(&people_row, 0);
+    edn_put_bytes(&people_row, other.b, 32);
+    edn_put_lp(&people_row, edn_bytes_str("berta"));
+    OK(client_begin_write(at_anna, &err));
+    OK(client_end_write(at_anna, people_save(at_anna, edn_buf_view(&people_row)), &err));
+    CHECK_STATUS(take_statement(at_anna, &c, &here), EDN_E_FORK);
+    edn_buf_dispose(&people_row);
+    edn_arena_dispose(&c.arena);
+    people_close(&p);
+}
+
+static void only_an_admin_says_whose_a_member_key_is(void **state)
+{
+    (void)state;
+    people p = people_open();
+    share_trip(&p, EDN_MEMBER_WRITE);
+    sync_all(p.anna);
+    edn_client *at_anna = space_of(p.anna, "Trip"), *at_berta = space_of(p.berta, "Trip");
+    edn_batch_header h = {.device = client_id(at_berta)->device};
+    edn_record r = {.type = EDN_RECORD_MEMBER, .entry = {{7}}};
+    uint8_t ops[1 + 32 + 1 + 4] = {1};
+    edn_device_id stranger = {{9}};
+
+    ops[33] = EDN_ROLE_WRITE;
+    OK(client_begin_write(at_anna, &err));
+    CHECK_STATUS(member_apply(at_anna, &h, &r, edn_bytes_of(ops, sizeof ops)), EDN_E_CAP);
+    h.device = client_id(at_anna)->device;
+    CHECK_OK(member_apply(at_anna, &h, &r, edn_bytes_of(ops, sizeof ops)));
+    for (size_t n = 0; n < sizeof ops; n++)
+        CHECK_STATUS(member_apply(at_anna, &h, &r, edn_bytes_of(ops, n)), EDN_E_FORMAT);
+    ops[33] = EDN_ROLE_OWNER + 1;
+    CHECK_STATUS(member_apply(at_anna, &h, &r, edn_bytes_of(ops, sizeof ops)), EDN_E_FORMAT);
+    /* What a device without a statement writes waits. */
+    CHECK_STATUS(member_may_write(at_anna, &stranger), EDN_E_MISSING);
+    (void)!client_end_write(at_anna, EDN_E_CANCELLED, NULL);
+    people_close(&p);
+}
+
 /* ---- when answers are lost --------------------------------------------------------------------------------------- */
 
 typedef edn_status step_fn(people *p, edn_err *err);
@@ -488,6 +638,9 @@ int main(void)
         cmocka_unit_test(who_is_taken_out_reads_nothing_more),
         cmocka_unit_test(a_member_can_leave_and_an_owner_cannot),
         cmocka_unit_test(a_stolen_device_is_out_of_shared_journals_too),
+        cmocka_unit_test(a_device_proves_itself_and_nobody_else),
+        cmocka_unit_test(a_statement_from_another_log_than_the_pinned_one_is_named),
+        cmocka_unit_test(only_an_admin_says_whose_a_member_key_is),
         cmocka_unit_test(an_answer_that_is_lost_costs_nothing),
         cmocka_unit_test(a_network_that_goes_away_costs_nothing),
     };
