@@ -220,7 +220,8 @@ static void forged_first_message(void *ctx, world *w, edn_msg_pulled *m, edn_are
     (void)ctx;
     if (!(x = message_batch(m, &w->d[0].id, 0)))
         return;
-    CHECK(batches && (p = edn_arena_alloc(a, x->n)));
+    p = edn_arena_alloc(a, x->n);
+    CHECK(batches && p);
     memcpy(p, x->p, x->n);
     p[x->n - 1] ^= 1;
     batches[0] = edn_bytes_of(p, x->n);
