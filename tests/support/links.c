@@ -638,7 +638,8 @@ static void break_reseal(links *l, link_draft *d)
         edn_store_u64(pin + 48, 0);
         break;
     case 1:
-        edn_put_bytes(&d->body, pin, 88);
+        edn_buf_reserve(&d->body, 88); /* the body may move, and the pin with it */
+        edn_put_bytes(&d->body, d->body.p + 8, 88);
         edn_store_u32(d->body.p + 4, edn_load_u32(d->body.p + 4) + 1);
         break;
     case 2:
