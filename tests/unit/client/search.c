@@ -305,6 +305,69 @@ static void what_others_change_is_found(void **state)
     world_free(w);
 }
 
+/* What one device is shown, in this order. */
+static void same_order(edn_client *a, edn_client *b, const char *text)
+{
+    static asked x, y;
+    edn_search_result found_a, found_b;
+
+    memset(&x, 0, sizeof x);
+    memset(&y, 0, sizeof y);
+    CHECK_OK(edn_client_search(a, edn_bytes_str(text), NULL, take_hit, &x, &found_a, NULL));
+    CHECK_OK(edn_client_search(b, edn_bytes_str(text), NULL, take_hit, &y, &found_b, NULL));
+    CHECK_INT(found_a.found, found_b.found);
+    CHECK_STR(edn_bytes_str(found_a.instead), found_b.instead);
+    CHECK_INT(x.got_n, y.got_n);
+    CHECK(x.got_n == 0 || memcmp(x.got, y.got, x.got_n * sizeof *x.got) == 0);
+}
+
+/* Three devices write, change, delete, sync and search in any order. Each finds what it holds; with the same entries
+ * they rank them alike, however their indexes came about. */
+static void three_devices_find_the_same_in_the_same_order(void **state)
+{
+    (void)state;
+    check_rng rng = {check_seed()};
+    world *w = world_of_two();
+    edn_client *devices[3] = {world_open(w, "a"), world_open(w, "b"), NULL};
+    random_diary d = {.rng = &rng, .c = devices[0]};
+    char query[1024];
+
+    CHECK_OK(edn_client_journal_new(d.c, edn_bytes_str("Office"), &d.office, NULL));
+    for (size_t i = 0; i < 12; i++)
+        add_random(&d);
+    (void)diary_sync(devices[0]);
+    (void)diary_sync(devices[1]);
+    devices[2] = world_login(w, "c");
+    (void)diary_sync(devices[2]);
+    for (size_t i = 0; i < 3; i++)
+        hasten(devices[i]);
+    for (size_t i = 0; i < 120; i++) {
+        size_t shared = d.ids_n;
+        d.c = devices[check_below(&rng, 3)];
+        (void)diary_sync(d.c);
+        for (size_t k = 1 + check_below(&rng, 3); k; k--)
+            change_random(&d);
+        if (check_below(&rng, 3) == 0)
+            add_random(&d);
+        some_queries(&d, check_below(&rng, 3), NULL);
+        if (d.ids_n > shared || check_below(&rng, 2))
+            (void)diary_sync(d.c); /* what is new must be known to whoever changes it next */
+    }
+    for (size_t round = 0; round < 2; round++)
+        for (size_t i = 0; i < 3; i++)
+            (void)diary_sync(devices[i]);
+    for (size_t i = 0; i < 25; i++) {
+        random_query(&rng, query, sizeof query);
+        same_order(devices[0], devices[1], query);
+        same_order(devices[1], devices[2], query);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        diary_check_verified(devices[i]);
+        edn_client_close(devices[i]);
+    }
+    world_free(w);
+}
+
 /* ---- a home of before, and one that is large --------------------------------------------------------------------- */
 
 typedef struct many {
@@ -666,6 +729,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search_agrees_with_reading_whatever_happens),
         cmocka_unit_test(what_others_change_is_found),
+        cmocka_unit_test(three_devices_find_the_same_in_the_same_order),
         cmocka_unit_test(an_import_is_indexed_by_the_first_search_which_can_be_stopped),
         cmocka_unit_test(a_damaged_index_is_made_anew_and_costs_nothing_else),
         cmocka_unit_test(verify_names_an_index_that_is_damaged_or_does_not_fit),
