@@ -62,6 +62,14 @@ edn_status edn_builder_new(unsigned flags, edn_builder **out)
     return EDN_OK;
 }
 
+/* They hold beginnings of words. */
+static void terms_free(edn_builder *b)
+{
+    if (b->terms)
+        edn_wipe(b->terms, b->terms_n * sizeof *b->terms);
+    free(b->terms_memory);
+}
+
 void edn_builder_free(edn_builder *b)
 {
     if (!b)
@@ -71,7 +79,7 @@ void edn_builder_free(edn_builder *b)
         free(b->blocks[i]);
     }
     free(b->blocks);
-    free(b->terms_memory);
+    terms_free(b);
     free(b->table);
     free(b->docs);
     free(b);
@@ -208,17 +216,16 @@ static edn_bytes term_key(const edn_builder *b, const term *t) { return edn_byte
 static bool terms_grow(edn_builder *b)
 {
     uint32_t cap = b->terms_cap + b->terms_cap / 2 + 256;
-    uint8_t *more = malloc(((size_t)cap + 1) * sizeof *b->terms);
-    term *terms;
+    term *more = malloc(((size_t)cap + 1) * sizeof *more), *terms;
 
     if (!more) {
         b->st = EDN_E_NOMEM;
         return false;
     }
-    terms = (term *)(more + (-(uintptr_t)more & (TERM_ALIGN - 1)));
+    terms = (term *)((uint8_t *)more + (-(uintptr_t)more & (TERM_ALIGN - 1)));
     if (b->terms_n)
         memcpy(terms, b->terms, b->terms_n * sizeof *terms);
-    free(b->terms_memory);
+    terms_free(b);
     b->terms_memory = more;
     b->terms = terms;
     b->terms_cap = cap;
@@ -524,7 +531,7 @@ static sorted *sorted_merge(const edn_builder *b, sorted *v, sorted *spare, size
 static const sorted *terms_sorted(const edn_builder *b, sorted **memory)
 {
     size_t n = b->terms_n;
-    sorted *s = *memory = malloc((2 * n + 1) * sizeof *s);
+    sorted *s = *memory = calloc(2 * n + 1, sizeof *s);
 
     for (size_t i = 0; s && i < n; i++)
         s[i] = (sorted){__builtin_bswap64(b->terms[i].key_head), &b->terms[i]};
@@ -613,6 +620,8 @@ static edn_status terms_write(edn_builder *b, writer *w, const uint32_t *place)
     }
     postings_dispose(&list);
     postings_dispose(&spare);
+    if (memory)
+        edn_wipe(memory, (2 * (size_t)b->terms_n + 1) * sizeof *memory);
     free(memory);
     return st;
 }
