@@ -3,6 +3,7 @@
  * behind. The server and the disk, in the same process, have all the memory they want. */
 #include "oom.h"
 
+#include "client/snapshot.h"
 #include "crashvfs.h"
 #include "diarist.h"
 
@@ -222,6 +223,39 @@ static edn_status act_import(scene *s, edn_err *err)
     return edn_client_import(s->c, next_item, &n, NULL, &r, err);
 }
 
+static edn_status gather(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    (void)value;
+    if (st == EDN_OK && key.n == sizeof(edn_entry_id))
+        edn_put_bytes(ctx, key.p, key.n);
+    return st == EDN_OK ? edn_buf_status(ctx) : st;
+}
+
+/* Everything sealed again, as a deep re-key does it. */
+static edn_status act_seal_again(scene *s, edn_err *err)
+{
+    edn_buf ids = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    snapshot w;
+    edn_status st = client_begin_write(s->c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = edn_store_scan(s->c->store, EDN_TABLE_ENTRY, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, gather, &ids);
+    if (st == EDN_OK) {
+        st = snapshot_begin(&w, s->c);
+        if (st == EDN_OK)
+            st = snapshot_dictionaries(&w);
+        for (size_t at = 0; st == EDN_OK && at < ids.n; at += sizeof(edn_entry_id)) {
+            edn_entry_id id;
+            memcpy(id.b, ids.p + at, sizeof id.b);
+            st = snapshot_object(&w, &id);
+        }
+        st = snapshot_end(&w, st);
+    }
+    edn_buf_dispose(&ids);
+    return client_end_write(s->c, st, err);
+}
+
 /* Locked and unlocked by the key of a session. */
 static edn_status act_unlock(scene *s, edn_err *err)
 {
@@ -354,7 +388,7 @@ static const plan reading[] = {
 };
 static const plan writing[] = {
     {"add", act_add, true},       {"edit", act_edit, true},     {"set a date", act_set, true},
-    {"remove", act_remove, true}, {"import", act_import, true},
+    {"remove", act_remove, true}, {"import", act_import, true}, {"seal again", act_seal_again, true},
 };
 static const plan syncing[] = {{"sync", act_sync, true}};
 
