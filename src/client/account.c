@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <utf8proc.h>
 
-#include "account_priv.h"
+#include "space.h"
 #include "twin.h"
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -1097,10 +1097,30 @@ edn_status edn_client_login(const edn_client_options *options, const edn_login_o
 
 /* ---- a new id for a device that was copied ----------------------------------------------------------------------- */
 
-static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_buf *grants)
+/* Who lets the new keys in: the device itself; in a shared space, where it may not, its person's member key. */
+typedef struct reenrol_signer {
+    edn_device_id id;
+    edn_sign_sk sk;
+} reenrol_signer; /* wipe it */
+
+static edn_status reenrol_by(edn_client *c, reenrol_signer *out, edn_err *err)
+{
+    edn_status st;
+
+    if (client_is_shared(c))
+        return space_signer(c, &out->id, &out->sk, err);
+    if ((st = client_begin_read(c, err)) != EDN_OK)
+        return st;
+    *out = (reenrol_signer){client_id(c)->device, client_id(c)->sign_sk};
+    return client_end_read(c, EDN_OK, err);
+}
+
+static edn_status reenrol_link(edn_client *c, enrolment *e, const reenrol_signer *signer, edn_buf *link,
+                               edn_buf *grants)
 {
     const identity *old = client_id(c);
-    edn_link_signer by = {&old->device, &old->sign_sk, client_now(c)};
+    const edn_device *d = edn_devlog_device_find(c->log, &old->device);
+    edn_link_signer by = {&signer->id, &signer->sk, client_now(c)};
     edn_sign_pk aik = edn_devlog_aik(c->log);
     edn_hash head = edn_devlog_head(c->log), grants_hash;
     edn_signature pop;
@@ -1108,6 +1128,8 @@ static edn_status reenrol_link(edn_client *c, enrolment *e, edn_buf *link, edn_b
 
     e->epoch = edn_devlog_epoch(c->log);
     account_new_cert(c, e, old->device_name);
+    if (d)
+        e->cert.caps = d->cert.caps; /* a copy may no more than what it is a copy of */
     if ((st = keys_root(c, e->epoch, &e->rk)) != EDN_OK ||
         (st = account_grant_to_self(c, e, &old->account, edn_devlog_count(c->log), &head, grants)) != EDN_OK)
         return st;
@@ -1152,22 +1174,28 @@ static edn_status reenrol_save(edn_client *c, const enrolment *e, edn_bytes link
     if (st == EDN_OK)
         st = outbox_reissue(c, &own->device, clone_dseq, t);
     if (st == EDN_OK)
-        st = device_name_set(c, client_id(c)->device_name);
+        st = client_id(c)->device_name[0] ? device_name_set(c, client_id(c)->device_name) : EDN_OK;
     return client_end_write(c, st, err);
 }
 
 edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dseq, const edn_head *own, edn_err *err)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), grants = EDN_BUF_INIT(65536);
-    enrolment *e = edn_secret_alloc(sizeof *e);
+    struct {
+        enrolment e;
+        reenrol_signer by;
+    } *secret = edn_secret_alloc(sizeof *secret);
+    enrolment *e;
     twin t;
     edn_status st;
 
-    if (!e)
+    if (!secret)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
-    memset(e, 0, sizeof *e);
-    if ((st = twin_fetch(c, token, clone_dseq, &t, err)) == EDN_OK && (st = client_begin_read(c, err)) == EDN_OK)
-        st = client_end_read(c, reenrol_link(c, e, &link, &grants), err);
+    memset(secret, 0, sizeof *secret);
+    e = &secret->e;
+    if ((st = twin_fetch(c, token, clone_dseq, &t, err)) == EDN_OK &&
+        (st = reenrol_by(c, &secret->by, err)) == EDN_OK && (st = client_begin_read(c, err)) == EDN_OK)
+        st = client_end_read(c, reenrol_link(c, e, &secret->by, &link, &grants), err);
     if (st == EDN_OK) {
         edn_bytes boxes[] = {edn_buf_view(&grants)};
         st = account_log_append(c, client_id(c)->server, token, edn_buf_view(&link), boxes, EDN_COUNT(boxes), err);
@@ -1175,7 +1203,7 @@ edn_status identity_reenrol(edn_client *c, const char *token, uint64_t clone_dse
     if (st == EDN_OK)
         st = reenrol_save(c, e, edn_buf_view(&link), edn_buf_view(&grants), clone_dseq, own, &t, err);
     twin_dispose(&t);
-    edn_secret_free(e);
+    edn_secret_free(secret);
     edn_buf_dispose(&link);
     edn_buf_dispose(&grants);
     return st;

@@ -514,6 +514,29 @@ edn_status space_join(edn_client *p, const space_info *info, edn_client **out, e
     return client_fail(p, st, err);
 }
 
+edn_status space_signer(edn_client *s, edn_device_id *id, edn_sign_sk *sk, edn_err *err)
+{
+    edn_client *p = s->parent;
+    struct {
+        space_info info;
+        member_key key;
+    } *secret = edn_secret_alloc(sizeof *secret);
+    edn_status st;
+
+    if (!secret)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    memset(secret, 0, sizeof *secret);
+    if ((st = client_begin_read(p, err)) == EDN_OK)
+        st = client_end_read(p, space_load(p, &client_id(s)->account, &secret->info), err);
+    if (st == EDN_OK) {
+        member_key_of(&secret->key, &secret->info.keys, secret->info.role);
+        *id = secret->key.id;
+        *sk = secret->key.sk;
+    }
+    edn_secret_free(secret);
+    return st;
+}
+
 /* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 /* A link that follows this space's log, made inside a transaction that reads; sent, and kept. */
@@ -963,9 +986,11 @@ edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err
     if (info->left) {
         st = family_drop(p, space, false, err);
         st = st == EDN_E_MISSING || st == EDN_E_CONFLICT ? EDN_OK : st;
-    } else if ((st = space_join(p, info, &s, err)) == EDN_OK && (st = family_finish(p, space, err)) == EDN_OK &&
-               (st = prove(p, s, info, err)) == EDN_OK && info->epoch < epoch) {
-        st = renew(p, s, info, err);
+    } else if ((st = space_join(p, info, &s, err)) == EDN_OK) {
+        EDN_ASSERT(s);
+        if ((st = family_finish(p, space, err)) == EDN_OK && (st = prove(p, s, info, err)) == EDN_OK &&
+            info->epoch < epoch)
+            st = renew(p, s, info, err);
     }
     edn_secret_free(info);
     return st;

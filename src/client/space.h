@@ -78,6 +78,9 @@ EDN_MUST_USE edn_status space_join(edn_client *p, const space_info *x, edn_clien
 EDN_MUST_USE edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err);
 /* The same for all. Each failure is a finding, and keeps nothing else back. */
 EDN_MUST_USE edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *err);
+/* The member key of the person in a space, to sign a link with: for a device that was copied and comes in anew.
+ * EDN_E_MISSING. */
+EDN_MUST_USE edn_status space_signer(edn_client *s, edn_device_id *id, edn_sign_sk *sk, edn_err *err);
 /* A member key for somebody: made, let in with a grant, and said to be theirs. `out` receives its secrets. */
 EDN_MUST_USE edn_status space_let_in(edn_client *s, const contact *who, edn_role role, space_keys *out, edn_err *err);
 /* Takes out all keys of a membership, by an epoch that they get no grant of. */

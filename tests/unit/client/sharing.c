@@ -625,6 +625,51 @@ static void a_network_that_goes_away_costs_nothing(void **state)
     run_with_trouble(true);
 }
 
+/* A home that was copied, or brought back from a copy: each copy goes on under keys of its own, in the person's account
+ * and in the journal, and what either wrote reaches everybody. */
+static void a_copied_home_loses_nothing_of_a_shared_journal(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id first = share_trip(&p, EDN_MEMBER_WRITE), one, other;
+    uint8_t key[EDN_SESSION_KEY_SIZE];
+    edn_client_options o;
+    edn_client *copy = NULL;
+    edn_journal_id j = journal_of(p.berta, "Trip");
+    char home[256];
+
+    CHECK_OK(edn_client_session_key(p.berta, key));
+    edn_client_close(p.berta);
+    world_home_copy(p.w, "berta-1", "berta-2");
+    world_home(p.w, "berta-1", home);
+    o = world_options(p.w, home);
+    OK(edn_client_open(&o, &p.berta, &err));
+    OK(edn_client_unlock_session(p.berta, key, &err));
+    world_home(p.w, "berta-2", home);
+    o = world_options(p.w, home);
+    OK(edn_client_open(&o, &copy, &err));
+    OK(edn_client_unlock_session(copy, key, &err));
+    one = write_in(p.berta, &j, "by the one");
+    other = write_in(copy, &j, "by the other");
+    sync_all(p.berta);
+    for (unsigned i = 0; i < 3; i++) {
+        edn_sync_result r;
+        OK(edn_client_sync(copy, NULL, &r, &err));
+    }
+    sync_all(p.berta);
+    sync_all(p.anna);
+    diary_check_text(p.anna, &one, "by the one");
+    diary_check_text(p.anna, &other, "by the other");
+    diary_check_text(p.berta, &other, "by the other");
+    diary_check_text(copy, &one, "by the one");
+    diary_edit(copy, &first, "we went to Gravesend, all of us");
+    CHECK(diary_sync(copy).synced);
+    sync_all(p.anna);
+    diary_check_text(p.anna, &first, "we went to Gravesend, all of us");
+    edn_client_close(copy);
+    people_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -641,6 +686,7 @@ int main(void)
         cmocka_unit_test(a_device_proves_itself_and_nobody_else),
         cmocka_unit_test(a_statement_from_another_log_than_the_pinned_one_is_named),
         cmocka_unit_test(only_an_admin_says_whose_a_member_key_is),
+        cmocka_unit_test(a_copied_home_loses_nothing_of_a_shared_journal),
         cmocka_unit_test(an_answer_that_is_lost_costs_nothing),
         cmocka_unit_test(a_network_that_goes_away_costs_nothing),
     };
