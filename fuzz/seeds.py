@@ -249,6 +249,19 @@ def segment():
         b"\x02travel": {0: [0], 2: [0]}, b"\x01the": {1: [0]}, b"\x03" + bytes(12): {0: [0], 1: [0], 2: [0]}})
 
 
+def shards():
+    """docs/spec/shards.md: 1 a manifest, 2 a body, 3 places of two entries. An image is in the corpus as made."""
+    def item(kind, docs, first, last):
+        return struct.pack("<BI", kind, 1) + bytes(range(32)) + struct.pack("<IIIIQ", 5000, docs, first, last, 7)
+    yield b"\x01\x01" + struct.pack("<QI", 1800000000000, 4) + item(1, 9, 0, 16689999) + \
+        item(1, 3, 16690000, 16699999) + item(2, 2, 0, 0) + item(3, 0, 0, 0) + \
+        struct.pack("<I", 1) + bytes(16) + lp("Work".encode())
+    body = b"\x01\x02" + lp(b"an image") + lp(b"places")
+    yield b"\x02" + (lp(body)).ljust(1024, b"\0")
+    yield b"\x03\x02" + struct.pack("<I", 2) + bytes(32) + b"\x01\x00\x02\x02\x00\x02\x01\x04" + \
+        struct.pack("<I", 2) + bytes(16) + bytes([1] * 16)
+
+
 def words():
     yield "(sea OR \"the old wind\") -tag:work journal:mine title:king* from:2019 to:2020-02-29".encode()
     yield "wife's 狂人日記 has:attachment NOT (a -b) on:2020".encode() + b"\xff" + \
@@ -260,8 +273,8 @@ def words():
 def main(folder):
     k = known()
     targets = {"base": base(), "client": client(), "recovery": recovery(), "server": server(), "devlog": devlog(k),
-               "diff": diff(), "keys": keys(), "remote": remote(), "segment": segment(), "sync": sync(),
-               "wire": wire(k), "words": words(), "worlds": worlds()}
+               "diff": diff(), "keys": keys(), "remote": remote(), "segment": segment(), "shards": shards(),
+               "sync": sync(), "wire": wire(k), "words": words(), "worlds": worlds()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for i, data in enumerate(inputs):
