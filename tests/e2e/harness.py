@@ -29,7 +29,10 @@ DATA = os.environ.get("EDN_DATA", "")
 SANITIZED = bool(os.environ.get("EDN_SANITIZED"))
 PASSPHRASE = "correct horse battery"
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has it ignored, by all children too
+# `nohup` has the first ignored, by all children too, and a shell the others in what it runs in the background.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OK, FAILED, USAGE, NOT_FOUND, LOCKED, NETWORK, NOT_AUTHENTIC, STORAGE, INPUT = range(9)
 
