@@ -1,6 +1,7 @@
 /* Two people, each with devices of their own, and a journal between them. */
 #include "diarist.h"
 
+#include "client/client_priv.h"
 #include "client/space.h"
 
 #include <edn/sharing.h>
@@ -558,6 +559,150 @@ static edn_status step_unshare(people *p, edn_err *err)
     return edn_client_journal_unshare(p->anna, &j, "berta", err);
 }
 
+/* ---- a server that lies about who somebody is (A02) -------------------------------------------------------------- */
+
+/* What it does to answers about device logs. */
+typedef struct lookup_lie {
+    edn_bytes keep; /* when set: the whole answer, of somebody else */
+    bool cut;       /* the true links but the last */
+    edn_bytes more; /* when set: a link behind those */
+    edn_buf kept;   /* the last true answer */
+    unsigned told;
+} lookup_lie;
+
+static void tell_lie(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    lookup_lie *x = ctx;
+    edn_msg_found m;
+    edn_bytes *links;
+
+    (void)w;
+    if (strcmp(rq->path, "/v1/lookup") == 0 && answer->status == 200) {
+        edn_buf_reset(&x->kept);
+        edn_put_bytes(&x->kept, answer->body.p, answer->body.n);
+        CHECK_OK(edn_found_decode(&a, edn_buf_view(&x->kept), &m));
+        m.links_n -= x->cut;
+        if (x->more.n) {
+            links = edn_arena_calloc(&a, m.links_n + 1, sizeof *links);
+            CHECK(links);
+            memcpy(links, m.links, m.links_n * sizeof *links);
+            links[m.links_n++] = x->more;
+            m.links = links;
+        }
+        edn_buf_reset(&answer->body);
+        if (x->keep.n)
+            edn_put_bytes(&answer->body, x->keep.p, x->keep.n);
+        else
+            edn_found_put(&answer->body, &m);
+        x->told += x->keep.n || x->more.n || x->cut;
+    }
+    edn_arena_dispose(&a);
+}
+
+/* The log of somebody else, under a card, a name, or a pin. */
+static void another_accounts_log_is_not_taken_for_a_contacts(void **state)
+{
+    (void)state;
+    people p = people_open();
+    lookup_lie lie = {.kept = EDN_BUF_INIT(1 << 20)};
+    char card[EDN_CARD_SIZE], key[EDN_ACCOUNT_KEY_TEXT_MAX];
+    edn_client *mallory = make_person(p.w, "mallory-1", "mallory", key);
+    edn_contact seen, true_one;
+    edn_journal_id j;
+    edn_buf others = EDN_BUF_INIT(1 << 20);
+
+    p.w->tamper = tell_lie, p.w->tamper_ctx = &lie;
+    sync_all(mallory);
+    OK(edn_client_contact_add(p.anna, "mallory", NULL, NULL, keep_contact, &seen, &err));
+    edn_put_bytes(&others, lie.kept.p, lie.kept.n);
+    OK(edn_client_contact_add(p.berta, "anna", NULL, NULL, keep_contact, &true_one, &err));
+    OK(edn_client_card(p.berta, card, &err));
+
+    lie.keep = edn_buf_view(&others);
+    REFUSED(edn_client_contact_add(p.anna, card, NULL, "b", keep_contact, &seen, &err), EDN_E_ACCOUNT);
+    REFUSED(edn_client_contact_verify(p.anna, "b", true_one.number, &err), EDN_E_MISSING);
+    CHECK_INT(lie.told, 1);
+    lie.keep = EDN_BYTES_EMPTY;
+    OK(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &seen, &err));
+    OK(edn_client_contact_verify(p.anna, "berta", true_one.number, &err));
+    OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+    lie.keep = edn_buf_view(&others);
+    REFUSED(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, false, &err), EDN_E_ACCOUNT);
+    REFUSED(edn_client_invitation_accept(mallory, "Trip", true, &err), EDN_E_MISSING);
+    edn_buf_dispose(&lie.kept);
+    edn_buf_dispose(&others);
+    edn_client_close(mallory);
+    people_close(&p);
+}
+
+/* By a name alone nobody can tell; the number does. */
+static void somebody_elses_log_under_a_name_has_another_number(void **state)
+{
+    (void)state;
+    people p = people_open();
+    lookup_lie lie = {.kept = EDN_BUF_INIT(1 << 20)};
+    char key[EDN_ACCOUNT_KEY_TEXT_MAX];
+    edn_client *mallory = make_person(p.w, "mallory-1", "mallory", key);
+    edn_buf others = EDN_BUF_INIT(1 << 20);
+    edn_contact seen, true_one;
+
+    p.w->tamper = tell_lie, p.w->tamper_ctx = &lie;
+    OK(edn_client_contact_add(p.berta, "mallory", NULL, NULL, keep_contact, &seen, &err));
+    edn_put_bytes(&others, lie.kept.p, lie.kept.n);
+    OK(edn_client_contact_add(p.berta, "anna", NULL, NULL, keep_contact, &true_one, &err));
+    lie.keep = edn_buf_view(&others);
+    OK(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &seen, &err));
+    CHECK(strcmp(seen.number, true_one.number) != 0);
+    REFUSED(edn_client_contact_verify(p.anna, "berta", true_one.number, &err), EDN_E_INVALID);
+    edn_buf_dispose(&lie.kept);
+    edn_buf_dispose(&others);
+    edn_client_close(mallory);
+    people_close(&p);
+}
+
+/* Fewer links than were pinned, and another link in the place of one. */
+static void a_shortened_or_forked_log_of_a_contact_stops_what_would_be_shared(void **state)
+{
+    (void)state;
+    people p = people_open();
+    lookup_lie lie = {.kept = EDN_BUF_INIT(1 << 20)};
+    edn_buf other = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
+    const identity *id = client_id(p.berta);
+    const edn_link_signer by = {&id->device, &id->sign_sk, p.w->now_ms};
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_devlog *first;
+    edn_msg_found m;
+    edn_contact k;
+    edn_journal_id j;
+
+    p.w->tamper = tell_lie, p.w->tamper_ctx = &lie;
+    OK(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &k, &err));
+    OK(edn_client_contact_verify(p.anna, "berta", k.number, &err));
+    CHECK_OK(edn_found_decode(&a, edn_buf_view(&lie.kept), &m));
+    CHECK_OK(edn_devlog_new(&first));
+    for (size_t i = 0; i + 1 < m.links_n; i++)
+        CHECK_OK(edn_devlog_append(first, m.links[i]));
+    CHECK_OK(edn_link_checkpoint(&other, first, &by, NULL, 0));
+    OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+
+    lie.cut = true;
+    REFUSED(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, false, &err), EDN_E_ROLLBACK);
+    lie.more = edn_buf_view(&other);
+    j = journal_of(p.anna, "Trip"); /* what was begun goes on */
+    REFUSED(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, false, &err), EDN_E_FORK);
+    CHECK_INT(lie.told, 2);
+    lie.cut = false, lie.more = EDN_BYTES_EMPTY;
+    REFUSED(edn_client_invitation_accept(p.berta, "Trip", true, &err), EDN_E_MISSING);
+    OK(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, false, &err));
+    OK(edn_client_invitation_accept(p.berta, "Trip", true, &err));
+    edn_devlog_free(first);
+    edn_arena_dispose(&a);
+    edn_buf_dispose(&lie.kept);
+    edn_buf_dispose(&other);
+    people_close(&p);
+}
+
 /* The step with trouble at its k-th exchange (an answer lost, or no network from there on), then again without. True:
  * it has so many exchanges. `done`: what says that it was done before. */
 static bool step_with_trouble(people *p, step_fn *step, uint64_t k, bool down, edn_status done)
@@ -687,6 +832,9 @@ int main(void)
         cmocka_unit_test(a_statement_from_another_log_than_the_pinned_one_is_named),
         cmocka_unit_test(only_an_admin_says_whose_a_member_key_is),
         cmocka_unit_test(a_copied_home_loses_nothing_of_a_shared_journal),
+        cmocka_unit_test(another_accounts_log_is_not_taken_for_a_contacts),
+        cmocka_unit_test(somebody_elses_log_under_a_name_has_another_number),
+        cmocka_unit_test(a_shortened_or_forked_log_of_a_contact_stops_what_would_be_shared),
         cmocka_unit_test(an_answer_that_is_lost_costs_nothing),
         cmocka_unit_test(a_network_that_goes_away_costs_nothing),
     };
