@@ -91,5 +91,38 @@ class Search(Case):
         self.assertEqual(t.end()[0], OK)
 
 
+
+class NewDevice(Case):
+    def test_it_searches_before_the_diary_is_there(self):
+        s, a, b, c = self.server(), self.device(), self.device("b"), self.device("c")
+        a.init(s)
+        rows = [{"date": f"{1660 + i // 30}-{1 + i % 12:02}-{1 + i % 28:02}", "title": f"Day {i}", "tags": ["navy"],
+                 "text": f"Up betimes, and to the office, where the marker{i} was, and the zanzibar ship."}
+                for i in range(300)]
+        write_file(self.path("in.jsonl"), jsonl(*rows))
+        a.run("import", self.path("in.jsonl"))
+        a.run("sync")
+        b.login(s, a.account_key, "ada", "--device-name", "boat")
+        r = b.run("search", "--json", "marker77")
+        self.assertEqual([(h["arriving"], h["date"]) for h in r.json], [(True, rows[77]["date"])])
+        self.assertIn("still arriving: 0 of 300 entries", r.note)
+        entry = r.json[0]["id"]
+        self.assertEqual(b.run("search", "--count", "tag:navy").text, "300\n")
+        self.assertIn("marker77", b.run("show", entry[:10]).text)
+        hit = b.run("search", "--json", "marker77").json[0]
+        self.assertEqual((hit["arriving"], hit["title"]), (False, "Day 77"))
+        b.run("sync")
+        r = b.run("search", "--json", "marker77")
+        self.assertEqual(r.json[0]["id"], entry)
+        self.assertNotIn("arriving:", r.note)
+        self.assertSame(a, b)
+        self.assertEqual(b.run("verify", "--json").json[0]["damaged"], 0)
+        c.login(s, a.account_key, "ada", "--device-name", "raft", "--quiet-search")
+        self.assertEqual(c.run("search", "--count", "zanzibar").text, "300\n")
+        s.stop()
+        for word in (b"zanzibar", b"marker", b"betimes", b"navy"):
+            self.assertEqual([name for name, data in files_of(s.data).items() if word in data.lower()], [])
+
+
 if __name__ == "__main__":
     main()
