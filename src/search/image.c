@@ -113,7 +113,7 @@ static bool code_key(image *im, uint8_t key[EDN_KEY_SIZE_MAX], size_t *n)
 static unsigned gap_class(uint32_t left, uint32_t to_come)
 {
     uint32_t q = (uint32_t)EDN_MAX(4 * (uint64_t)left / to_come, (uint64_t)4);
-    unsigned b = bits_of(q);
+    unsigned b = EDN_MAX(bits_of(q), 3u);
 
     return EDN_MIN(4 * (b - 3) + (q >> (b - 3) & 3), GAP_CLASSES - 1);
 }
@@ -244,7 +244,7 @@ edn_status edn_image_put(edn_buf *out, edn_segment *s)
 
 static edn_status get_terms(image *im, writer *w, uint32_t terms)
 {
-    uint8_t key[EDN_KEY_SIZE_MAX];
+    uint8_t key[EDN_KEY_SIZE_MAX] = {0};
     edn_status st = EDN_OK;
 
     for (uint32_t i = 0; st == EDN_OK && i < terms; i++) {
