@@ -956,27 +956,36 @@ static void notes_fold(rows *r, edn_pages *pages, row_segment *v, uint8_t *level
     sql(r->db, "DELETE FROM note");
 }
 
+static void run(sqlite3_stmt *s)
+{
+    if (sqlite3_step(s) != SQLITE_DONE)
+        die("statement", sqlite3_errmsg(sqlite3_db_handle(s)));
+    sqlite3_reset(s);
+}
+
 /* Commits of a small row each, and what one costs. They come first in both cases, so that the write-ahead log has its
  * full length and is written over from then on, as it is most of the time: while it grows, each commit costs half as
  * much again. */
 static double bare_commits(sqlite3 *db)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s, *begin_write, *commit;
     double begin = 0;
 
     sql(db, "CREATE TABLE IF NOT EXISTS bare(id INTEGER PRIMARY KEY, box); DELETE FROM bare");
     s = prepare(db, "INSERT INTO bare VALUES (?, zeroblob(80))");
+    begin_write = prepare(db, "BEGIN IMMEDIATE");
+    commit = prepare(db, "COMMIT");
     for (int i = 0; i < 2 * ADDS; i++) {
         if (i == ADDS)
             begin = cpu_s();
-        sql(db, "BEGIN IMMEDIATE");
+        run(begin_write);
         sqlite3_bind_int64(s, 1, i);
-        if (sqlite3_step(s) != SQLITE_DONE)
-            die("bare", sqlite3_errmsg(db));
-        sqlite3_reset(s);
-        sql(db, "COMMIT");
+        run(s);
+        run(commit);
     }
     sqlite3_finalize(s);
+    sqlite3_finalize(begin_write);
+    sqlite3_finalize(commit);
     return (cpu_s() - begin) / ADDS * 1e3;
 }
 
@@ -992,7 +1001,7 @@ static void case_add(const char *dir, const char *name)
     size_t n = 0;
     edn_pages *pages;
     edn_builder *b;
-    sqlite3_stmt *note;
+    sqlite3_stmt *note, *begin_write, *commit;
     line l = {0};
     rows r = {.buf = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
 
@@ -1005,23 +1014,23 @@ static void case_add(const char *dir, const char *name)
     note = prepare(r.db, "INSERT INTO note VALUES (?, ?)");
     ok(edn_pages_new(1 << 20, &pages), "pages");
     ok(edn_builder_new(0, &b), "builder");
+    begin_write = prepare(r.db, "BEGIN IMMEDIATE"); /* prepared, as the store has them */
+    commit = prepare(r.db, "COMMIT");
     figure("a bare commit, CPU", bare_commits(r.db), "ms");
     for (uint32_t i = 0; i < ADDS && line_read(f, &l); i++) {
         double begin = cpu_s();
         uint8_t rnd[32] = {(uint8_t)i, (uint8_t)(i >> 8)};
         wall[i] = clock_s(CLOCK_MONOTONIC);
-        sql(r.db, "BEGIN IMMEDIATE");
+        run(begin_write);
         edn_buf_reset(&r.buf);
         ok(edn_seal(&r.buf, key, EDN_SUITE_1, EDN_BYTES_EMPTY, edn_bytes_of(l.date, 8), rnd), "seal");
         sqlite3_bind_int64(note, 1, i);
         sqlite3_bind_blob(note, 2, r.buf.p, (int)r.buf.n, SQLITE_TRANSIENT);
-        if (sqlite3_step(note) != SQLITE_DONE)
-            die("note", sqlite3_errmsg(r.db));
-        sqlite3_reset(note);
+        run(note);
         doc_add(b, &l, i);
         if (i % FOLD == FOLD - 1)
             notes_fold(&r, pages, v, level, &n, &b);
-        sql(r.db, "COMMIT");
+        run(commit);
         cpu += cpu_s() - begin;
         wall[i] = (clock_s(CLOCK_MONOTONIC) - wall[i]) * 1e3;
     }

@@ -19,12 +19,7 @@ typedef edn_status hit_fn(void *ctx, size_t part, uint32_t doc, double score);
 
 static edn_status hit_name(edn_index *x, edn_index_hit *h)
 {
-    edn_segment_doc doc;
-    edn_status st = edn_segment_doc_at(x->parts[h->part].s, h->doc, &doc);
-
-    h->entry = doc.entry;
-    h->date = doc.date;
-    return st;
+    return segment_doc_name(x->parts[h->part].s, h->doc, &h->entry, &h->date);
 }
 
 /* Whether a comes behind b. Documents of one part are in order; of two parts, date and id decide. */

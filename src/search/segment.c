@@ -333,6 +333,23 @@ edn_status segment_dates(edn_segment *s)
     return st;
 }
 
+edn_status segment_doc_name(edn_segment *s, uint32_t doc, edn_entry_id *entry, uint32_t *date)
+{
+    const docs_layout *l = &s->layout;
+    uint8_t bytes[4];
+    edn_status st;
+
+    EDN_ASSERT(doc < s->docs);
+    st = stream_read(s, STREAM_DOCS, (uint64_t)doc * 16, 16, entry->b);
+    if (st != EDN_OK || s->dates) {
+        *date = st == EDN_OK ? date_from_code(s->dates[doc]) : 0;
+        return st;
+    }
+    st = stream_read(s, STREAM_DOCS, l->dates_at + (uint64_t)doc * l->date_width, l->date_width, bytes);
+    *date = st == EDN_OK ? date_from_code(l->date_base + column_value(bytes, l->date_width)) : 0;
+    return st;
+}
+
 edn_status edn_segment_doc_at(edn_segment *s, uint32_t doc, edn_segment_doc *out)
 {
     const docs_layout *l = &s->layout;

@@ -155,6 +155,8 @@ EDN_MUST_USE edn_status stream_read(edn_segment *s, stream_no stream, uint64_t a
 /* Fills s->lengths / s->dates. */
 EDN_MUST_USE edn_status segment_lengths(edn_segment *s);
 EDN_MUST_USE edn_status segment_dates(edn_segment *s);
+/* What a hit says of a document: two pages fewer than all of it. */
+EDN_MUST_USE edn_status segment_doc_name(edn_segment *s, uint32_t doc, edn_entry_id *entry, uint32_t *date);
 /* The documents [*lo, *hi) whose codes are from `from` to `to`. */
 EDN_MUST_USE edn_status segment_dates_range(edn_segment *s, uint32_t from, uint32_t to, uint32_t *lo, uint32_t *hi);
 
