@@ -214,7 +214,7 @@ typedef enum edn_cli_json {
     EDN_JSON_COUNT
 } edn_cli_json;
 
-#define EDN_CLI_OPTIONS_MAX 10u
+#define EDN_CLI_OPTIONS_MAX 12u
 
 typedef struct edn_cli_command {
     const char *name;  /* one word, or two parted by a space */

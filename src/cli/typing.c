@@ -192,7 +192,7 @@ static bool take_keys(screen *s, const uint8_t *p, size_t n)
         if (p[i] == 0x1b || p[i] == 3 || p[i] == 4)
             return false;
         if (p[i] == '\r' || p[i] == '\n') {
-            s->chosen = s->hits_n > 0;
+            s->chosen = true;
             return false;
         }
         s->selected = 0;
@@ -225,6 +225,10 @@ static edn_status type(screen *s)
         if (is_whole(s->query))
             st = draw(s);
     }
+    /* What came with the Enter may have changed what is looked for. */
+    if (st == EDN_OK && s->chosen)
+        st = draw(s);
+    s->chosen &= s->hits_n > 0;
     return st;
 }
 

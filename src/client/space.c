@@ -151,10 +151,23 @@ static void member_key_of(member_key *out, const space_keys *k, edn_role role)
     out->id = edn_device_id_of(&out->cert.sign, &out->cert.enc);
 }
 
-static void space_keys_make(edn_client *c, space_keys *out)
+/* A secret out of randomness, a secret of this device, and what it is for: when the randomness is stuck it is still
+ * nobody else's, and no other's than its purpose's. A member key that came out like another one would hand over
+ * that. */
+static void secret_make(edn_client *c, edn_bytes purpose, uint8_t kind, uint8_t out[32])
 {
-    client_random(c, out->sign.b, sizeof out->sign.b);
-    client_random(c, out->enc.b, sizeof out->enc.b);
+    EDN_SECRET(edn_seed) rnd = EDN_KEY_EMPTY;
+
+    client_random(c, rnd.b, sizeof rnd.b);
+    edn_kdf_t(out, 32, client_id(c)->sign_seed.b, EDN_LABEL_SPACE_SECRET, EDN_F(rnd), purpose, EDN_F_U8(kind));
+}
+
+enum { SECRET_SIGN = 1, SECRET_ENC, SECRET_AIK, SECRET_ROOT };
+
+static void space_keys_make(edn_client *c, edn_bytes purpose, space_keys *out)
+{
+    secret_make(c, purpose, SECRET_SIGN, out->sign.b);
+    secret_make(c, purpose, SECRET_ENC, out->enc.b);
 }
 
 /* This device as it is in a space. */
@@ -338,10 +351,10 @@ edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes jou
     snprintf(x->info.name, sizeof x->info.name, "%.*s", (int)EDN_MIN(journal_name.n, sizeof x->info.name - 1),
              (const char *)journal_name.p);
     snprintf(x->info.server, sizeof x->info.server, "%s", client_id(p)->server);
-    client_random(p, x->e.aik_seed.b, sizeof x->e.aik_seed.b);
+    secret_make(p, EDN_F(*from), SECRET_AIK, x->e.aik_seed.b);
     edn_sign_keypair(x->e.aik_seed.b, &x->e.aik, &x->e.aik_sk);
-    client_random(p, x->e.rk.b, sizeof x->e.rk.b);
-    space_keys_make(p, &x->info.keys);
+    secret_make(p, EDN_F(*from), SECRET_ROOT, x->e.rk.b);
+    space_keys_make(p, EDN_F(*from), &x->info.keys);
     member_key_of(&x->key, &x->info.keys, EDN_ROLE_OWNER);
     st = create(x, from, journal_name, out, err);
     edn_secret_free(x);
@@ -644,7 +657,7 @@ edn_status space_let_in(edn_client *s, const contact *who, edn_role role, space_
         if (st == EDN_OK && row.n == sizeof *out) {
             memcpy(out, row.p, sizeof *out);
         } else if (st == EDN_OK || st == EDN_E_MISSING) {
-            space_keys_make(s, out);
+            space_keys_make(s, EDN_F(who->account), out);
             st = meta_put(s, "inviting", EDN_F(who->account), edn_bytes_of(out, sizeof *out));
         }
         st = client_end_write(s, st, err);
@@ -701,15 +714,16 @@ static edn_status make_rotation(space_change *x, void *ctx)
     x->boxes_n = 2;
     if (st != EDN_OK || t->gone_n == 0)
         return st;
-    client_random(x->s, t->next->b, sizeof t->next->b);
+    if ((st = keys_root(x->s, r.epoch - 1, t->before)) != EDN_OK)
+        return st;
+    secret_make(x->s, EDN_F(*t->before), SECRET_ROOT, t->next->b);
     edn_aek_of(&aek_sk, t->next, &id->account, r.epoch);
     edn_dh_keypair(&aek_sk, &r.aek);
     r.revoked = t->gone;
     r.revoked_n = t->gone_n;
     r.cuts = t->cuts;
     r.cuts_n = t->cuts_n;
-    if ((st = keys_root(x->s, r.epoch - 1, t->before)) != EDN_OK ||
-        (st = edn_rotation_grants(&x->boxes[0], x->s->log, t->gone, t->gone_n, r.epoch, t->before, t->next,
+    if ((st = edn_rotation_grants(&x->boxes[0], x->s->log, t->gone, t->gone_n, r.epoch, t->before, t->next,
                                   &x->s->random)) != EDN_OK ||
         (st = edn_prev_box_seal(&x->boxes[1], t->next, &id->account, r.epoch, t->before, &x->s->random)) != EDN_OK)
         return st;
@@ -822,7 +836,7 @@ static edn_status renew(edn_client *p, edn_client *s, space_info *info, edn_err 
         if (st == EDN_OK && row.n == sizeof *next) {
             memcpy(next, row.p, sizeof *next);
         } else if (st == EDN_OK || st == EDN_E_MISSING) {
-            space_keys_make(s, next);
+            space_keys_make(s, EDN_F(info->keys.sign), next);
             st = meta_put(s, "next-member-key", EDN_BYTES_EMPTY, edn_bytes_of(next, sizeof *next));
         }
         st = client_end_write(s, st, err);

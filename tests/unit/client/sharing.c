@@ -386,6 +386,42 @@ static void a_stolen_device_is_out_of_shared_journals_too(void **state)
     people_close(&p);
 }
 
+static edn_client *space_of(edn_client *p, const char *journal);
+
+static void fill_stuck(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    memset(p, 7, n);
+}
+
+/* Found by the simulator: the key that was made for berta was anna's own, with all its rights. */
+static void a_stuck_source_of_randomness_gives_nobody_anothers_key(void **state)
+{
+    (void)state;
+    people p = people_open();
+    space_info annas, bertas;
+    edn_account_id space;
+    edn_journal_id j;
+
+    meet(&p);
+    OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+    write_in(p.anna, &j, "we went to Gravesend");
+    p.anna->random = (edn_random){fill_stuck, NULL};
+    OK(edn_client_journal_share(p.anna, &j, "berta", EDN_MEMBER_WRITE, false, &err));
+    OK(edn_client_invitation_accept(p.berta, "Trip", false, &err));
+    space = client_id(space_of(p.anna, "Trip"))->account;
+    OK(client_begin_read(p.anna, &err));
+    OK(client_end_read(p.anna, space_load(p.anna, &space, &annas), &err));
+    OK(client_begin_read(p.berta, &err));
+    OK(client_end_read(p.berta, space_load(p.berta, &space, &bertas), &err));
+    CHECK(memcmp(annas.keys.sign.b, bertas.keys.sign.b, 32) != 0);
+    CHECK(memcmp(annas.keys.enc.b, bertas.keys.enc.b, 32) != 0);
+    CHECK(memcmp(annas.keys.sign.b, annas.keys.enc.b, 32) != 0);
+    CHECK(memcmp(annas.root.b, annas.keys.enc.b, 32) != 0);
+    CHECK_INT(members_of(p.anna, "Trip").n, 2);
+    people_close(&p);
+}
+
 /* ---- who says what of whom --------------------------------------------------------------------------------------- */
 
 /* What berta's device says of itself, as it would be in a record: each part open. */
@@ -737,7 +773,7 @@ static void run_with_trouble(bool down)
 {
     bool more = true;
 
-    for (uint64_t k = 1; more; k += down ? 3 : 1) {
+    for (uint64_t k = 1; more; k += down ? 5 : 2) {
         people p = people_open();
         edn_journal_id j;
         edn_entry_id id;
@@ -828,6 +864,7 @@ int main(void)
         cmocka_unit_test(who_is_taken_out_reads_nothing_more),
         cmocka_unit_test(a_member_can_leave_and_an_owner_cannot),
         cmocka_unit_test(a_stolen_device_is_out_of_shared_journals_too),
+        cmocka_unit_test(a_stuck_source_of_randomness_gives_nobody_anothers_key),
         cmocka_unit_test(a_device_proves_itself_and_nobody_else),
         cmocka_unit_test(a_statement_from_another_log_than_the_pinned_one_is_named),
         cmocka_unit_test(only_an_admin_says_whose_a_member_key_is),
