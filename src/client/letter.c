@@ -16,6 +16,20 @@ static edn_status inbox_call(edn_client *c, const char *server, const char *toke
     return st;
 }
 
+/* A hotel's login page says 200 too: only an answer of the protocol says that something was done. */
+static edn_status inbox_done(const char *server, edn_bytes answer, edn_err *err)
+{
+    edn_arena a = edn_arena_init(1 << 16);
+    edn_msg_letters got;
+    edn_status st = edn_letters_decode(&a, answer, &got);
+
+    edn_arena_dispose(&a);
+    if (st == EDN_OK)
+        return st;
+    return edn_fail(err, st == EDN_E_NOMEM ? st : EDN_E_SERVER,
+                    "%s: the answer is not of the EDN protocol; is this an EDN server?", server);
+}
+
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 /* Inside a transaction that reads. */
@@ -49,6 +63,8 @@ edn_status letter_send(edn_client *c, const contact *to, const edn_devlog *log, 
     m.message = edn_buf_view(&sealed);
     if (st == EDN_OK)
         st = inbox_call(c, to->server, NULL, &m, &answer, err);
+    if (st == EDN_OK)
+        st = inbox_done(to->server, edn_buf_view(&answer), err);
     edn_buf_dispose(&sealed);
     edn_buf_dispose(&answer);
     return st;
@@ -75,7 +91,7 @@ static edn_status open_letter(edn_client *c, edn_bytes sealed, edn_buf *plain, e
     edn_status st = edn_letter_epoch(sealed, &epoch);
 
     if (st != EDN_OK || (st = keys_root(c, epoch, &rk)) != EDN_OK)
-        return st == EDN_E_MISSING || st == EDN_E_NOMEM ? st : EDN_E_AUTH;
+        return st;
     edn_aek_of(&aek, &rk, epoch == 0 ? &none : account, epoch);
     if ((st = edn_letter_open(sealed, account, &aek, plain, l)) != EDN_OK)
         return st;
@@ -109,11 +125,12 @@ static edn_status check_sender(reading *x, const edn_letter *l, edn_bytes plain,
                                       : edn_witness_of(l->log_seq, &l->log_head);
     edn_status st = place_sender(x->c, l, from);
 
-    if (st != EDN_OK)
-        return EDN_E_NETWORK; /* cannot be asked about now */
-    st = log_fetch(x->c, from->k.server, &l->sender, &witness, &got, x->err);
+    if (st == EDN_OK)
+        st = log_fetch(x->c, from->k.server, &l->sender, &witness, &got, x->err);
     if (st == EDN_OK && from->known)
         st = contact_agrees(&from->k, got.log, x->err);
+    if (st != EDN_OK && st != EDN_E_NOMEM)
+        st = EDN_E_NETWORK; /* nothing is known of the letter: another time */
     if (st == EDN_OK) {
         st = edn_letter_check(l, got.log, &client_id(x->c)->account, plain);
         if (!from->known) {
@@ -125,11 +142,11 @@ static edn_status check_sender(reading *x, const edn_letter *l, edn_bytes plain,
     return st;
 }
 
-/* Whether a letter says by its bytes alone that it will never be good. */
+/* Whether it is the letter that is not good, and not what was asked about it. */
 static bool is_worthless(edn_status st)
 {
-    return st == EDN_E_AUTH || st == EDN_E_FORMAT || st == EDN_E_SIG || st == EDN_E_CAP || st == EDN_E_ACCOUNT ||
-           st == EDN_E_DEVICE_UNKNOWN || st == EDN_E_SIGNER_REVOKED;
+    return st == EDN_E_AUTH || st == EDN_E_FORMAT || st == EDN_E_SIG || st == EDN_E_CAP || st == EDN_E_DEVICE_UNKNOWN ||
+           st == EDN_E_SIGNER_REVOKED;
 }
 
 static edn_status drop(reading *x, uint64_t number)
@@ -138,6 +155,8 @@ static edn_status drop(reading *x, uint64_t number)
     const edn_msg_inbox m = {.kind = EDN_INBOX_DROP, .number = number};
     edn_status st = inbox_call(x->c, client_id(x->c)->server, x->token, &m, &answer, x->err);
 
+    if (st == EDN_OK)
+        st = inbox_done(client_id(x->c)->server, edn_buf_view(&answer), x->err);
     edn_buf_dispose(&answer);
     return st;
 }
