@@ -42,10 +42,8 @@ void device_keep_session(device *d)
         sim_stop("device", "session key");
 }
 
-static void prepare(sim *s, unsigned index)
+static void prepare(sim *s, device *d, unsigned index)
 {
-    device *d = &s->devices[index];
-
     *d = (device){.s = s, .index = index, .clock = {.world_ms = &s->now_ms}, .inflight = INFLIGHT_NONE};
     snprintf(d->vfs, sizeof d->vfs, "sim-d%u", index);
     snprintf(d->home, sizeof d->home, "/d%u", index);
@@ -58,20 +56,20 @@ static void prepare(sim *s, unsigned index)
         sim_stop("memory", "device");
 }
 
-edn_status device_login(sim *s, unsigned index, edn_err *err)
+/* A new device of whoever has this name and key. */
+static edn_status join(sim *s, device *d, unsigned index, const char *who, const char *key, edn_err *err)
 {
-    device *d = &s->devices[index];
     char name[48];
     edn_login_options login = {.server = SIM_ORIGIN,
-                               .name = SIM_NAME,
+                               .name = who,
                                .device_name = name,
                                .strength = EDN_STRENGTH_FLOOR,
-                               .account_key = edn_bytes_str(s->account_key)};
+                               .account_key = edn_bytes_str(key)};
     edn_client_options o;
     edn_status st;
 
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
-    prepare(s, index);
+    prepare(s, d, index);
     d->disk = crashvfs_new(d->vfs);
     crashvfs_watch(d->disk, check_disk, s);
     o = options_of(d);
@@ -81,28 +79,30 @@ edn_status device_login(sim *s, unsigned index, edn_err *err)
     return st;
 }
 
-/* Made while the weather is good: the first makes the account, the others join it. */
-void device_make(sim *s, unsigned index)
+edn_status device_login(sim *s, unsigned index, edn_err *err)
 {
-    device *d = &s->devices[index];
+    return join(s, &s->devices[index], index, SIM_NAME, s->account_key, err);
+}
+
+void device_make(sim *s, device *d, unsigned index, const char *who, char key[EDN_ACCOUNT_KEY_TEXT_MAX], bool first)
+{
     char name[48];
-    edn_init_options init = {
-        .server = SIM_ORIGIN, .name = SIM_NAME, .device_name = name, .strength = EDN_STRENGTH_FLOOR};
+    edn_init_options init = {.server = SIM_ORIGIN, .name = who, .device_name = name, .strength = EDN_STRENGTH_FLOOR};
     edn_client_options o;
     edn_err err = {EDN_OK, ""};
     edn_status st;
 
-    if (index > 0) {
-        if (device_login(s, index, &err) != EDN_OK)
+    if (!first) {
+        if (join(s, d, index, who, key, &err) != EDN_OK)
             sim_stop("device", err.text);
         return;
     }
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
-    prepare(s, index);
+    prepare(s, d, index);
     d->disk = crashvfs_new(d->vfs);
     crashvfs_watch(d->disk, check_disk, s);
     o = options_of(d);
-    st = edn_client_init(&o, &init, edn_bytes_str(d->passphrase), s->account_key, &d->c, &err);
+    st = edn_client_init(&o, &init, edn_bytes_str(d->passphrase), key, &d->c, &err);
     if (st != EDN_OK)
         sim_stop("device", err.text);
     device_keep_session(d);
@@ -113,7 +113,7 @@ void device_twin(device *d, unsigned index)
     sim *s = d->s;
     device *t = &s->devices[index];
 
-    prepare(s, index);
+    prepare(s, t, index);
     device_close(d);
     t->disk = crashvfs_copy(d->disk, t->vfs);
     crashvfs_watch(t->disk, check_disk, s);

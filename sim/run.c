@@ -150,6 +150,7 @@ static void days(sim *s)
         for (unsigned i = 0; i < steps && !s->violations; i++) {
             s->now_ms += sim_below(&s->plan, 2 * SIM_DAY_MS / steps);
             step(s);
+            share_step(s);
         }
         evil_end(s);
     }
@@ -168,13 +169,17 @@ static void calm(sim *s)
         s->devices[i].replay_path[0] = 0;
         s->devices[i].clock.still = s->devices[i].clock.backwards = false;
     }
-    for (; s->calm_rounds < CALM_ROUNDS; s->calm_rounds++)
+    share_calm(s);
+    for (; s->calm_rounds < CALM_ROUNDS; s->calm_rounds++) {
         for (unsigned i = 0; i < s->devices_n; i++) {
             s->now_ms += SIM_HOUR_MS;
             if (s->devices[i].c && !s->devices[i].split)
                 (void)device_sync(&s->devices[i]);
         }
+        share_sync(s);
+    }
     check_converged(s);
+    share_check(s);
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
@@ -233,11 +238,13 @@ void sim_run(sim *s, const sim_options *o)
     kind_choose(s);
     s->devices_n = o->devices ? EDN_MIN(o->devices, SIM_DEVICES_MAX) : 2 + (unsigned)sim_below(&s->plan, 3);
     story_choose(s);
+    share_choose(s);
     serve_init(s);
     for (unsigned i = 0; i < s->devices_n; i++)
-        device_make(s, i);
+        device_make(s, &s->devices[i], i, SIM_NAME, s->account_key, i == 0);
     journals_begin(s);
     account_begin(s);
+    share_begin(s);
     s->begun = true;
     for (unsigned i = 0; i < s->devices_n; i++)
         (void)device_sync(&s->devices[i]);
@@ -251,6 +258,7 @@ void sim_dispose(sim *s)
 {
     for (unsigned i = 0; i < s->devices_n; i++)
         device_dispose(&s->devices[i]);
+    share_dispose(s);
     serve_join(s);
     serve_dispose(s);
     model_dispose(&s->model);

@@ -208,6 +208,28 @@ typedef enum story {
     STORY_KINDS
 } story;
 
+/* A second person, and a journal of both (share.c). */
+#define SIM_GUESTS_MAX 2u
+#define SIM_SHARED_ENTRIES_MAX 32u
+#define SIM_SHARED_MARKS_MAX 1024u
+#define SIM_MARK_FIRST 0x80000u /* each written character is another scalar from here on: far from those of the model */
+typedef struct party {
+    bool on;
+    sim_rng rng; /* of its own: other seeds do not change */
+    device guests[SIM_GUESTS_MAX];
+    unsigned guests_n, at; /* how far it has come: see share.c */
+    bool takes_out, out_tried;
+    char key[EDN_ACCOUNT_KEY_TEXT_MAX], numbers[2][64];
+    edn_entry_id entries[SIM_SHARED_ENTRIES_MAX], own; /* own: a private one of the second person's */
+    size_t entries_n;
+    struct mark {
+        uint8_t entry;
+        bool guest;       /* who wrote it */
+        bool sure, after; /* after: behind the removal of the second person */
+    } marks[SIM_SHARED_MARKS_MAX];
+    size_t marks_n;
+} party;
+
 typedef struct figures {
     uint64_t calls, syncs, exchanges, crashes, entries, tokens, checks, bytes_watched;
     uint64_t faults[FAULT_KINDS];
@@ -226,6 +248,7 @@ struct sim {
     sim_rng plan; /* what happens */
     device devices[SIM_DEVICES_MAX];
     unsigned devices_n;
+    party party;
     serving srv;
     model model;
     char account_key[EDN_ACCOUNT_KEY_TEXT_MAX];
@@ -278,7 +301,8 @@ _Noreturn void sim_stop(const char *what, const char *why); /* the ground gave w
 
 /* ---- devices (device.c) ------------------------------------------------------------------------------------------ */
 
-void device_make(sim *s, unsigned index);                      /* the next one: index is s->devices_n or below */
+/* Made while the weather is good: the first makes the account of that name and writes its key, the others join it. */
+void device_make(sim *s, device *d, unsigned index, const char *who, char key[EDN_ACCOUNT_KEY_TEXT_MAX], bool first);
 edn_status device_login(sim *s, unsigned index, edn_err *err); /* a new installation joins while things happen */
 edn_device_id device_id(const device *d);
 void device_keep_session(device *d);         /* after its lock was changed */
@@ -366,6 +390,16 @@ const trace *trace_get(unsigned which); /* NULL: EDN_DATA names no folder; read 
 void story_choose(sim *s);
 void story_day(sim *s);
 void story_interrupt(device *d); /* called before each exchange of a device */
+
+/* ---- a shared journal (share.c) ---------------------------------------------------------------------------------- */
+
+void share_choose(sim *s);
+void share_begin(sim *s); /* the second person's devices */
+void share_step(sim *s);  /* one of them does something, or somebody does something in the journal */
+void share_calm(sim *s);  /* what was not done for the faults is done now */
+void share_sync(sim *s);  /* of all of the second person's */
+void share_check(sim *s); /* when all is calm */
+void share_dispose(sim *s);
 
 /* ---- checks (check.c) -------------------------------------------------------------------------------------------- */
 
