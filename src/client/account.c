@@ -781,22 +781,27 @@ static edn_status join_login(edn_client *c, joining *j, edn_bytes prepared, edn_
     return st;
 }
 
-static edn_status join_keep_link(joining *j, edn_bytes link)
+edn_status account_keep_link(edn_arena *a, edn_bytes **links, size_t *n, size_t *cap, edn_bytes link)
 {
-    if (j->links_n == j->links_cap) {
-        size_t cap = j->links_cap ? 2 * j->links_cap : 64;
-        edn_bytes *list = edn_arena_calloc(&j->links_arena, cap, sizeof *list);
+    if (*n == *cap) {
+        size_t more = *cap ? 2 * *cap : 64;
+        edn_bytes *list = edn_arena_calloc(a, more, sizeof *list);
         if (!list)
             return EDN_E_NOMEM;
-        if (j->links_n)
-            memcpy(list, j->links, j->links_n * sizeof *list);
-        j->links = list;
-        j->links_cap = cap;
+        if (*n)
+            memcpy(list, *links, *n * sizeof *list);
+        *links = list;
+        *cap = more;
     }
-    if (!edn_arena_copy(&j->links_arena, link, &j->links[j->links_n]))
+    if (!edn_arena_copy(a, link, &(*links)[*n]))
         return EDN_E_NOMEM;
-    j->links_n++;
+    ++*n;
     return EDN_OK;
+}
+
+static edn_status join_keep_link(joining *j, edn_bytes link)
+{
+    return account_keep_link(&j->links_arena, &j->links, &j->links_n, &j->links_cap, link);
 }
 
 edn_status account_pull_log(edn_client *c, joining *j, edn_err *err)

@@ -140,6 +140,8 @@ EDN_MUST_USE edn_status account_challenge(edn_client *c, const identity *id, con
 EDN_MUST_USE edn_status account_sign_in(edn_client *c, const identity *id, const edn_msg_challenge *ch,
                                         edn_msg_login *login, const edn_sign_sk *sk, char token[EDN_TOKEN_SIZE_MAX + 1],
                                         edn_err *err);
+/* A copy of a link, at the end of a list that grows in the arena. EDN_E_NOMEM. */
+EDN_MUST_USE edn_status account_keep_link(edn_arena *a, edn_bytes **links, size_t *n, size_t *cap, edn_bytes link);
 /* Fetches and checks what the log has beyond what is here. */
 EDN_MUST_USE edn_status account_pull_log(edn_client *c, joining *j, edn_err *err);
 

@@ -385,6 +385,9 @@ EDN_MUST_USE edn_status names_each(edn_client *c, edn_record_type type, named_fn
 /* One field of a small document, which is made when there is none. */
 EDN_MUST_USE edn_status named_set(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field,
                                   edn_bytes value);
+/* The same, but for a value that it has already. */
+EDN_MUST_USE edn_status named_put(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field,
+                                  edn_bytes value);
 /* Appends a field's value; EDN_E_MISSING. */
 EDN_MUST_USE edn_status named_get(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field,
                                   edn_buf *out);

@@ -12,14 +12,6 @@
 
 /* ---- as a document ----------------------------------------------------------------------------------------------- */
 
-static edn_entry_id contact_id(const edn_account_id *account)
-{
-    edn_entry_id id;
-
-    memcpy(id.b, account->b, sizeof id.b);
-    return id;
-}
-
 /* A field as a string of less than `size`; empty when it is missing or does not fit. */
 static edn_status field_text(edn_client *c, const edn_entry_id *id, const char *field, char *out, size_t size)
 {
@@ -60,24 +52,19 @@ static edn_status contact_read(edn_client *c, const edn_entry_id *id, contact *o
 
 edn_status contact_load(edn_client *c, const edn_account_id *account, contact *out)
 {
-    edn_entry_id id = contact_id(account);
+    edn_entry_id id = account_entry(account);
 
     return contact_read(c, &id, out);
 }
 
 static edn_status field_set(edn_client *c, const edn_entry_id *id, const char *field, const char *value)
 {
-    char was[512];
-    edn_status st = field_text(c, id, field, was, sizeof was);
-
-    if (st == EDN_OK && strcmp(was, value) == 0)
-        return EDN_OK;
-    return st == EDN_OK || st == EDN_E_MISSING ? named_set(c, id, EDN_RECORD_CONTACT, field, edn_bytes_str(value)) : st;
+    return named_put(c, id, EDN_RECORD_CONTACT, field, edn_bytes_str(value));
 }
 
 edn_status contact_save(edn_client *c, const contact *k)
 {
-    edn_entry_id id = contact_id(&k->account);
+    edn_entry_id id = account_entry(&k->account);
     char account[65], seq[24], head[65];
     edn_status st;
 
@@ -102,7 +89,6 @@ typedef struct looking {
     unsigned n;
     edn_contact_fn *fn;
     void *ctx;
-    const edn_account_id *self;
 } looking;
 
 static edn_status match(void *ctx, const edn_entry_id *id, edn_bytes name)
@@ -149,27 +135,12 @@ void fetched_log_dispose(fetched_log *f)
     memset(f, 0, sizeof *f);
 }
 
-static edn_status keep_link(fetched_log *f, edn_bytes link)
-{
-    if (f->links_n == f->links_cap) {
-        size_t cap = f->links_cap ? 2 * f->links_cap : 64;
-        edn_bytes *list = edn_arena_calloc(&f->arena, cap, sizeof *list);
-        if (!list)
-            return EDN_E_NOMEM;
-        if (f->links_n)
-            memcpy(list, f->links, f->links_n * sizeof *list);
-        f->links = list;
-        f->links_cap = cap;
-    }
-    return edn_arena_copy(&f->arena, link, &f->links[f->links_n++]) ? EDN_OK : EDN_E_NOMEM;
-}
-
 static edn_status take_links(fetched_log *f, const char *server, const edn_msg_found *got, edn_err *err)
 {
     for (size_t i = 0; i < got->links_n; i++) {
         edn_status st = edn_devlog_append(f->log, got->links[i]);
         if (st == EDN_OK)
-            st = keep_link(f, got->links[i]);
+            st = account_keep_link(&f->arena, &f->links, &f->links_n, &f->links_cap, got->links[i]);
         if (st == EDN_E_NOMEM)
             return edn_fail(err, st, "out of memory");
         if (st != EDN_OK)
@@ -458,7 +429,7 @@ edn_status edn_client_contact_remove(edn_client *c, const char *who, edn_err *er
     if (st != EDN_OK)
         return st;
     if ((st = contact_find(c, who, &k, err)) == EDN_OK) {
-        id = contact_id(&k.account);
+        id = account_entry(&k.account);
         st = named_set(c, &id, EDN_RECORD_CONTACT, FIELD_ACCOUNT, EDN_BYTES_EMPTY);
     }
     return client_end_write(c, st, err);

@@ -16,6 +16,15 @@ typedef struct contact {
     edn_hash head;
 } contact;
 
+/* What the document of an account is called by, be it a contact or a shared space: the beginning of its id. */
+static inline edn_entry_id account_entry(const edn_account_id *account)
+{
+    edn_entry_id id;
+
+    memcpy(id.b, account->b, sizeof id.b);
+    return id;
+}
+
 /* Inside a transaction. EDN_E_MISSING. */
 EDN_MUST_USE edn_status contact_load(edn_client *c, const edn_account_id *account, contact *out);
 /* Inside a transaction that writes. */

@@ -143,6 +143,18 @@ edn_status named_get(edn_client *c, const edn_entry_id *id, edn_record_type type
     return edn_buf_status(out);
 }
 
+edn_status named_put(edn_client *c, const edn_entry_id *id, edn_record_type type, const char *field, edn_bytes value)
+{
+    edn_buf was = EDN_BUF_INIT(4096);
+    edn_status st = named_get(c, id, type, field, &was);
+    bool same = st == EDN_OK && edn_bytes_equal(edn_buf_view(&was), value);
+
+    edn_buf_wipe(&was);
+    if (st != EDN_OK && st != EDN_E_MISSING)
+        return st;
+    return same ? EDN_OK : named_set(c, id, type, field, value);
+}
+
 static edn_status name_set(edn_client *c, const uint8_t id[16], edn_record_type type, edn_bytes name)
 {
     edn_entry_id key;

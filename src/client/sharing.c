@@ -42,15 +42,15 @@ static edn_status gather_entry(void *ctx, const edn_entry *e)
     return EDN_OK;
 }
 
-/* Entry by entry, so that what is interrupted goes on. */
+/* Each of them whole, so that what is interrupted goes on. */
 static edn_status move_entries(edn_client *p, const edn_journal_id *from, const edn_journal_id *to, edn_err *err)
 {
     edn_filter filter = {.journal = from};
     entry_list l = {NULL, 0, 0};
     edn_status st = edn_client_list(p, &filter, gather_entry, &l, err);
 
-    for (size_t i = 0; st == EDN_OK && i < l.n; i++)
-        st = edn_client_move(p, &l.p[i], to, err);
+    if (st == EDN_OK && l.n && (st = family_settle(p, err)) == EDN_OK)
+        st = family_move(p, p, l.p, l.n, to, err);
     free(l.p);
     return st;
 }
@@ -329,14 +329,13 @@ edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal
 
 /* ---- taking out -------------------------------------------------------------------------------------------------- */
 
-static edn_status find_member(edn_client *p, edn_client *s, const char *who, member_row *out, edn_err *err)
+static edn_status find_member(edn_client *s, const char *who, member_row *out, edn_err *err)
 {
     member_list l = {NULL, 0, 0};
     size_t found = 0;
     char hex[65];
     edn_status st = members_of(s, &l, err);
 
-    (void)p;
     for (size_t i = 0; st == EDN_OK && i < l.n; i++) {
         edn_hex_encode(hex, l.p[i].m.account.b, sizeof l.p[i].m.account.b);
         if (strcmp(l.p[i].name, who) != 0 && (strlen(who) < 4 || strncmp(hex, who, strlen(who)) != 0))
@@ -380,7 +379,7 @@ edn_status edn_client_journal_unshare(edn_client *p, const edn_journal_id *journ
     if (!info)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
     if ((st = space_of_journal(p, journal, &s, info, err)) == EDN_OK &&
-        (st = find_member(p, s, who, &row, err)) == EDN_OK) {
+        (st = find_member(s, who, &row, err)) == EDN_OK) {
         if (memcmp(row.m.account.b, client_id(p)->account.b, sizeof row.m.account.b) == 0)
             st = leave(p, s, info, err);
         else if (info->role != EDN_ROLE_OWNER)
@@ -498,7 +497,7 @@ static edn_status drop_letters(const inviting *v, edn_err *err)
 }
 
 /* Who was a stranger is a contact from now on: what their log is was just seen. */
-static edn_status accept_rows(inviting *v, edn_err *err)
+static edn_status accept_rows(inviting *v)
 {
     edn_client *p = v->p;
     space_info had;
@@ -515,7 +514,6 @@ static edn_status accept_rows(inviting *v, edn_err *err)
     if ((st = space_save(p, v->found)) != EDN_OK || v->from.known)
         return st;
     st = contact_load(p, &v->from.k.account, &k);
-    (void)err;
     return st == EDN_E_MISSING ? contact_save(p, &v->from.k) : st;
 }
 
@@ -532,7 +530,7 @@ edn_status edn_client_invitation_accept(edn_client *p, const char *what, bool un
             "\"%s\" is not a verified contact: %s, compare the number, then accept. (--unverified does without)",
             v.from.k.name, v.from.known ? "'edn contact verify'" : "'edn contact add' them");
     if (st == EDN_OK && (st = client_begin_write(p, err)) == EDN_OK)
-        st = client_end_write(p, accept_rows(&v, err), err);
+        st = client_end_write(p, accept_rows(&v), err);
     if (st == EDN_OK && (st = space_settle(p, &v.found->account, err)) == EDN_OK &&
         (st = drop_letters(&v, err)) == EDN_OK && (st = family_find(p, &v.found->account, &s, err)) == EDN_OK)
         st = client_sync(s, NULL, true, &synced, err);

@@ -10,8 +10,7 @@
 
 #define LINKS_SIZE_MAX ((size_t)64 << 20)
 
-/* ---- what the person keeps of each
- * -------------------------------------------------------------------------------- */
+/* ---- what the person keeps of each ------------------------------------------------------------------------------ */
 
 #define FIELD_SPACE "space"
 #define FIELD_SERVER "server"
@@ -21,14 +20,6 @@
 #define FIELD_ROOT_EPOCH "root-epoch"
 #define FIELD_ROOT "root"
 #define FIELD_STATE "state"
-
-static edn_entry_id space_id(const edn_account_id *space)
-{
-    edn_entry_id id;
-
-    memcpy(id.b, space->b, sizeof id.b);
-    return id;
-}
 
 /* A value of exactly so many bytes. EDN_E_MISSING also when it is of another size: not whole yet. */
 static edn_status field_bytes(edn_client *p, const edn_entry_id *id, const char *field, void *out, size_t n)
@@ -70,7 +61,7 @@ static edn_status field_u32(edn_client *p, const edn_entry_id *id, const char *f
 
 edn_status space_load(edn_client *p, const edn_account_id *space, space_info *out)
 {
-    const edn_entry_id id = space_id(space);
+    const edn_entry_id id = account_entry(space);
     uint8_t secrets[64], role, left;
     edn_status st;
 
@@ -97,19 +88,12 @@ edn_status space_load(edn_client *p, const edn_account_id *space, space_info *ou
 
 static edn_status field_set(edn_client *p, const edn_entry_id *id, const char *field, edn_bytes value)
 {
-    edn_buf was = EDN_BUF_INIT(4096);
-    edn_status st = named_get(p, id, EDN_RECORD_SPACE, field, &was);
-    bool same = st == EDN_OK && edn_bytes_equal(edn_buf_view(&was), value);
-
-    edn_buf_wipe(&was);
-    if (st != EDN_OK && st != EDN_E_MISSING)
-        return st;
-    return same ? EDN_OK : named_set(p, id, EDN_RECORD_SPACE, field, value);
+    return named_put(p, id, EDN_RECORD_SPACE, field, value);
 }
 
 edn_status space_save(edn_client *p, const space_info *x)
 {
-    const edn_entry_id id = space_id(&x->account);
+    const edn_entry_id id = account_entry(&x->account);
     uint8_t secrets[64];
     edn_status st;
 
