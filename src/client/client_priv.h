@@ -377,6 +377,9 @@ EDN_MUST_USE edn_status device_name_check(const char *name, edn_err *err);
 EDN_MUST_USE edn_status device_find(edn_client *c, const char *what, edn_device_id *out, edn_err *err);
 EDN_MUST_USE edn_status journal_name_check(edn_bytes name, edn_err *err);
 EDN_MUST_USE edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name);
+
+/* The first journal of exactly this name, of the diary or shared: *found, and then *id is set. */
+EDN_MUST_USE edn_status journal_named(edn_client *c, edn_bytes name, edn_journal_id *id, bool *found, edn_err *err);
 typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes name);
 EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx);
 /* Every document of a type that has a name: in the order in which they came. `fn` may not write. */
