@@ -233,18 +233,12 @@ static edn_status add_key(void *ctx, edn_bytes key, edn_status st, edn_bytes val
 static edn_status page_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
 {
     const arriving_reader *r = ctx;
-    edn_buf row = EDN_BUF_INIT(EDN_PAGE_SIZE);
     arriving_key k;
-    edn_status st = edn_store_get(r->c->store, EDN_TABLE_INDEX, arriving_page_key(&k, r->item, page), &row);
+    edn_status st = index_page_in(r->c, arriving_page_key(&k, r->item, page), to, n);
 
-    if (st == EDN_OK && row.n != n)
-        st = EDN_E_DAMAGED;
-    if (st == EDN_OK)
-        memcpy(to, row.p, n);
-    else
+    if (st != EDN_OK)
         r->c->index->arriving_bad = (size_t)(r->item - r->c->index->arriving->manifest.items) + 1;
-    edn_buf_wipe(&row);
-    return st == EDN_E_MISSING ? EDN_E_DAMAGED : st;
+    return st;
 }
 
 edn_status arriving_places(edn_client *c, const shard_item *it, edn_arena *a, shard_places *out)
