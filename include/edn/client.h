@@ -264,7 +264,8 @@ typedef struct edn_search_options {
 typedef struct edn_search_result {
     uint64_t found; /* how many there are, whatever the limit */
     /* A diary that is still arriving: entries that others' parts of the index tell of, and how many of them are here;
-     * parts, and how many of them are here. All 0: everything has arrived, or nothing is known of what has not. */
+     * parts, and how many of them are here: while some are not, what was changed or deleted lately may be found by what
+     * it held before. All 0: everything has arrived, or nothing is known of what has not. */
     uint64_t known, here;
     uint32_t parts, parts_here;
     bool inexact;      /* a phrase was looked for by its words alone, in what is arriving */

@@ -88,10 +88,32 @@ static edn_status row_read(arriving *x, edn_bytes row)
         return EDN_E_NOMEM;
     for (size_t i = 0; i < x->manifest.items_n; i++) {
         x->shards[i].item = x->manifest.items[i];
-        x->shards[i].state = (arriving_state)edn_read_u8(&r, "state");
+        uint8_t state = edn_read_u8(&r, "state");
+        if (state > ARRIVING_LOST)
+            edn_reader_fail(&r, EDN_E_FORMAT, "state");
+        x->shards[i].state = (arriving_state)state;
         x->shards[i].size = edn_read_u64(&r, "size");
     }
     return edn_reader_end(&r);
+}
+
+static edn_status any_row(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
+{
+    (void)ctx;
+    (void)key;
+    (void)st;
+    (void)value;
+    return EDN_E_EXISTS;
+}
+
+/* Rows that no list tells of: it was lost. */
+static edn_status find_orphans(edn_client *c)
+{
+    edn_status st = EDN_OK;
+
+    for (uint8_t kind = INDEX_KEY_ARRIVED; st == EDN_OK && kind <= INDEX_KEY_PLACES; kind++)
+        st = edn_store_scan(c->store, EDN_TABLE_INDEX, edn_bytes_of(&kind, 1), EDN_BYTES_EMPTY, true, any_row, NULL);
+    return st == EDN_E_EXISTS ? EDN_E_DAMAGED : st;
 }
 
 edn_status arriving_load(edn_client *c)
@@ -102,6 +124,7 @@ edn_status arriving_load(edn_client *c)
 
     if (c->index->arriving)
         return EDN_OK;
+    c->index->arriving_bad = 0;
     st = edn_store_get(c->store, EDN_TABLE_INDEX, edn_bytes_of(row_key, sizeof row_key), &row);
     if (st == EDN_OK) {
         if (!(x = calloc(1, sizeof *x))) {
@@ -117,8 +140,12 @@ edn_status arriving_load(edn_client *c)
         }
     }
     edn_buf_wipe(&row);
-    /* A row that is not good is none: the entries come without it as well. */
-    return st == EDN_E_MISSING || st == EDN_E_DAMAGED || st == EDN_E_FORMAT ? EDN_OK : st;
+    if (st == EDN_E_MISSING)
+        st = find_orphans(c);
+    if (st != EDN_E_DAMAGED && st != EDN_E_FORMAT)
+        return st;
+    c->index->arriving_bad = ARRIVING_BAD_LIST; /* the entries come without it as well */
+    return EDN_OK;
 }
 
 edn_status arriving_save(edn_client *c)
@@ -343,6 +370,57 @@ void arriving_days(const shard_item *it, char out[48])
         snprintf(out, 48, "%s", it->kind == SHARD_RECENT ? "of recent changes" : "for packed entries");
 }
 
+/* ---- beginning, and beginning again ------------------------------------------------------------------------------ */
+
+static edn_status begin_with(edn_client *c, const listed *in_force, bool quiet)
+{
+    arriving *x = calloc(1, sizeof *x);
+    edn_status st;
+
+    if (!x)
+        return EDN_E_NOMEM;
+    c->index->arriving = x;
+    x->a = edn_arena_init((size_t)4 << 20);
+    x->quiet = quiet;
+    x->asked_ms = client_now(c);
+    if (!edn_arena_copy(&x->a, in_force->bytes, &x->bytes))
+        return EDN_E_NOMEM;
+    if ((st = manifest_decode(&x->a, x->bytes, &x->manifest)) != EDN_OK)
+        return st;
+    if (!(x->shards = calloc(x->manifest.items_n + 1, sizeof *x->shards))) {
+        x->manifest.items_n = 0;
+        return EDN_E_NOMEM;
+    }
+    for (size_t i = 0; i < x->manifest.items_n; i++)
+        x->shards[i].item = x->manifest.items[i];
+    return arriving_save(c);
+}
+
+static edn_status rows_clear(edn_client *c)
+{
+    edn_status st = EDN_OK;
+
+    for (uint8_t kind = INDEX_KEY_ARRIVING; st == EDN_OK && kind <= INDEX_KEY_PLACES; kind++)
+        st = index_del_rows(c, edn_bytes_of(&kind, 1));
+    return st;
+}
+
+edn_status arriving_begin(edn_client *c, bool quiet)
+{
+    edn_arena a = edn_arena_init((size_t)64 << 20);
+    listed *known;
+    size_t n;
+    edn_status st = listed_load(c, &a, &known, &n);
+
+    arriving_forget(c);
+    if (st == EDN_OK && (st = rows_clear(c)) == EDN_OK && n)
+        st = begin_with(c, known, quiet);
+    if (st != EDN_OK)
+        arriving_forget(c);
+    edn_arena_dispose(&a);
+    return st;
+}
+
 edn_status arriving_mend(edn_client *c, char text[160])
 {
     size_t bad = c->index->arriving_bad;
@@ -350,10 +428,20 @@ edn_status arriving_mend(edn_client *c, char text[160])
     arriving *x;
     edn_status st;
 
-    c->index->arriving_bad = 0;
+    text[0] = 0;
     arriving_forget(c);
-    if ((st = arriving_load(c)) != EDN_OK || !(x = c->index->arriving) || !bad || bad > x->manifest.items_n)
+    if ((st = arriving_load(c)) != EDN_OK)
         return st;
+    if (c->index->arriving_bad == ARRIVING_BAD_LIST) {
+        snprintf(text, 160,
+                 "the list of what came from the server of the search index was damaged here; it is fetched anew");
+        st = arriving_begin(c, true); /* whether the person wants that is not known any more */
+        c->index->arriving_bad = 0;
+        arriving_forget(c);
+        return st;
+    }
+    if (!(x = c->index->arriving) || !bad || bad > x->manifest.items_n)
+        return EDN_OK;
     arriving_days(&x->manifest.items[bad - 1], days);
     snprintf(text, 160,
              "the part %s of the search index that came from the server was damaged here and is fetched anew", days);
@@ -393,7 +481,7 @@ edn_status arriving_end(edn_client *c, const edn_sync_options *options, edn_err 
     if (st != EDN_OK)
         return st;
     st = client_end_read(c, arriving_load(c), err);
-    if (st != EDN_OK || !c->index->arriving || (st = client_begin_write(c, err)) != EDN_OK)
+    if (st != EDN_OK || (!c->index->arriving && !c->index->arriving_bad) || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
     if ((st = arriving_load(c)) == EDN_OK && c->index->arriving)
         st = find_stale(c, &stale);
@@ -402,9 +490,10 @@ edn_status arriving_end(edn_client *c, const edn_sync_options *options, edn_err 
              "search may have missed what was written lately. All entries are here now");
     if (st == EDN_OK && stale)
         st = finding_save(c, &f);
-    for (uint8_t kind = INDEX_KEY_ARRIVING; st == EDN_OK && kind <= INDEX_KEY_PLACES; kind++)
-        st = index_del_rows(c, edn_bytes_of(&kind, 1));
+    if (st == EDN_OK)
+        st = rows_clear(c);
     arriving_forget(c);
+    c->index->arriving_bad = 0;
     st = client_end_write(c, st, err);
     if (st == EDN_OK && stale && options && options->on_finding)
         options->on_finding(options->ctx, &f);

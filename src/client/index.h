@@ -60,7 +60,7 @@ typedef struct arriving arriving; /* arriving.h */
 
 struct index_cache {
     arriving *arriving;
-    size_t arriving_bad;         /* the item of it that does not open, plus 1 */
+    size_t arriving_bad;         /* the item of it that does not open, plus 1; ARRIVING_BAD_LIST; 0: none */
     size_t fold_min, recent_max; /* how many pending entries, how many recent shards are enough; tests want it sooner */
     uint64_t publish_min;        /* entries; a smaller diary is not published */
     bool loaded, open;
@@ -88,7 +88,9 @@ EDN_MUST_USE edn_status index_reset(edn_client *c);
 EDN_MUST_USE edn_status index_del_rows(edn_client *c, edn_bytes prefix);
 /* Opens every shard and its mask. EDN_E_DAMAGED, EDN_E_FORMAT, EDN_E_MISSING: index->bad says which, if known. */
 EDN_MUST_USE edn_status index_open(edn_client *c);
-/* The same, with what is pending masked in the shards and as a segment of its own. */
+/* No shard of it, only the pages that others' segments need. */
+EDN_MUST_USE edn_status index_open_pages(edn_client *c);
+/* The same as index_open, with what is pending masked in the shards and as a segment of its own. */
 EDN_MUST_USE edn_status index_open_all(edn_client *c);
 /* Marks an entry dead in every open shard where it stands under this date or month. */
 EDN_MUST_USE edn_status index_bury(edn_client *c, const index_pending *p);

@@ -432,14 +432,18 @@ static edn_status shard_open(edn_client *c, index_shard *s)
     return st;
 }
 
+edn_status index_open_pages(edn_client *c)
+{
+    index_close(c);
+    c->index->bad = 0;
+    return edn_pages_new(PAGES_SIZE_MAX, &c->index->pages);
+}
+
 edn_status index_open(edn_client *c)
 {
     index_cache *x = c->index;
-    edn_status st;
+    edn_status st = index_open_pages(c);
 
-    index_close(c);
-    x->bad = 0;
-    st = edn_pages_new(PAGES_SIZE_MAX, &x->pages);
     for (size_t i = 0; st == EDN_OK && i < x->shards_n; i++)
         st = shard_open(c, &x->shards[i]);
     return st;
