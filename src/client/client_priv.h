@@ -145,6 +145,8 @@ EDN_MUST_USE edn_status client_new(const edn_client_options *options, edn_client
 EDN_MUST_USE edn_status client_read_device(edn_client *c, edn_err *err);
 /* Unlocks the store and nothing else. EDN_E_AUTH, EDN_E_NOMEM, …: edn_client_lock is then still to be called. */
 EDN_MUST_USE edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk);
+/* The same for a store that is being made, inside the transaction that makes it. */
+EDN_MUST_USE edn_status client_unlock_new_store(edn_client *c, const edn_local_key *ldk);
 /* Inside a transaction: other processes may have written, so what was read from the store before counts no longer. */
 EDN_MUST_USE edn_status client_refresh(edn_client *c);
 EDN_MUST_USE edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *err);
