@@ -5,7 +5,7 @@
 #include "crashvfs.h"
 
 /* Each try stretches passphrases several times, so not every operation is tried in one run; the seed moves which. */
-#define STRIDE 5u
+#define STRIDE (5 * CHECK_ONE_IN)
 #define FRESH "a quite different phrase"
 
 typedef struct ground {
