@@ -18,7 +18,7 @@
 #include "search/index.h"
 
 /* Rises when the same text would give other terms, or a segment other bytes: every index is made anew then. */
-#define INDEX_FORMAT 1u
+#define INDEX_FORMAT 2u
 
 #define INDEX_YEARS 10000u
 #define INDEX_RECENT INDEX_YEARS

@@ -59,6 +59,7 @@ static edn_query *make_term(searching *s, uint8_t kind, edn_bytes term)
     if (term.n)
         memcpy(p + 1, term.p, term.n);
     q->term = edn_bytes_of(kind ? p : p + 1, kind ? term.n + 1 : term.n);
+    q->accents = EDN_ACCENTS_ANY;
     return q;
 }
 
@@ -231,6 +232,7 @@ static edn_status guess_words(searching *s, edn_query *q, bool *guessed)
     }
     if (n == 1) {
         q->term = first->term;
+        q->accents = first->accents;
     } else {
         q->kind = EDN_QUERY_OR;
         q->child = first;
@@ -355,6 +357,8 @@ static edn_status widen_word(searching *s, edn_query *q, bool *wider)
     edn_bytes kin[KIN_MAX];
     edn_status st = first ? EDN_OK : EDN_E_NOMEM;
 
+    if (first)
+        first->accents = q->accents;
     for (size_t i = 0; st == EDN_OK && i < s->stemmer.n; i++) {
         size_t n;
         st = edn_index_kin(s->index, &s->a, q->term, stemmer_stem, s->stemmer.of[i], KIN_MAX, kin, &n);
