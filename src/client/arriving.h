@@ -25,7 +25,9 @@ struct arriving {
     manifest manifest;
     edn_bytes bytes;
     arriving_shard *shards; /* one for each item */
-    uint64_t known, here;   /* entries that the shards tell of, and those of them that have arrived; once open */
+    edn_place *given; /* of each device that the server was asked about: its newest manifest as it was given, or 0 */
+    size_t given_n;
+    uint64_t known, here; /* entries that the shards tell of, and those of them that have arrived; once open */
 };
 
 /* ---- inside a transaction ---------------------------------------------------------------------------------------- */
@@ -54,7 +56,8 @@ void arriving_days(const shard_item *it, char out[48]);
 /* Inside one that writes: the state as it is now; and what is kept of a shard goes. */
 EDN_MUST_USE edn_status arriving_save(edn_client *c);
 EDN_MUST_USE edn_status arriving_rows_drop(edn_client *c, const shard_item *it);
-/* Inside one that writes: begins with the manifest in force, everything of it wanted; nothing, when there is none. */
+/* Inside one that writes: begins with the manifest in force, everything of it wanted; without parts, when there is
+ * none. */
 EDN_MUST_USE edn_status arriving_begin(edn_client *c, bool quiet);
 /* Inside one that writes: what is damaged goes and is wanted again, a shard or, when its list is bad, all; `text` says
  * so for a finding, and stays empty when none of it was to blame. */

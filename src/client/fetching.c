@@ -154,19 +154,12 @@ static edn_status batches_ask(asking *q, const edn_place *places, size_t n, batc
 
 /* ---- the manifest ------------------------------------------------------------------------------------------------ */
 
-typedef struct taking {
-    edn_client *c;
-    size_t good;
-} taking;
-
 static edn_status take_listed(void *ctx, const edn_sync_batch *b)
 {
-    taking *t = ctx;
-    edn_status st = listed_take(t->c, b);
+    edn_status st = listed_take(ctx, b);
 
-    t->good += st == EDN_OK;
     if (st == EDN_OK)
-        st = records_take_keys(t->c, b);
+        st = records_take_keys(ctx, b);
     return record_is_at_fault(st) ? EDN_OK : st;
 }
 
@@ -175,7 +168,6 @@ static edn_status find_manifest(asking *q)
     edn_client *c = q->c;
     const edn_devlog *log = c->log;
     size_t n = 0, devices = 0;
-    taking t = {c, 0};
     edn_place *places;
     bool changed;
     edn_status st = EDN_OK;
@@ -193,11 +185,9 @@ static edn_status find_manifest(asking *q)
         if (memcmp(d->id.b, client_id(c)->device.b, sizeof d->id.b) != 0)
             places[n++].device = d->id;
     }
-    st = batches_ask(q, places, n, take_listed, &t);
+    st = batches_ask(q, places, n, take_listed, c);
     free(places);
-    if (st != EDN_OK || t.good == 0)
-        return st;
-    if ((st = client_begin_write(c, q->err)) == EDN_OK)
+    if (st == EDN_OK && (st = client_begin_write(c, q->err)) == EDN_OK)
         st = client_end_write(c, arriving_begin(c, q->options && q->options->quiet), q->err);
     return st;
 }
