@@ -48,14 +48,14 @@
     X(AAD_SHARD, "EDNv1/aad/shard")                                                                                    \
     X(INDEX_BLOB, "EDNv1/index/blob")                                                                                  \
     X(AAD_SLOT, "EDNv1/aad/slot")                                                                                      \
+    X(AAD_LOCK, "EDNv1/aad/lock")                                                                                      \
+    X(AAD_LOCK_SECRET, "EDNv1/aad/lock-secret")                                                                        \
     X(GRANT_INFO, "EDNv1/grant/info")                                                                                  \
     X(GRANT_AAD, "EDNv1/grant/aad")                                                                                    \
     X(GRANT_PSK, "EDNv1/grant/psk")                                                                                    \
     X(RECOVERY, "EDNv1/recovery")                                                                                      \
     X(AAD_RECOVERY, "EDNv1/aad/recovery")                                                                              \
     X(SHARE, "EDNv1/share")                                                                                            \
-    X(SHARE_REQUEST, "EDNv1/share/request")                                                                            \
-    X(SHARE_GIVE, "EDNv1/share/give")                                                                                  \
     X(PAIR_COMMIT, "EDNv1/pair/commit")                                                                                \
     X(PAIR_TH, "EDNv1/pair/th")                                                                                        \
     X(PAIR_KEY, "EDNv1/pair/key")                                                                                      \
@@ -79,10 +79,15 @@
     X(SLOT_KEYRING, "EDNv1/slot/keyring")                                                                              \
     X(SLOT_TPM, "EDNv1/slot/tpm")                                                                                      \
     X(SLOT_FIDO2, "EDNv1/slot/fido2")                                                                                  \
+    X(LOCK_WRAP, "EDNv1/lock/wrap")                                                                                    \
+    X(LOCK_SECRET, "EDNv1/lock/secret")                                                                                \
+    X(LOCK_SIGN, "EDNv1/lock/sign")                                                                                    \
+    X(LOCK_ENC, "EDNv1/lock/enc")                                                                                      \
     X(STORE_VALUE, "EDNv1/store/value")                                                                                \
     X(STORE_NAME, "EDNv1/store/name")                                                                                  \
     X(STORE_ROW, "EDNv1/store/row")                                                                                    \
     X(STORE_SHARED, "EDNv1/store/shared")                                                                              \
+    X(STORE_LOCKED, "EDNv1/store/locked")                                                                              \
     X(STORE_OPEN, "EDNv1/store/open")                                                                                  \
     X(FAKE, "EDNv1/server/fake")                                                                                       \
     X(PSEUDONYM, "EDNv1/server/pseudonym")                                                                             \
