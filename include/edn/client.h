@@ -129,9 +129,6 @@ EDN_MUST_USE edn_status edn_client_unlock_slot(edn_client *c, const char *what, 
  * server it must be reachable. `strength` 0 keeps it. */
 EDN_MUST_USE edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
                                                      edn_strength strength, edn_err *err);
-/* How strongly the passphrase is stretched where it is weakest: this device's lock, or the account's box as far as it
- * is here. Needs an unlocked diary. To raise it, change the passphrase to the same one with another strength. */
-EDN_MUST_USE edn_status edn_client_strength(edn_client *c, edn_strength *out, edn_err *err);
 /* Gives a diary that was made without one a server. The server and name that it has, set again, are taken at their word
  * once more, as at first contact: for a server that was set up anew, or when somebody lied then. Another one:
  * EDN_E_EXISTS. */
@@ -264,8 +261,7 @@ typedef struct edn_search_options {
 typedef struct edn_search_result {
     uint64_t found; /* how many there are, whatever the limit */
     /* A diary that is still arriving: entries that others' parts of the index tell of, and how many of them are here;
-     * parts, and how many of them are here: while some are not, what was changed or deleted lately may be found by what
-     * it held before. All 0: everything has arrived, or nothing is known of what has not. */
+     * parts, and how many of them are here. All 0: everything has arrived, or nothing is known of what has not. */
     uint64_t known, here;
     uint32_t parts, parts_here;
     bool inexact;      /* a phrase was looked for by its words alone, in what is arriving */
@@ -367,14 +363,16 @@ typedef struct edn_journal {
     edn_bytes name;
     uint64_t entries; /* not deleted */
     bool shared;      /* several people write in it (edn/sharing.h) */
+    bool locked;      /* it has a second passphrase (edn/locked.h) */
+    bool closed;      /* and is not open: its entries are not counted */
 } edn_journal;
 typedef edn_status edn_journal_fn(void *ctx, const edn_journal *journal);
 EDN_MUST_USE edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err);
 EDN_MUST_USE edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, edn_bytes name,
                                                   edn_err *err);
-/* The person's own, then the shared ones. */
+/* The person's own, then shared ones and locked ones that are open, then closed ones. */
 EDN_MUST_USE edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn_err *err);
-/* By name (exact, then case folded) or prefix of the id in hex. */
+/* By name (exact, then case folded) or prefix of the id in hex. EDN_E_LOCKED: it is closed. */
 EDN_MUST_USE edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_id *out, edn_err *err);
 
 /* ---- bringing in and taking out ---------------------------------------------------------------------------------- */
@@ -455,6 +453,8 @@ typedef struct edn_client_status {
     uint64_t entries, deleted, journals; /* deleted: those too that went to a shared journal, or came from one */
     uint64_t unsent;                     /* entries with changes that are in no batch yet */
     uint64_t set_aside;
+    uint64_t closed;           /* locked journals that are not open (edn/locked.h): nothing of them is counted here */
+    uint64_t closed_unsent;    /* those of them of which something may be only here */
     bool synced;               /* a receipt signed by the server covers exactly the present state */
     uint64_t receipt_ms;       /* the newest receipt's time (the server's); 0: none */
     uint64_t receipt_local_ms; /* when it came, by this clock */

@@ -518,8 +518,8 @@ static edn_status is_told_here(edn_client *c, const edn_entry_id *id, bool *out)
     edn_client *home;
     edn_status st = family_of_entry(c->parent ? c->parent : c, id, &home, NULL);
 
-    *out = home == c;
-    return st;
+    *out = st == EDN_OK && home == c;
+    return st == EDN_E_LOCKED ? EDN_OK : st;
 }
 
 static edn_status list_item(void *ctx, edn_client *c, const catalog_item *it)
@@ -540,7 +540,7 @@ static edn_status list_item(void *ctx, edn_client *c, const catalog_item *it)
     bool fits;
     edn_status st = filter_fits(c, l->filter, it, &fits);
 
-    if (st == EDN_OK && fits && it->deleted && family_has(c->parent ? c->parent : c))
+    if (st == EDN_OK && fits && it->deleted && family_spread(c->parent ? c->parent : c))
         st = is_told_here(c, &it->id, &fits);
     if (st != EDN_OK || !fits)
         return st;
@@ -691,9 +691,9 @@ static edn_status find_arriving(edn_client *c, const char *what, bool date, foun
     on_their_way w = {what, date, out};
     edn_status st;
 
-    if ((st = arriving_load(c)) != EDN_OK || !c->index->arriving)
+    if ((st = index_load(c)) != EDN_OK || (st = arriving_load(c)) != EDN_OK || !c->index->arriving)
         return st;
-    if ((st = index_open_pages(c)) == EDN_OK && (st = arriving_open(c)) == EDN_OK)
+    if ((st = index_open(c)) == EDN_OK && (st = arriving_open(c)) == EDN_OK)
         st = arriving_each(c, found_arriving, &w);
     index_forget(c);
     return st == EDN_E_DAMAGED || st == EDN_E_FORMAT ? EDN_OK : st; /* the next search mends it */

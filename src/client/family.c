@@ -1,11 +1,13 @@
 /* The children of a home: the row that lists them, making, opening and dropping their stores.
  *
- *     META "family"   u8 version ‖ u32 n ‖ n × (space account 32 ‖ u8 state)
+ *     META "family"   u8 version ‖ u32 n ‖ n × (space account 32 ‖ u8 state and flags ‖ the lock key 32, if it is kept)
  *
  * A child is made, and taken away, in two steps: its row says so first (MAKING, DROPPING), and is durable; then, while
  * this process holds the parent's lock, the files are made or removed and the row follows. So whoever holds that lock
  * and finds one of these rows knows that nobody is at it any more, and finishes it. */
 #include "family.h"
+
+#include "space.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +16,20 @@
 #define ROW_SIZE_MAX 65536u
 #define TRIES_MAX 8u
 
+/* Beside the state: its store is sealed under a lock key too; that key is kept here, for its second passphrase was
+ * taken off; when it was closed, something of it may not have been sent. */
+#define FLAG_LOCKED 0x10u
+#define FLAG_KEPT 0x20u
+#define FLAG_UNSENT 0x40u
+
 typedef struct family_child {
     edn_account_id space;
     edn_journal_id journal; /* follows from it */
     family_state state;     /* 0: its row is gone, but somebody may still hold the client */
     edn_status broken;      /* why it did not open; EDN_OK */
     edn_client *c;          /* NULL: not open */
+    bool locked, kept, unsent;
+    edn_lock_key *lock; /* guarded; NULL: not a locked journal, or a closed one */
 } family_child;
 
 struct family {
@@ -55,6 +65,43 @@ static edn_status child_put(edn_client *c, const edn_account_id *space, family_s
     return EDN_OK;
 }
 
+static edn_status lock_put(family_child *k, const edn_lock_key *lock)
+{
+    if (!k->lock && !(k->lock = edn_secret_alloc(sizeof *k->lock)))
+        return EDN_E_NOMEM;
+    *k->lock = *lock;
+    k->locked = true;
+    return EDN_OK;
+}
+
+/* Of a child whose journal is locked: whether its key is not here. */
+static bool is_closed(const family_child *k) { return k->locked && !k->lock; }
+
+/* One child, with its key when that is in the row. */
+static edn_status row_child(edn_client *c, edn_reader *r)
+{
+    EDN_SECRET(edn_lock_key) lock = EDN_KEY_EMPTY;
+    edn_account_id space;
+    family_child *k;
+    edn_status st;
+
+    edn_read_into(r, space.b, sizeof space.b, "space");
+    uint8_t byte = edn_read_u8(r, "state"), state = byte & 0x0f;
+    if (state < FAMILY_MAKING || state > FAMILY_DROPPING || byte & 0x80 || (byte & FLAG_KEPT && !(byte & FLAG_LOCKED)))
+        edn_reader_fail(r, EDN_E_FORMAT, "state");
+    if (byte & FLAG_KEPT)
+        edn_read_into(r, lock.b, sizeof lock.b, "lock key");
+    if (edn_reader_status(r) != EDN_OK)
+        return EDN_OK; /* the reader says so */
+    if ((st = child_put(c, &space, (family_state)state)) != EDN_OK)
+        return st;
+    k = child_at(c, &space);
+    k->locked = byte & FLAG_LOCKED;
+    k->kept = byte & FLAG_KEPT;
+    k->unsent = byte & FLAG_UNSENT;
+    return k->kept ? lock_put(k, &lock) : EDN_OK;
+}
+
 static edn_status row_read(edn_client *c, edn_bytes row)
 {
     edn_reader r = edn_reader_init(row);
@@ -64,15 +111,8 @@ static edn_status row_read(edn_client *c, edn_bytes row)
     if (edn_read_u8(&r, "version") != FAMILY_VERSION)
         edn_reader_fail(&r, EDN_E_FORMAT, "version");
     n = edn_read_u32(&r, "spaces");
-    for (uint32_t i = 0; st == EDN_OK && i < n && edn_reader_status(&r) == EDN_OK; i++) {
-        edn_account_id space;
-        edn_read_into(&r, space.b, sizeof space.b, "space");
-        uint8_t state = edn_read_u8(&r, "state");
-        if (state < FAMILY_MAKING || state > FAMILY_DROPPING)
-            edn_reader_fail(&r, EDN_E_FORMAT, "state");
-        else if (edn_reader_status(&r) == EDN_OK)
-            st = child_put(c, &space, (family_state)state);
-    }
+    for (uint32_t i = 0; st == EDN_OK && i < n && edn_reader_status(&r) == EDN_OK; i++)
+        st = row_child(c, &r);
     return st == EDN_OK ? edn_reader_end(&r) : st;
 }
 
@@ -85,7 +125,7 @@ edn_status family_load(edn_client *c)
         c->family->p[i].state = (family_state)0;
     if (st == EDN_OK)
         st = row_read(c, edn_buf_view(&row));
-    edn_buf_dispose(&row);
+    edn_buf_wipe(&row);
     /* A list that cannot be read must not keep the person from their own store: `verify` says so. */
     return st == EDN_E_MISSING || st == EDN_E_DAMAGED || st == EDN_E_FORMAT ? EDN_OK : st;
 }
@@ -105,12 +145,15 @@ static edn_status row_save(edn_client *c)
         if (!k->state)
             continue;
         edn_put_bytes(&row, k->space.b, sizeof k->space.b);
-        edn_put_u8(&row, (uint8_t)k->state);
+        edn_put_u8(&row, (uint8_t)((unsigned)k->state | (k->locked ? FLAG_LOCKED : 0) | (k->kept ? FLAG_KEPT : 0) |
+                                   (k->unsent ? FLAG_UNSENT : 0)));
+        if (k->kept)
+            edn_put_bytes(&row, k->lock->b, sizeof k->lock->b);
     }
     st = edn_buf_status(&row);
     if (st == EDN_OK)
         st = meta_put(c, "family", EDN_BYTES_EMPTY, edn_buf_view(&row));
-    edn_buf_dispose(&row);
+    edn_buf_wipe(&row);
     return st;
 }
 
@@ -156,8 +199,10 @@ void family_close(edn_client *c)
 {
     if (!c->family)
         return;
-    for (size_t i = 0; i < c->family->n; i++)
+    for (size_t i = 0; i < c->family->n; i++) {
         edn_client_close(c->family->p[i].c);
+        edn_secret_free(c->family->p[i].lock);
+    }
     free(c->family->p);
     free(c->family);
     c->family = NULL;
@@ -167,7 +212,17 @@ void family_close(edn_client *c)
 
 static void child_key(const edn_client *c, const edn_account_id *space, edn_local_key *out)
 {
-    edn_kdf_t(out->b, sizeof out->b, c->secret->ldk.b, EDN_LABEL_STORE_SHARED, EDN_F(*space));
+    const family_child *k = child_at(c, space);
+
+    if (k && k->lock)
+        edn_lock_store_key(out, &c->secret->ldk, space, k->lock);
+    else
+        edn_kdf_t(out->b, sizeof out->b, c->secret->ldk.b, EDN_LABEL_STORE_SHARED, EDN_F(*space));
+}
+
+edn_status family_closed(edn_err *err)
+{
+    return edn_fail(err, EDN_E_LOCKED, "this journal is closed: 'edn journal open' asks for its second passphrase");
 }
 
 /* A client over the child's folder, whose store is not open yet. */
@@ -218,8 +273,9 @@ static edn_status child_open(edn_client *c, const edn_account_id *space, edn_cli
 {
     EDN_SECRET(edn_local_key) ldk = EDN_KEY_EMPTY;
     edn_store_options so = {.vfs = c->vfs};
+    const family_child *of = child_at(c, space);
     edn_client *k = NULL;
-    edn_status st = child_new(c, space, &k, err);
+    edn_status st = of && is_closed(of) ? family_closed(err) : child_new(c, space, &k, err);
 
     *out = NULL;
     if (st != EDN_OK)
@@ -253,6 +309,85 @@ static edn_status child_get(edn_client *c, family_child *k, edn_client **out, ed
     }
     *out = k->c;
     return st;
+}
+
+/* ---- locked journals --------------------------------------------------------------------------------------------- */
+
+edn_status family_lock_set(edn_client *c, const edn_account_id *space, const edn_lock_key *lock)
+{
+    const family_child *k = child_at(c, space);
+    edn_status st = k ? EDN_OK : child_put(c, space, (family_state)0);
+
+    return st == EDN_OK ? lock_put(child_at(c, space), lock) : st;
+}
+
+bool family_lock_get(const edn_client *c, const edn_account_id *space, edn_lock_key *out)
+{
+    const family_child *k = child_at(c, space);
+
+    memset(out, 0, sizeof *out);
+    if (!k || !k->lock)
+        return false;
+    *out = *k->lock;
+    return true;
+}
+
+void family_lock_forget(edn_client *c, const edn_account_id *space)
+{
+    family_child *k = child_at(c, space);
+
+    if (!k || !k->locked || k->kept)
+        return;
+    edn_client_close(k->c);
+    k->c = NULL;
+    edn_secret_free(k->lock);
+    k->lock = NULL;
+}
+
+edn_status family_keep_within(edn_client *c, const edn_account_id *space)
+{
+    family_child *k = child_at(c, space);
+
+    if (!k || !k->lock || k->state != FAMILY_HERE)
+        return EDN_OK;
+    k->kept = true;
+    return row_save(c);
+}
+
+bool family_is_locked(const edn_client *k)
+{
+    const family_child *x = k->parent ? child_at(k->parent, &client_id(k)->account) : NULL;
+
+    return x && x->locked;
+}
+
+bool family_has_second(const edn_client *k)
+{
+    return family_is_locked(k) && !child_at(k->parent, &client_id(k)->account)->kept;
+}
+
+bool family_unsent(const edn_client *c, const edn_account_id *space)
+{
+    const family_child *k = child_at(c, space);
+
+    return k && k->state && k->unsent;
+}
+
+edn_status family_note(edn_client *c, const edn_account_id *space, bool keep, bool unsent, edn_err *err)
+{
+    edn_status st = client_begin_write(c, err);
+    family_child *k;
+
+    if (st != EDN_OK)
+        return st;
+    k = child_at(c, space);
+    if (!k || !k->lock || k->state != FAMILY_HERE)
+        return client_end_write(c, EDN_E_MISSING, err);
+    if (k->kept == keep && k->unsent == unsent)
+        return client_end_write(c, EDN_OK, err);
+    k->kept = keep;
+    k->unsent = unsent;
+    return change_end(c, EDN_OK, err);
 }
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
@@ -390,8 +525,7 @@ edn_status family_finish_within(edn_client *c, const edn_account_id *space)
 
 /* ---- dropping ---------------------------------------------------------------------------------------------------- */
 
-/* Whether it holds what no receipt covers. */
-static edn_status child_unsent(edn_client *k, bool *out, edn_err *err)
+edn_status family_child_unsent(edn_client *k, bool *out, edn_err *err)
 {
     edn_sync_remote remote = {0};
     heads h = {NULL, 0};
@@ -463,12 +597,43 @@ edn_status family_drop(edn_client *c, const edn_account_id *space, bool unsent_t
     bool unsent = false;
     edn_status st = EDN_OK;
 
-    if (!unsent_too && (st = family_find(c, space, &child, err)) == EDN_OK &&
-        (st = child_unsent(child, &unsent, err)) == EDN_OK && unsent)
+    if (!unsent_too && (st = family_find(c, space, &child, err)) == EDN_OK)
+        st = family_child_unsent(child, &unsent, err);
+    if (st == EDN_OK && unsent)
         st = edn_fail(err, EDN_E_CONFLICT, "there are entries in this shared journal that no server has yet");
     if (st != EDN_OK || (st = drop_note(c, space, err)) != EDN_OK)
         return st;
     return drop_finish(c, space, err);
+}
+
+static edn_status is_known(edn_client *c, const edn_account_id *space, bool *out, edn_err *err)
+{
+    space_info *info = edn_secret_alloc(sizeof *info);
+    edn_status st = info ? client_begin_read(c, err) : edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+
+    *out = true;
+    if (st == EDN_OK) {
+        st = space_load(c, space, info);
+        *out = st != EDN_E_MISSING;
+        st = client_end_read(c, *out ? st : EDN_OK, err);
+    }
+    edn_secret_free(info);
+    return st;
+}
+
+edn_status family_sweep(edn_client *c, edn_err *err)
+{
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && c->family && i < c->family->n; i++) {
+        const family_child *k = &c->family->p[i];
+        const edn_account_id space = k->space;
+        bool known;
+        if (k->locked && (k->state == FAMILY_MAKING || k->state == FAMILY_BEGUN) &&
+            (st = is_known(c, &space, &known, err)) == EDN_OK && !known)
+            st = family_drop(c, &space, true, err);
+    }
+    return st;
 }
 
 /* ---- finishing what was interrupted ------------------------------------------------------------------------------ */
@@ -478,11 +643,11 @@ static edn_status settle_made(edn_client *c, family_child *k, edn_err *err)
 {
     begun_kind begun = BEGUN_NOT;
     edn_client *made;
-    edn_status st = child_open(c, &k->space, &made, err);
+    edn_status st = is_closed(k) ? EDN_OK : child_open(c, &k->space, &made, err);
 
     if (st == EDN_E_MISSING)
         return child_remove(c, k, err);
-    if (st != EDN_OK)
+    if (st != EDN_OK || is_closed(k)) /* which it is shows when it is opened */
         return st;
     EDN_ASSERT(made);
     if ((st = begun_read(made->store, &begun)) == EDN_OK)
@@ -529,7 +694,7 @@ edn_status family_next(edn_client *c, size_t *at, edn_client **out, edn_err *err
     *out = NULL;
     while (c->family && *at < c->family->n) {
         family_child *k = &c->family->p[(*at)++];
-        if (k->state != FAMILY_HERE)
+        if (k->state != FAMILY_HERE || is_closed(k))
             continue;
         if ((st = child_get(c, k, out, err)) != EDN_E_DAMAGED)
             return st;
@@ -586,6 +751,40 @@ static edn_status presence_of(edn_client *c, const edn_entry_id *id, presence *o
     return nested ? st : client_end_read(c, st, err);
 }
 
+static edn_status note_closed(void *ctx, const edn_account_id *space, edn_bytes name)
+{
+    (void)space;
+    (void)name;
+    *(bool *)ctx = true;
+    return EDN_OK;
+}
+
+/* What moved away, and is in no store that is open, may be in one that is closed: then what is left of it here, where
+ * it was before, is not to be told either. */
+static edn_status may_be_closed(edn_client *c, edn_err *err)
+{
+    bool any = false, nested = c->busy;
+    edn_status st = nested ? EDN_OK : client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = spaces_closed(c, note_closed, &any);
+    if (!nested)
+        st = client_end_read(c, st, err);
+    return st == EDN_OK && any
+               ? edn_fail(err, EDN_E_LOCKED, "this entry is in a journal that is closed: 'edn journal open' opens one")
+               : st;
+}
+
+bool family_spread(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    bool any = c->secret && (family_has(c) || meta_get(c, "spaces", EDN_BYTES_EMPTY, &row) != EDN_E_MISSING);
+
+    edn_buf_wipe(&row);
+    return any;
+}
+
 edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err)
 {
     presence best = ABSENT, now;
@@ -593,7 +792,7 @@ edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **o
     edn_status st;
 
     *out = c;
-    if (!family_has(c))
+    if (!family_spread(c))
         return EDN_OK;
     st = presence_of(c, id, &best, err);
     for (size_t at = 0; st == EDN_OK && best != LIVE;) {
@@ -604,7 +803,7 @@ edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **o
             *out = k;
         }
     }
-    return st;
+    return st == EDN_OK && best == MOVED_AWAY ? may_be_closed(c, err) : st;
 }
 
 edn_status family_knows(edn_client *c, const edn_entry_id *id, bool *out, edn_err *err)
@@ -758,6 +957,13 @@ static edn_status shared_journal(edn_client *k, family_journal_fn *fn, void *ctx
     return nested ? st : client_end_read(k, st, err);
 }
 
+static edn_status closed_journal(void *ctx, const edn_account_id *space, edn_bytes name)
+{
+    own_journals *o = ctx;
+    edn_journal_id j = identity_first_journal(space);
+    return o->fn(o->ctx, NULL, &j, name);
+}
+
 edn_status family_journals(edn_client *c, family_journal_fn *fn, void *ctx, edn_err *err)
 {
     own_journals o = {c, fn, ctx};
@@ -770,5 +976,5 @@ edn_status family_journals(edn_client *c, family_journal_fn *fn, void *ctx, edn_
         if ((st = shared_journal(k, fn, ctx, err)) == EDN_E_DAMAGED)
             st = EDN_OK; /* `verify` names it */
     }
-    return st;
+    return st == EDN_OK ? spaces_closed(c, closed_journal, &o) : st;
 }

@@ -5,7 +5,8 @@
  * child themselves. Code that takes a client works on any of them, and on one at a time.
  *
  *     HOME/shared/<32 hex>/diary.edn     name: the row name of "shared" in META of the parent, salted with the space
- *                                        account; local key: KDF(parent's, "EDNv1/store/shared", 32; space account)
+ *                                        account; local key: KDF(parent's, "EDNv1/store/shared", 32; space account),
+ *                                        of a locked journal with its lock key too (keys/lock.h)
  *     parent's META "family"             which there are (docs/spec/local-store.md)
  *
  * Which children there are is known as of the parent's last transaction, so ids and names that it has given out are
@@ -16,6 +17,8 @@
 #define EDN_CLIENT_FAMILY_H
 
 #include "account_priv.h"
+
+#include "keys/lock.h"
 
 typedef enum family_state {
     FAMILY_MAKING = 1,   /* the row came before the store, which may be half made */
@@ -44,15 +47,16 @@ EDN_MUST_USE edn_status family_drop(edn_client *c, const edn_account_id *space, 
 
 /* ---- finding ----------------------------------------------------------------------------------------------------- */
 
-/* A child that is FAMILY_HERE or FAMILY_BEGUN. EDN_E_MISSING: there is none; why it does not open: EDN_E_DAMAGED, … */
+/* A child that is FAMILY_HERE or FAMILY_BEGUN. EDN_E_MISSING: there is none; EDN_E_LOCKED: of a locked journal that is
+ * closed; why it does not open: EDN_E_DAMAGED, … */
 EDN_MUST_USE edn_status family_find(edn_client *c, const edn_account_id *space, edn_client **out, edn_err *err);
-/* Walks the children that are FAMILY_HERE, from *at = 0 on; *out is NULL behind the last. One that is damaged is left
- * out and named by status, sync and verify; other failures (memory, the disk) are given. */
+/* Walks the children that are FAMILY_HERE, from *at = 0 on; *out is NULL behind the last. One that is closed is left
+ * out; one that is damaged too, and named by status, sync and verify; other failures (memory, the disk) are given. */
 EDN_MUST_USE edn_status family_next(edn_client *c, size_t *at, edn_client **out, edn_err *err);
 /* The store that a journal lies in: `c` when no child has it. NULL is the first journal. */
 EDN_MUST_USE edn_status family_of_journal(edn_client *c, const edn_journal_id *j, edn_client **out, edn_err *err);
 /* The store that an entry lies in: where it is live, the person's own first; else where it was deleted and not moved
- * away; `c` when nobody has it. */
+ * away; `c` when nobody has it. EDN_E_LOCKED: it moved away, and may be in a journal that is closed. */
 EDN_MUST_USE edn_status family_of_entry(edn_client *c, const edn_entry_id *id, edn_client **out, edn_err *err);
 /* In a transaction of a child: appends the name of its journal; nothing while it has not arrived. */
 EDN_MUST_USE edn_status family_journal_name(edn_client *c, edn_buf *out);
@@ -63,10 +67,34 @@ size_t family_broken(const edn_client *c);
 /* Whether some child has ever had an entry. */
 EDN_MUST_USE edn_status family_knows(edn_client *c, const edn_entry_id *id, bool *out, edn_err *err);
 bool family_has(const edn_client *c); /* whether there is any child to be looked at */
+bool family_spread(edn_client *c);    /* or could be: what lies in the person's own store may have moved away */
 /* family_of_entry in place: for functions that are given an entry and work on the store that it lies in. */
 EDN_MUST_USE edn_status family_route(edn_client **c, const edn_entry_id *id, edn_err *err);
 /* client_begin_write for a person's change. EDN_E_DENIED: they may not write in this shared journal. */
 EDN_MUST_USE edn_status family_begin_change(edn_client *c, edn_err *err);
+
+/* ---- locked journals (locked.c) ---------------------------------------------------------------------------------- */
+
+/* The lock key of a space, from now until the parent is locked or family_lock_forget: its store is made and opened with
+ * it. */
+EDN_MUST_USE edn_status family_lock_set(edn_client *c, const edn_account_id *space, const edn_lock_key *lock);
+bool family_lock_get(const edn_client *c, const edn_account_id *space, edn_lock_key *out);
+/* Closes it, and wipes what it knew; not one whose key is kept. */
+void family_lock_forget(edn_client *c, const edn_account_id *space);
+/* Whether a child, which is open, is of a journal that is locked or was; and whether it is still. */
+bool family_is_locked(const edn_client *k);
+bool family_has_second(const edn_client *k);
+/* Of an open one: whether its key is kept beside the person's own, and whether something may be unsent once it is
+ * closed. EDN_E_MISSING: it is not open here. */
+EDN_MUST_USE edn_status family_note(edn_client *c, const edn_account_id *space, bool keep, bool unsent, edn_err *err);
+/* The same in a transaction of the parent that writes: its key is kept, if it is here. */
+EDN_MUST_USE edn_status family_keep_within(edn_client *c, const edn_account_id *space);
+bool family_unsent(const edn_client *c, const edn_account_id *space);
+/* Whether a child holds what no receipt covers. */
+EDN_MUST_USE edn_status family_child_unsent(edn_client *k, bool *out, edn_err *err);
+edn_status family_closed(edn_err *err); /* EDN_E_LOCKED, in words */
+/* Takes away what a process that died left of making a locked journal: it holds nothing, and its key is nowhere. */
+EDN_MUST_USE edn_status family_sweep(edn_client *c, edn_err *err);
 
 /* ---- moving (move.c) --------------------------------------------------------------------------------------------- */
 
@@ -96,8 +124,8 @@ EDN_MUST_USE edn_status contents_list(const stores *s, edn_bytes from, edn_bytes
 
 /* ---- journals ---------------------------------------------------------------------------------------------------- */
 
-/* In a transaction of the parent: its journals; then each shared one, which is one journal whatever its members make of
- * it, in a transaction of its own store. */
+/* In a transaction of the parent: its journals; then each shared or locked one, which is one journal whatever its
+ * members make of it, in a transaction of its own store; then, with c NULL, those that are closed. */
 typedef edn_status family_journal_fn(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name);
 EDN_MUST_USE edn_status family_journals(edn_client *c, family_journal_fn *fn, void *ctx, edn_err *err);
 

@@ -225,41 +225,33 @@ edn_status journal_name_check(edn_bytes name, edn_err *err)
     return EDN_OK;
 }
 
-typedef struct named_journal {
+typedef struct same_name {
     edn_bytes name;
-    edn_journal_id *id;
-    bool *found;
-} named_journal;
+    edn_journal_id id;
+    bool found;
+} same_name;
 
-static edn_status match_exactly(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
+static edn_status look_for_name(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
 {
-    named_journal *n = ctx;
+    same_name *s = ctx;
 
     (void)c;
-    if (!*n->found && edn_bytes_equal(name, n->name)) {
-        *n->id = *j;
-        *n->found = true;
+    if (edn_bytes_equal(name, s->name)) {
+        s->id = *j;
+        s->found = true;
     }
     return EDN_OK;
 }
 
-edn_status journal_named(edn_client *c, edn_bytes name, edn_journal_id *id, bool *found, edn_err *err)
-{
-    named_journal n = {name, id, found};
-
-    *found = false;
-    return family_journals(c, match_exactly, &n, err);
-}
-
 edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err)
 {
-    bool found = false;
+    same_name same = {.name = name};
     edn_status st;
 
     if ((st = journal_name_check(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
-    st = journal_named(c, name, out, &found, err);
-    if (st == EDN_OK && found)
+    st = family_journals(c, look_for_name, &same, err);
+    if (st == EDN_OK && same.found)
         st = edn_fail(err, EDN_E_EXISTS, "there is a journal of that name already");
     if (st == EDN_OK) {
         client_random(c, out->b, sizeof out->b);
@@ -282,14 +274,16 @@ edn_status edn_client_journal_rename(edn_client *c, const edn_journal_id *id, ed
     if (st == EDN_OK)
         st = journal_create(c, id, name);
     edn_buf_dispose(&old);
-    return client_end_write(c, st, err);
+    st = client_end_write(c, st, err);
+    return st == EDN_OK && family_is_locked(c) ? locked_renamed(c, name, err) : st;
 }
 
 typedef struct journal_list {
     edn_arena a;
     edn_journal *list;
     size_t n, cap;
-    bool kept; /* the person's own were counted as they were written */
+    size_t own; /* how many of the first are the person's own */
+    bool kept;  /* those were counted as they were written */
 } journal_list;
 
 static edn_status gather_journal(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
@@ -298,14 +292,20 @@ static edn_status gather_journal(void *ctx, edn_client *c, const edn_journal_id 
     edn_journal *k;
     uint64_t deleted;
 
-    if (!edn_array_room(&l->list, &l->cap, l->n + 1, sizeof *l->list))
-        return EDN_E_NOMEM;
+    if (l->n == l->cap) {
+        edn_journal *more = realloc(l->list, (l->cap = l->cap ? 2 * l->cap : 16) * sizeof *more);
+        if (!more)
+            return EDN_E_NOMEM;
+        l->list = more;
+    }
     k = &l->list[l->n++];
-    *k = (edn_journal){.id = *j, .shared = client_is_shared(c)};
+    *k = (edn_journal){
+        .id = *j, .closed = !c, .locked = !c || family_has_second(c), .shared = c && c->parent && !family_is_locked(c)};
     if (!edn_arena_copy(&l->a, name, &k->name))
         return EDN_E_NOMEM;
-    if (k->shared)
-        return catalog_counts(c, &k->entries, &deleted);
+    if (!c || c->parent)
+        return c ? catalog_counts(c, &k->entries, &deleted) : EDN_OK;
+    l->own++;
     return l->kept ? catalog_journal_count(c, j, &k->entries, &l->kept) : EDN_OK;
 }
 
@@ -313,8 +313,8 @@ static edn_status count_entry(void *ctx, const catalog_item *it)
 {
     journal_list *l = ctx;
 
-    for (size_t i = 0; !it->deleted && i < l->n; i++)
-        if (!l->list[i].shared && memcmp(l->list[i].id.b, it->journal.b, sizeof it->journal.b) == 0)
+    for (size_t i = 0; !it->deleted && i < l->own; i++)
+        if (memcmp(l->list[i].id.b, it->journal.b, sizeof it->journal.b) == 0)
             l->list[i].entries++;
     return EDN_OK;
 }
@@ -327,9 +327,8 @@ edn_status edn_client_journals(edn_client *c, edn_journal_fn *fn, void *ctx, edn
     if (st != EDN_OK)
         return st;
     st = family_journals(c, gather_journal, &l, err);
-    for (size_t i = 0; !l.kept && i < l.n; i++)
-        if (!l.list[i].shared)
-            l.list[i].entries = 0;
+    for (size_t i = 0; !l.kept && i < l.own; i++)
+        l.list[i].entries = 0;
     if (st == EDN_OK && !l.kept)
         st = catalog_list(c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, count_entry, &l);
     for (size_t i = 0; st == EDN_OK && i < l.n; i++)
@@ -343,19 +342,26 @@ typedef struct journal_search {
     const char *what;
     edn_journal_id exact, folded, prefix;
     unsigned exact_n, folded_n, prefix_n;
+    bool exact_closed, folded_closed, prefix_closed;
 } journal_search;
 
-static bool folded_equal(edn_bytes a, const char *b)
-{
-    utf8proc_uint8_t *fa = NULL, *fb = NULL;
-    const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
-    utf8proc_ssize_t na = utf8proc_map(a.p, (utf8proc_ssize_t)a.n, &fa, how);
-    utf8proc_ssize_t nb = utf8proc_map((const utf8proc_uint8_t *)b, (utf8proc_ssize_t)strlen(b), &fb, how);
-    bool equal = na >= 0 && na == nb && memcmp(fa, fb, (size_t)na) == 0;
+#define FOLDED_MAX (3u * NAME_SIZE_MAX) /* code points; longer ones are nobody's name */
 
-    free(fa);
-    free(fb);
-    return equal;
+/* How many code points; negative: it cannot be folded. */
+static utf8proc_ssize_t name_fold(edn_bytes name, utf8proc_int32_t out[FOLDED_MAX])
+{
+    const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD;
+    utf8proc_ssize_t n = utf8proc_decompose(name.p, (utf8proc_ssize_t)name.n, out, FOLDED_MAX, how);
+
+    return n < 0 || n > (utf8proc_ssize_t)FOLDED_MAX ? -1 : utf8proc_normalize_utf32(out, n, how);
+}
+
+bool names_equal_folded(edn_bytes a, const char *b)
+{
+    utf8proc_int32_t fa[FOLDED_MAX], fb[FOLDED_MAX];
+    utf8proc_ssize_t na = name_fold(a, fa), nb = name_fold(edn_bytes_str(b), fb);
+
+    return na >= 0 && na == nb && memcmp(fa, fb, (size_t)na * sizeof *fa) == 0;
 }
 
 static edn_status match_journal(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
@@ -363,18 +369,20 @@ static edn_status match_journal(void *ctx, edn_client *c, const edn_journal_id *
     journal_search *s = ctx;
     char hex[33];
 
-    (void)c;
     edn_hex_encode(hex, j->b, sizeof j->b);
     if (edn_bytes_equal(name, edn_bytes_str(s->what))) {
         s->exact = *j;
+        s->exact_closed = !c;
         s->exact_n++;
     }
-    if (folded_equal(name, s->what)) {
+    if (names_equal_folded(name, s->what)) {
         s->folded = *j;
+        s->folded_closed = !c;
         s->folded_n++;
     }
     if (strlen(s->what) >= 4 && strncmp(hex, s->what, strlen(s->what)) == 0) {
         s->prefix = *j;
+        s->prefix_closed = !c;
         s->prefix_n++;
     }
     return EDN_OK;
@@ -389,17 +397,23 @@ edn_status edn_client_journal_find(edn_client *c, const char *what, edn_journal_
         return st;
     st = family_journals(c, match_journal, &s, err);
     if (st == EDN_OK) {
-        if (s.exact_n == 1)
+        bool closed = false;
+        if (s.exact_n == 1) {
             *out = s.exact;
-        else if (s.exact_n == 0 && s.folded_n == 1)
+            closed = s.exact_closed;
+        } else if (s.exact_n == 0 && s.folded_n == 1) {
             *out = s.folded;
-        else if (s.exact_n == 0 && s.folded_n == 0 && s.prefix_n == 1)
+            closed = s.folded_closed;
+        } else if (s.exact_n == 0 && s.folded_n == 0 && s.prefix_n == 1) {
             *out = s.prefix;
-        else if (s.exact_n + s.folded_n + s.prefix_n > 1)
+            closed = s.prefix_closed;
+        } else if (s.exact_n + s.folded_n + s.prefix_n > 1)
             st = edn_fail(err, EDN_E_AMBIGUOUS,
                           "several journals are called \"%.200s\"; name one by its id (edn journal list)", what);
         else
             st = edn_fail(err, EDN_E_MISSING, "no journal is called \"%.200s\"; 'edn journal list' shows them", what);
+        if (closed)
+            st = family_closed(err);
     }
     return client_end_read(c, st, err);
 }

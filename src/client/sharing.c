@@ -55,12 +55,13 @@ static edn_status move_entries(edn_client *p, const edn_journal_id *from, const 
     return st;
 }
 
-/* What is left of making a journal shared, if anything is. */
-static edn_status finish_moving(edn_client *p, const edn_account_id *space, const edn_journal_id *to, edn_err *err)
+edn_status space_finish_moving(edn_client *p, const edn_account_id *space, const edn_journal_id *to, bool *moved,
+                               edn_err *err)
 {
     edn_journal_id from;
     edn_status st = client_begin_read(p, err), found;
 
+    *moved = false;
     if (st != EDN_OK)
         return st;
     found = space_origin(p, space, &from);
@@ -68,6 +69,7 @@ static edn_status finish_moving(edn_client *p, const edn_account_id *space, cons
         return st;
     if ((st = move_entries(p, &from, to, err)) != EDN_OK || (st = client_begin_write(p, err)) != EDN_OK)
         return st;
+    *moved = true;
     return client_end_write(p, space_origin_drop(p, space), err);
 }
 
@@ -84,7 +86,7 @@ static edn_status make_shared(edn_client *p, const edn_journal_id *journal, edn_
                       "this diary has no server yet, and sharing needs one: 'edn server URL --name NAME'");
     st = client_end_read(p, st, err);
     if (st == EDN_OK)
-        st = space_create(p, journal, edn_buf_view(&name), s, err);
+        st = space_create(p, journal, edn_buf_view(&name), NULL, s, err);
     edn_buf_dispose(&name);
     return st;
 }
@@ -293,6 +295,12 @@ static edn_status find_verified(edn_client *p, const char *who, bool unverified,
     return st;
 }
 
+static edn_status not_shareable(edn_err *err)
+{
+    return edn_fail(err, EDN_E_DENIED,
+                    "a journal that is locked, or was, cannot be shared: move its entries to another one ('edn mv')");
+}
+
 edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal, const char *who, edn_member_role role,
                                     bool unverified, edn_err *err)
 {
@@ -300,6 +308,7 @@ edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal
     edn_sync_result synced;
     edn_client *s;
     contact k;
+    bool moved;
     edn_status st;
 
     if (!info)
@@ -309,7 +318,8 @@ edn_status edn_client_journal_share(edn_client *p, const edn_journal_id *journal
         (st = family_of_journal(p, journal, &s, err)) == EDN_OK &&
         (s != p || (st = make_shared(p, journal, &s, err)) == EDN_OK) &&
         (st = space_of_journal(p, &client_id(s)->journal, &s, info, err)) == EDN_OK &&
-        (st = finish_moving(p, &info->account, &client_id(s)->journal, err)) == EDN_OK &&
+        (st = info->locked ? not_shareable(err) : EDN_OK) == EDN_OK &&
+        (st = space_finish_moving(p, &info->account, &client_id(s)->journal, &moved, err)) == EDN_OK &&
         (st = space_settle(p, &info->account, err)) == EDN_OK) {
         if (info->role != EDN_ROLE_OWNER)
             st = edn_fail(err, EDN_E_DENIED, "only its owner lets others into the journal \"%s\"", info->name);

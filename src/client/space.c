@@ -20,6 +20,10 @@
 #define FIELD_ROOT_EPOCH "root-epoch"
 #define FIELD_ROOT "root"
 #define FIELD_STATE "state"
+#define FIELD_LOCK "lock" /* of a locked journal: its lock box; once unlocked for good, the lock key itself */
+
+#define SECRETS_SIZE 64u /* of a member key */
+#define SEALED_MAX (SECRETS_SIZE + EDN_SEAL_OVERHEAD)
 
 /* A value of exactly so many bytes. EDN_E_MISSING also when it is of another size: not whole yet. */
 static edn_status field_bytes(edn_client *p, const edn_entry_id *id, const char *field, void *out, size_t n)
@@ -59,22 +63,67 @@ static edn_status field_u32(edn_client *p, const edn_entry_id *id, const char *f
     return st;
 }
 
+/* Whether it is a locked journal, and its key if that is known. */
+static edn_status load_lock(edn_client *p, const edn_entry_id *id, space_info *x)
+{
+    edn_buf value = EDN_BUF_INIT(4096);
+    edn_status st = named_get(p, id, EDN_RECORD_SPACE, FIELD_LOCK, &value);
+
+    if (st == EDN_OK && value.n == sizeof x->lock) {
+        memcpy(x->lock.b, value.p, sizeof x->lock);
+        x->locked = x->unlocked = true;
+    } else if (st == EDN_OK && value.n == sizeof x->lock_box) {
+        memcpy(x->lock_box, value.p, sizeof x->lock_box);
+        x->locked = true;
+        x->closed = !family_lock_get(p, &x->account, &x->lock);
+    } else if (st == EDN_OK) {
+        st = EDN_E_MISSING; /* of a later version, or not whole yet */
+    } else if (st == EDN_E_MISSING) {
+        st = EDN_OK;
+    }
+    edn_buf_wipe(&value);
+    return st;
+}
+
+/* A field that is sealed under the lock key, when there is one. */
+static edn_status load_secret(edn_client *p, const edn_entry_id *id, const char *field, const space_info *x,
+                              void *secret, size_t n)
+{
+    uint8_t sealed[SEALED_MAX];
+    edn_status st;
+
+    if (!x->locked)
+        return field_bytes(p, id, field, secret, n);
+    if ((st = field_bytes(p, id, field, sealed, n + EDN_SEAL_OVERHEAD)) != EDN_OK || x->closed)
+        return st;
+    st = edn_lock_secret_open(edn_bytes_of(sealed, n + EDN_SEAL_OVERHEAD), &x->lock, &x->account, field, secret, n);
+    return st == EDN_E_AUTH ? EDN_E_MISSING : st; /* under the key of another lock: what another device is to say */
+}
+
+/* A diary without a server can have locked journals, and no shared ones. */
+static edn_status load_server(edn_client *p, const edn_entry_id *id, space_info *x)
+{
+    edn_status st = field_text(p, id, FIELD_SERVER, x->server, sizeof x->server);
+
+    return st == EDN_E_MISSING && x->locked ? EDN_OK : st;
+}
+
 edn_status space_load(edn_client *p, const edn_account_id *space, space_info *out)
 {
     const edn_entry_id id = account_entry(space);
-    uint8_t secrets[64], role, left;
+    uint8_t secrets[SECRETS_SIZE] = {0}, role, left;
     edn_status st;
 
     memset(out, 0, sizeof *out);
     if ((st = field_bytes(p, &id, FIELD_SPACE, out->account.b, sizeof out->account.b)) == EDN_OK &&
-        (st = field_text(p, &id, FIELD_SERVER, out->server, sizeof out->server)) == EDN_OK &&
+        (st = load_lock(p, &id, out)) == EDN_OK && (st = load_server(p, &id, out)) == EDN_OK &&
         (st = field_text(p, &id, FIELD_NAME, out->name, sizeof out->name)) == EDN_OK &&
-        (st = field_bytes(p, &id, FIELD_MEMBER, secrets, sizeof secrets)) == EDN_OK &&
+        (st = load_secret(p, &id, FIELD_MEMBER, out, secrets, sizeof secrets)) == EDN_OK &&
         (st = field_bytes(p, &id, FIELD_ROLE, &role, 1)) == EDN_OK &&
         (st = field_bytes(p, &id, FIELD_STATE, &left, 1)) == EDN_OK &&
         (st = field_u32(p, &id, FIELD_EPOCH, &out->epoch)) == EDN_OK &&
         (st = field_u32(p, &id, FIELD_ROOT_EPOCH, &out->root_epoch)) == EDN_OK &&
-        (st = field_bytes(p, &id, FIELD_ROOT, out->root.b, sizeof out->root.b)) == EDN_OK) {
+        (st = load_secret(p, &id, FIELD_ROOT, out, out->root.b, sizeof out->root.b)) == EDN_OK) {
         memcpy(out->keys.sign.b, secrets, 32);
         memcpy(out->keys.enc.b, secrets + 32, 32);
         out->role = (edn_role)role;
@@ -91,23 +140,52 @@ static edn_status field_set(edn_client *p, const edn_entry_id *id, const char *f
     return named_put(p, id, EDN_RECORD_SPACE, field, value);
 }
 
+/* Sealed anew only when it says something else: each sealing is another, and would be an edit. */
+static edn_status save_secret(edn_client *p, const edn_entry_id *id, const char *field, const space_info *x,
+                              const void *secret, size_t n)
+{
+    uint8_t sealed[SEALED_MAX], was[SECRETS_SIZE];
+    bool same;
+    edn_status st;
+
+    if (!x->locked)
+        return field_set(p, id, field, edn_bytes_of(secret, n));
+    st = load_secret(p, id, field, x, was, n);
+    same = st == EDN_OK && memcmp(was, secret, n) == 0;
+    edn_wipe(was, sizeof was);
+    if (same || (st != EDN_OK && st != EDN_E_MISSING))
+        return st;
+    if ((st = edn_lock_secret_seal(sealed, &x->lock, &x->account, field, secret, n, &p->random)) != EDN_OK)
+        return st;
+    return field_set(p, id, field, edn_bytes_of(sealed, n + EDN_SEAL_OVERHEAD));
+}
+
+static edn_status save_lock(edn_client *p, const edn_entry_id *id, const space_info *x)
+{
+    if (!x->locked)
+        return EDN_OK;
+    return field_set(p, id, FIELD_LOCK, x->unlocked ? EDN_F(x->lock) : edn_bytes_of(x->lock_box, sizeof x->lock_box));
+}
+
 edn_status space_save(edn_client *p, const space_info *x)
 {
     const edn_entry_id id = account_entry(&x->account);
-    uint8_t secrets[64];
+    uint8_t secrets[SECRETS_SIZE];
     edn_status st;
 
+    EDN_ASSERT(!x->closed);
     memcpy(secrets, x->keys.sign.b, 32);
     memcpy(secrets + 32, x->keys.enc.b, 32);
     if ((st = field_set(p, &id, FIELD_NAME, edn_bytes_str(x->name))) == EDN_OK &&
         (st = field_set(p, &id, FIELD_SPACE, EDN_F(x->account))) == EDN_OK &&
         (st = field_set(p, &id, FIELD_SERVER, edn_bytes_str(x->server))) == EDN_OK &&
-        (st = field_set(p, &id, FIELD_MEMBER, edn_bytes_of(secrets, sizeof secrets))) == EDN_OK &&
+        (st = save_lock(p, &id, x)) == EDN_OK &&
+        (st = save_secret(p, &id, FIELD_MEMBER, x, secrets, sizeof secrets)) == EDN_OK &&
         (st = field_set(p, &id, FIELD_ROLE, EDN_F_U8(x->role))) == EDN_OK &&
         (st = field_set(p, &id, FIELD_STATE, EDN_F_U8(x->left))) == EDN_OK &&
         (st = field_set(p, &id, FIELD_EPOCH, EDN_F_U32(x->epoch))) == EDN_OK &&
         (st = field_set(p, &id, FIELD_ROOT_EPOCH, EDN_F_U32(x->root_epoch))) == EDN_OK)
-        st = field_set(p, &id, FIELD_ROOT, EDN_F(x->root));
+        st = save_secret(p, &id, FIELD_ROOT, x, x->root.b, sizeof x->root.b);
     edn_wipe(secrets, sizeof secrets);
     return st;
 }
@@ -146,7 +224,7 @@ static void secret_make(edn_client *c, edn_bytes purpose, uint8_t kind, uint8_t 
     edn_kdf_t(out, 32, client_id(c)->sign_seed.b, EDN_LABEL_SPACE_SECRET, EDN_F(rnd), purpose, EDN_F_U8(kind));
 }
 
-enum { SECRET_SIGN = 1, SECRET_ENC, SECRET_AIK, SECRET_ROOT };
+enum { SECRET_SIGN = 1, SECRET_ENC, SECRET_AIK, SECRET_ROOT, SECRET_LOCK };
 
 static void space_keys_make(edn_client *c, edn_bytes purpose, space_keys *out)
 {
@@ -155,14 +233,18 @@ static void space_keys_make(edn_client *c, edn_bytes purpose, space_keys *out)
 }
 
 /* This device as it is in a space. */
-static void enrol_here(edn_client *p, enrolment *e, const edn_account_id *space, const char *server, edn_role role)
+static void enrol_here(edn_client *p, enrolment *e, const space_info *x)
 {
     const identity *own = client_id(p);
 
-    e->id.account = *space;
-    snprintf(e->id.server, sizeof e->id.server, "%s", server);
-    edn_space_device_keys(&e->id.sign_seed, &e->id.enc_sk, &own->sign_seed, &own->enc_sk, space);
-    cert_of(&e->cert, &e->id.sign_seed, &e->id.enc_sk, edn_role_caps(role) & ~(uint32_t)EDN_CAP_MEMBER, &e->id.sign_sk);
+    e->id.account = x->account;
+    snprintf(e->id.server, sizeof e->id.server, "%s", x->server);
+    if (x->locked)
+        edn_lock_device_keys(&e->id.sign_seed, &e->id.enc_sk, &own->sign_seed, &own->enc_sk, &x->account, &x->lock);
+    else
+        edn_space_device_keys(&e->id.sign_seed, &e->id.enc_sk, &own->sign_seed, &own->enc_sk, &x->account);
+    cert_of(&e->cert, &e->id.sign_seed, &e->id.enc_sk, edn_role_caps(x->role) & ~(uint32_t)EDN_CAP_MEMBER,
+            &e->id.sign_sk);
     e->id.device = edn_device_id_of(&e->cert.sign, &e->cert.enc);
 }
 
@@ -233,7 +315,7 @@ static edn_status create_links(creating *x, edn_devlog *log, edn_buf links[2], e
         (st = edn_devlog_append(log, edn_buf_view(&links[0]))) != EDN_OK)
         return st;
     x->info.account = edn_devlog_account(log);
-    enrol_here(x->p, &x->e, &x->info.account, x->info.server, EDN_ROLE_OWNER);
+    enrol_here(x->p, &x->e, &x->info);
     if ((st = add_link(x->p, log, &by, &x->e.cert, &x->e.id.sign_sk, 0, &x->e.rk, &links[1], &grants[1])) == EDN_OK)
         st = edn_devlog_append(log, edn_buf_view(&links[1]));
     return st;
@@ -258,8 +340,8 @@ static edn_status create_rows(creating *x, edn_client *s, edn_bytes journal_name
 /* From here on the name is the shared journal's, so that whoever says it again goes on with that one. */
 static edn_status create_known(creating *x, const edn_journal_id *from, edn_bytes journal_name)
 {
-    static const char suffix[] = " (before it was shared)";
-    edn_bytes kept = text_cut(journal_name, 256 - sizeof suffix);
+    const char *suffix = x->info.locked ? " (before it was locked)" : " (before it was shared)";
+    edn_bytes kept = text_cut(journal_name, 255 - strlen(suffix));
     edn_buf renamed = EDN_BUF_INIT(1024);
     edn_status st;
 
@@ -267,16 +349,26 @@ static edn_status create_known(creating *x, const edn_journal_id *from, edn_byte
     x->info.epoch = edn_devlog_epoch(x->p->log);
     edn_put_bytes(&renamed, kept.p, kept.n);
     edn_put_str(&renamed, suffix);
-    if ((st = edn_buf_status(&renamed)) == EDN_OK && (st = space_save(x->p, &x->info)) == EDN_OK &&
-        (st = meta_put(x->p, "shared-from", EDN_F(x->info.account), EDN_F(*from))) == EDN_OK &&
-        (st = journal_create(x->p, from, edn_buf_view(&renamed))) == EDN_OK)
+    if ((st = edn_buf_status(&renamed)) == EDN_OK && (st = space_save(x->p, &x->info)) == EDN_OK && from &&
+        (st = meta_put(x->p, "shared-from", EDN_F(x->info.account), EDN_F(*from))) == EDN_OK)
+        st = journal_create(x->p, from, edn_buf_view(&renamed));
+    if (st == EDN_OK)
         st = family_finish_within(x->p, &x->info.account);
     edn_buf_dispose(&renamed);
     return st;
 }
 
-static edn_status create(creating *x, const edn_journal_id *from, edn_bytes journal_name, edn_client **out,
-                         edn_err *err)
+/* The lock box, and the key for the store that is about to be made. */
+static edn_status create_lock(creating *x, const second_passphrase *second)
+{
+    edn_status st = edn_lock_box_seal(x->info.lock_box, second->prepared, second->profile, &x->info.account,
+                                      &x->info.lock, &x->p->random);
+
+    return st == EDN_OK ? family_lock_set(x->p, &x->info.account, &x->info.lock) : st;
+}
+
+static edn_status create(creating *x, const edn_journal_id *from, edn_bytes journal_name,
+                         const second_passphrase *second, edn_client **out, edn_err *err)
 {
     edn_buf links[2] = {EDN_BUF_INIT(EDN_LINK_SIZE_MAX), EDN_BUF_INIT(EDN_LINK_SIZE_MAX)};
     edn_buf grants[2] = {EDN_BUF_INIT(65536), EDN_BUF_INIT(65536)};
@@ -285,6 +377,8 @@ static edn_status create(creating *x, const edn_journal_id *from, edn_bytes jour
 
     if (st == EDN_OK)
         st = create_links(x, log, links, grants);
+    if (st == EDN_OK && second)
+        st = create_lock(x, second);
     if (st == EDN_OK) {
         const edn_bytes l[] = {edn_buf_view(&links[0]), edn_buf_view(&links[1])};
         const edn_bytes g[] = {edn_buf_view(&grants[0]), edn_buf_view(&grants[1])};
@@ -320,10 +414,11 @@ edn_status space_origin_drop(edn_client *p, const edn_account_id *space)
     return meta_del(p, "shared-from", EDN_F(*space));
 }
 
-edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes journal_name, edn_client **out,
-                        edn_err *err)
+edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes journal_name,
+                        const second_passphrase *second, edn_client **out, edn_err *err)
 {
     creating *x = edn_secret_alloc(sizeof *x);
+    edn_bytes purpose = from ? EDN_F(*from) : journal_name;
     edn_status st;
 
     *out = NULL;
@@ -335,12 +430,18 @@ edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes jou
     snprintf(x->info.name, sizeof x->info.name, "%.*s", (int)EDN_MIN(journal_name.n, sizeof x->info.name - 1),
              (const char *)journal_name.p);
     snprintf(x->info.server, sizeof x->info.server, "%s", client_id(p)->server);
-    secret_make(p, EDN_F(*from), SECRET_AIK, x->e.aik_seed.b);
+    secret_make(p, purpose, SECRET_AIK, x->e.aik_seed.b);
     edn_sign_keypair(x->e.aik_seed.b, &x->e.aik, &x->e.aik_sk);
-    secret_make(p, EDN_F(*from), SECRET_ROOT, x->e.rk.b);
-    space_keys_make(p, EDN_F(*from), &x->info.keys);
+    secret_make(p, purpose, SECRET_ROOT, x->e.rk.b);
+    space_keys_make(p, purpose, &x->info.keys);
     member_key_of(&x->key, &x->info.keys, EDN_ROLE_OWNER);
-    st = create(x, from, journal_name, out, err);
+    if (second) {
+        x->info.locked = true;
+        secret_make(p, purpose, SECRET_LOCK, x->info.lock.b);
+    }
+    st = create(x, from, journal_name, second, out, err);
+    if (st != EDN_OK && second)
+        family_lock_forget(p, &x->info.account);
     edn_secret_free(x);
     return st;
 }
@@ -500,7 +601,7 @@ edn_status space_join(edn_client *p, const space_info *info, edn_client **out, e
     x.key = &secret->key;
     x.rk = &secret->rk;
     member_key_of(x.key, &info->keys, info->role);
-    enrol_here(p, x.j.e, &info->account, info->server, info->role);
+    enrol_here(p, x.j.e, info);
     st = family_find(p, &info->account, out, NULL);
     if (st == EDN_E_MISSING && (st = edn_devlog_new(&x.j.log)) == EDN_OK)
         st = enter(&x, out);
@@ -963,10 +1064,59 @@ static edn_status prove(edn_client *p, edn_client *s, const space_info *info, ed
     return st;
 }
 
+/* Of a locked journal: what is settled without its key, and what follows from having it. */
+static edn_status settle_lock(edn_client *p, const space_info *info, uint32_t epoch, edn_err *err)
+{
+    if (info->closed && info->epoch < epoch)
+        return edn_fail(err, EDN_E_KEY_INVALID,
+                        "\"%s\" is locked, and a device was taken out since it was last open: open it, and sync, so "
+                        "that it gets keys which that device never had",
+                        info->name);
+    return info->unlocked ? family_lock_set(p, &info->account, &info->lock) : EDN_OK;
+}
+
+/* A server that the diary was given after the journal was made. */
+static edn_status settle_server(edn_client *p, edn_client *s, space_info *info, edn_err *err)
+{
+    edn_status st;
+
+    if (info->server[0] || !client_id(p)->server[0])
+        return EDN_OK;
+    memcpy(info->server, client_id(p)->server, sizeof info->server);
+    if ((st = client_begin_write(s, err)) != EDN_OK)
+        return st;
+    memcpy(s->secret->id.server, info->server, sizeof info->server);
+    if ((st = client_end_write(s, identity_save(s, client_id(s)), err)) != EDN_OK ||
+        (st = client_begin_write(p, err)) != EDN_OK)
+        return st;
+    return client_end_write(p, space_save(p, info), err);
+}
+
+static edn_status settle(edn_client *p, space_info *info, uint32_t epoch, edn_err *err)
+{
+    const edn_account_id *space = &info->account;
+    edn_client *s = NULL;
+    edn_status st;
+
+    if (info->left) {
+        st = family_drop(p, space, false, err);
+        return st == EDN_E_MISSING || st == EDN_E_CONFLICT ? EDN_OK : st;
+    }
+    if ((st = settle_lock(p, info, epoch, err)) != EDN_OK || info->closed ||
+        (st = space_join(p, info, &s, err)) != EDN_OK)
+        return st;
+    EDN_ASSERT(s);
+    if ((st = family_finish(p, space, err)) != EDN_OK || (st = settle_server(p, s, info, err)) != EDN_OK ||
+        (st = prove(p, s, info, err)) != EDN_OK)
+        return st;
+    if (info->locked && (st = family_note(p, space, info->unlocked, family_unsent(p, space), err)) != EDN_OK)
+        return st;
+    return info->epoch < epoch ? renew(p, s, info, err) : EDN_OK;
+}
+
 edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err)
 {
     space_info *info = edn_secret_alloc(sizeof *info);
-    edn_client *s = NULL;
     uint32_t epoch = 0;
     edn_status st;
 
@@ -977,21 +1127,59 @@ edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err
         st = space_load(p, space, info);
         st = client_end_read(p, st == EDN_E_MISSING ? EDN_OK : st, err);
     }
-    if (st != EDN_OK || info->role == 0) {
-        edn_secret_free(info);
-        return st;
-    }
-    if (info->left) {
-        st = family_drop(p, space, false, err);
-        st = st == EDN_E_MISSING || st == EDN_E_CONFLICT ? EDN_OK : st;
-    } else if ((st = space_join(p, info, &s, err)) == EDN_OK) {
-        EDN_ASSERT(s);
-        if ((st = family_finish(p, space, err)) == EDN_OK && (st = prove(p, s, info, err)) == EDN_OK &&
-            info->epoch < epoch)
-            st = renew(p, s, info, err);
-    }
+    if (st == EDN_OK && info->role != 0)
+        st = settle(p, info, epoch, err);
     edn_secret_free(info);
     return st;
+}
+
+typedef struct each_space {
+    edn_client *p;
+    space_info *info; /* guarded */
+    space_fn *fn;
+    void *ctx;
+} each_space;
+
+static edn_status load_and_give(void *ctx, const edn_entry_id *id, edn_bytes name)
+{
+    each_space *x = ctx;
+    edn_account_id space;
+    edn_status st = field_bytes(x->p, id, FIELD_SPACE, space.b, sizeof space.b);
+
+    (void)name;
+    if (st == EDN_OK)
+        st = space_load(x->p, &space, x->info);
+    if (st == EDN_OK)
+        return x->info->left ? EDN_OK : x->fn(x->ctx, x->info);
+    return st == EDN_E_MISSING ? EDN_OK : st; /* not whole yet */
+}
+
+edn_status spaces_each(edn_client *p, space_fn *fn, void *ctx)
+{
+    each_space x = {p, edn_secret_alloc(sizeof *x.info), fn, ctx};
+    edn_status st = x.info ? names_each(p, EDN_RECORD_SPACE, load_and_give, &x) : EDN_E_NOMEM;
+
+    edn_secret_free(x.info);
+    return st;
+}
+
+typedef struct closed_spaces {
+    space_closed_fn *fn;
+    void *ctx;
+} closed_spaces;
+
+static edn_status give_closed(void *ctx, const space_info *info)
+{
+    const closed_spaces *x = ctx;
+
+    return info->closed ? x->fn(x->ctx, &info->account, edn_bytes_str(info->name)) : EDN_OK;
+}
+
+edn_status spaces_closed(edn_client *p, space_closed_fn *fn, void *ctx)
+{
+    closed_spaces x = {fn, ctx};
+
+    return spaces_each(p, give_closed, &x);
 }
 
 edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *err)
@@ -1009,7 +1197,8 @@ edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *
             st = edn_fail(err, one, "%s", why.text);
         if (one == EDN_OK || !fn)
             continue;
-        snprintf(f.text, sizeof f.text, "a shared journal: %.360s", why.text);
+        /* The last names the journal itself. */
+        snprintf(f.text, sizeof f.text, "%s%.360s", one == EDN_E_KEY_INVALID ? "" : "a shared journal: ", why.text);
         fn(ctx, &f);
     }
     free(g.p);

@@ -1,9 +1,11 @@
-/* space: shared journals from the inside (docs/spec/sharing.md). `p` is the person's own client, the parent; `s` that
- * of one shared space, its child (family.h).
+/* space: shared and locked journals from the inside (docs/spec/sharing.md, locked.md). `p` is the person's own client,
+ * the parent; `s` that of one space, its child (family.h). A locked journal is a space whose only member is the person,
+ * and what the person keeps of it is sealed once more, under its lock key.
  *
  *     space        making a space, coming into one, letting in and taking out; what the person keeps of each
  *     member       who is who in it: records of the space
- *     sharing      the public half: journals, members, invitations */
+ *     sharing      the public half: journals, members, invitations
+ *     locked       the public half of locked journals: lock, open, close, second passphrases */
 #ifndef EDN_CLIENT_SPACE_H
 #define EDN_CLIENT_SPACE_H
 
@@ -43,6 +45,12 @@ EDN_MUST_USE edn_status said_put(edn_client *s, const edn_entry_id *id, edn_reco
 /* Gives each to `fn` and takes it off the list. */
 EDN_MUST_USE edn_status said_take(edn_client *s, said_fn *fn, void *ctx);
 
+/* A second passphrase, to be stretched at this cost. */
+typedef struct second_passphrase {
+    edn_bytes prepared;
+    edn_kdf_profile profile;
+} second_passphrase;
+
 /* ---- what the person keeps of each (space.c); inside a transaction of the parent --------------------------------- */
 
 typedef struct space_keys {
@@ -58,19 +66,41 @@ typedef struct space_info {
     edn_root_key root; /* of the space, of that epoch */
     space_keys keys;
     bool left;
+    bool locked, unlocked; /* a locked journal; one whose second passphrase was taken off, and whose key is kept */
+    bool closed;           /* its key is not here: `root` and `keys` are zero */
+    edn_lock_key lock;
+    uint8_t lock_box[EDN_LOCK_BOX_SIZE]; /* unless unlocked */
 } space_info;
 EDN_MUST_USE edn_status space_load(edn_client *p, const edn_account_id *space, space_info *out);
-EDN_MUST_USE edn_status space_save(edn_client *p, const space_info *x);
+EDN_MUST_USE edn_status space_save(edn_client *p, const space_info *x); /* not of one that is closed */
+typedef edn_status space_closed_fn(void *ctx, const edn_account_id *space, edn_bytes name);
+EDN_MUST_USE edn_status spaces_closed(edn_client *p, space_closed_fn *fn, void *ctx); /* locked, and not open here */
+typedef edn_status space_fn(void *ctx, const space_info *x);
+EDN_MUST_USE edn_status spaces_each(edn_client *p, space_fn *fn, void *ctx);
+
+/* ---- locked journals (locked.c); outside of transactions --------------------------------------------------------- */
+
+/* Makes one, open, with the entries of a private journal (NULL: with none), and sends it: all of
+ * edn_client_journal_lock once the passphrase is prepared. */
+EDN_MUST_USE edn_status locked_make(edn_client *c, const edn_journal_id *from, edn_bytes name,
+                                    const second_passphrase *second, edn_client **s, edn_err *err);
+/* The same name for a locked journal while it is closed. */
+EDN_MUST_USE edn_status locked_renamed(edn_client *s, edn_bytes name, edn_err *err);
 
 /* ---- making, coming in, changing (space.c); outside of transactions ---------------------------------------------- */
 
-/* A new space of one member, the person, with a journal of this name, for the entries of a private one, which gets
- * another name in the same step; its server hears of it with the next sync. */
+/* A new space of one member, the person, with a journal of this name, for the entries of a private one (NULL: of none),
+ * which gets another name in the same step; its server hears of it with the next sync. With a second passphrase it is
+ * a locked journal, open from now on; without one (NULL), to be shared. */
 EDN_MUST_USE edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes journal_name,
-                                     edn_client **out, edn_err *err);
+                                     const second_passphrase *second, edn_client **out, edn_err *err);
+
 /* Inside a transaction of the parent: the private journal whose entries are still to be moved there. EDN_E_MISSING. */
 EDN_MUST_USE edn_status space_origin(edn_client *p, const edn_account_id *space, edn_journal_id *out);
 EDN_MUST_USE edn_status space_origin_drop(edn_client *p, const edn_account_id *space); /* they are all there */
+/* Outside of transactions: what is left of moving them, if anything is. *moved: something was. */
+EDN_MUST_USE edn_status space_finish_moving(edn_client *p, const edn_account_id *space, const edn_journal_id *to,
+                                            bool *moved, edn_err *err);
 /* This device comes into a space of which the person is a member, if it is not there yet. */
 EDN_MUST_USE edn_status space_join(edn_client *p, const space_info *x, edn_client **out, edn_err *err);
 /* What is to be done for a space once the person's own store is synced: comes into it when another device did, lets go

@@ -1,5 +1,5 @@
 /* Where things stand: what is here, what the server has signed for, what needs a look. */
-#include "family.h"
+#include "space.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,6 +190,21 @@ static edn_status tell_broken(edn_client *c, edn_client_status *out)
     return EDN_OK;
 }
 
+typedef struct counting_closed {
+    const edn_client *c;
+    edn_client_status *out;
+} counting_closed;
+
+static edn_status count_closed(void *ctx, const edn_account_id *space, edn_bytes name)
+{
+    const counting_closed *x = ctx;
+
+    (void)name;
+    x->out->closed++;
+    x->out->closed_unsent += family_unsent(x->c, space);
+    return EDN_OK;
+}
+
 edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err *err)
 {
     stores s;
@@ -209,7 +224,10 @@ edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err 
         st = add_store(c, s.p[i], out);
     if (st == EDN_OK)
         st = journals_each(c, count_journal, &out->journals);
-    out->journals += s.n - 1;
+    if (st == EDN_OK)
+        st = spaces_closed(c, count_closed, &(counting_closed){c, out});
+    out->journals += s.n - 1 + out->closed;
+    out->synced &= out->closed_unsent == 0;
     if (st == EDN_OK)
         st = tell_broken(c, out);
     return stores_end(&s, st, err);

@@ -1,7 +1,11 @@
 /* Logins: what opens, what does not, and that nobody learns from a refusal which accounts there are. */
 #include "server_kit.h"
 
-typedef kit_person fixture;
+typedef struct fixture {
+    kit k;
+    person p;
+    edn_buf token;
+} fixture;
 
 /* Lookups of the store, by what they found. */
 static struct {
@@ -47,6 +51,17 @@ static int setup(void **state)
     f->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
     kit_register(&f->k, &f->p);
     *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *f = *state;
+
+    edn_buf_dispose(&f->token);
+    person_dispose(&f->p);
+    kit_dispose(&f->k);
+    free(f);
     return 0;
 }
 
@@ -462,7 +477,7 @@ static void pseudonyms_change_with_the_day(void **state)
     CHECK(strcmp(a, c) != 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, kit_person_teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
