@@ -16,7 +16,7 @@ static void device_fill(void *ctx, void *p, size_t n)
         sim_fill(&d->rng, p, n);
 }
 
-edn_client_options device_options(device *d)
+static edn_client_options options_of(device *d)
 {
     return (edn_client_options){.home = d->home,
                                 .clock = {sim_clock_ms, &d->clock},
@@ -56,28 +56,6 @@ static void prepare(sim *s, device *d, unsigned index)
         sim_stop("memory", "device");
 }
 
-void device_blank(sim *s, device *d, unsigned index)
-{
-    prepare(s, d, index);
-    d->disk = crashvfs_new(d->vfs);
-    crashvfs_watch(d->disk, check_disk, s);
-}
-
-edn_status device_adopt(device *d, edn_err *err)
-{
-    edn_client_options o = device_options(d);
-    edn_status st;
-
-    if ((st = edn_client_open(&o, &d->c, err)) == EDN_OK &&
-        (st = edn_client_unlock(d->c, edn_bytes_str(d->passphrase), err)) == EDN_OK) {
-        device_keep_session(d);
-        return EDN_OK;
-    }
-    edn_client_close(d->c);
-    d->c = NULL;
-    return st;
-}
-
 /* A new device of whoever has this name and key. */
 static edn_status join(sim *s, device *d, unsigned index, const char *who, const char *key, edn_err *err)
 {
@@ -91,8 +69,10 @@ static edn_status join(sim *s, device *d, unsigned index, const char *who, const
     edn_status st;
 
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
-    device_blank(s, d, index);
-    o = device_options(d);
+    prepare(s, d, index);
+    d->disk = crashvfs_new(d->vfs);
+    crashvfs_watch(d->disk, check_disk, s);
+    o = options_of(d);
     st = edn_client_login(&o, &login, edn_bytes_str(d->passphrase), &d->c, err);
     if (st == EDN_OK)
         device_keep_session(d);
@@ -118,8 +98,10 @@ void device_make(sim *s, device *d, unsigned index, const char *who, char key[ED
         return;
     }
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
-    device_blank(s, d, index);
-    o = device_options(d);
+    prepare(s, d, index);
+    d->disk = crashvfs_new(d->vfs);
+    crashvfs_watch(d->disk, check_disk, s);
+    o = options_of(d);
     st = edn_client_init(&o, &init, edn_bytes_str(d->passphrase), key, &d->c, &err);
     if (st != EDN_OK)
         sim_stop("device", err.text);
@@ -147,7 +129,7 @@ void device_twin(device *d, unsigned index)
 
 edn_status device_try_open(device *d, edn_err *err)
 {
-    edn_client_options o = device_options(d);
+    edn_client_options o = options_of(d);
     edn_status st;
 
     EDN_ASSERT(!d->c);
@@ -291,9 +273,10 @@ static void power(device *d)
     disarm(d);
     sim_fault(d->s, kinds[fate]);
     sim_note(d->s, "device %u: %s", d->index, fault_text(kinds[fate]));
+    come_back(d);
 }
 
-bool device_after_blank(device *d, edn_status st)
+bool device_after(device *d, edn_status st)
 {
     bool failed = d->armed == FAULT_MEMORY && wrap_alloc_failed();
 
@@ -305,15 +288,6 @@ bool device_after_blank(device *d, edn_status st)
         sim_fault(d->s, d->armed);
     disarm(d);
     return false;
-}
-
-bool device_after(device *d, edn_status st)
-{
-    bool died = device_after_blank(d, st);
-
-    if (died)
-        come_back(d);
-    return died;
 }
 
 void device_crash(device *d)
@@ -328,7 +302,6 @@ void device_crash(device *d)
     }
     crashvfs_cut(d->disk);
     power(d);
-    come_back(d);
 }
 
 /* ---- copies of its disk ------------------------------------------------------------------------------------------ */

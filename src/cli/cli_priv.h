@@ -45,6 +45,7 @@ EDN_MUST_USE edn_status edn_cli_need(edn_cli *c);
 EDN_MUST_USE edn_status edn_cli_try(edn_cli *c);
 /* Unlocks by a holder's or slot's name, asking for its PIN: slot.c. */
 EDN_MUST_USE edn_status edn_cli_unlock_slot(edn_cli *c, const char *what);
+#define EDN_CLI_TIMEOUT_DEFAULT_S 900u
 /* --timeout, or its default. */
 EDN_MUST_USE edn_status edn_cli_timeout(edn_cli *c, uint32_t *out_s);
 /* Puts the unlocked key into the keyring and says so; a kernel that takes none is no failure. */
@@ -77,6 +78,15 @@ typedef struct edn_cli_filter {
     edn_journal_id journal;
 } edn_cli_filter;
 EDN_MUST_USE edn_status edn_cli_filter_of(edn_cli *c, edn_cli_filter *space);
+
+/* ---- locked journals: locked.c ----------------------------------------------------------------------------------- */
+
+/* Opens those whose keys the kernel keeps; of an unlocked diary. */
+void edn_cli_journals_reopen(edn_cli *c);
+/* Says which are closed, and how they are opened: what is printed is not all there is. */
+void edn_cli_note_closed(edn_cli *c);
+/* `journal new --locked`. */
+EDN_MUST_USE edn_status edn_cli_journal_make_locked(edn_cli *c, edn_journal_id *out);
 
 /* ---- rendering: render.c ----------------------------------------------------------------------------------------- */
 
@@ -137,6 +147,8 @@ edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, 
 edn_cli_run edn_cli_show, edn_cli_today, edn_cli_list, edn_cli_history, edn_cli_restore, edn_cli_diff, edn_cli_blame;
 edn_cli_run edn_cli_search, edn_cli_similar, edn_cli_onthisday, edn_cli_stats, edn_cli_reindex;
 edn_cli_run edn_cli_journal_list, edn_cli_journal_new, edn_cli_journal_rename;
+edn_cli_run edn_cli_journal_lock, edn_cli_journal_open, edn_cli_journal_close, edn_cli_journal_passphrase,
+    edn_cli_journal_unlock;
 edn_cli_run edn_cli_journal_share, edn_cli_journal_members, edn_cli_journal_unshare;
 edn_cli_run edn_cli_contact_list, edn_cli_contact_add, edn_cli_contact_show, edn_cli_contact_verify,
     edn_cli_contact_remove, edn_cli_contact_card;

@@ -109,7 +109,8 @@ void edn_cli_bash(edn_buf *out)
                      "    case $command in\n"
                      "    '') [[ $cur == -* ]] || COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\")) ;;\n"
                      "    device) [[ $cur == -* ]] || COMPREPLY=($(compgen -W 'list rename revoke' -- \"$cur\")) ;;\n"
-                     "    journal) [[ $cur == -* ]] || COMPREPLY=($(compgen -W 'list new rename' -- \"$cur\")) ;;\n");
+                     "    journal) [[ $cur == -* ]] ||\n"
+                     "        COMPREPLY=($(compgen -W 'list new rename lock open close' -- \"$cur\")) ;;\n");
     for (size_t i = 0; i < EDN_CMD_COUNT; i++)
         bash_command_put(out, &edn_cli_commands[i]);
     edn_put_str(out, "    esac\n"
@@ -198,7 +199,7 @@ void edn_cli_zsh(edn_buf *out)
         edn_put_u8(out, '\'');
     }
     edn_put_str(out, "\n        'device:List, rename and revoke devices'"
-                     "\n        'journal:List, make and rename journals'"
+                     "\n        'journal:List, make, rename and lock journals'"
                      "\n    )\n    _describe -t commands command commands\n}\n\n"
                      "_edn()\n{\n"
                      "    local curcontext=$curcontext state line name\n"
@@ -212,7 +213,7 @@ void edn_cli_zsh(edn_buf *out)
                      "    if [[ $name == device || $name == journal ]]; then\n"
                      "        if ((CURRENT == 2)); then\n"
                      "            [[ $name == device ]] && _values subcommand list rename revoke\n"
-                     "            [[ $name == journal ]] && _values subcommand list new rename\n"
+                     "            [[ $name == journal ]] && _values subcommand list new rename lock open close\n"
                      "            return\n"
                      "        fi\n"
                      "        name=\"$name $words[2]\"\n"

@@ -6,7 +6,6 @@
 #include "cli/session.h"
 #include "cli/text.h"
 
-#define TIMEOUT_DEFAULT_S 900u
 #define TRIES_MAX 3
 
 edn_status edn_cli_fd(edn_cli *c, edn_cli_opt opt, int *out)
@@ -96,6 +95,8 @@ static edn_status unlock_with(edn_cli *c, edn_cli_secret *secret)
     edn_status st = edn_client_unlock(c->client, edn_cli_secret_view(secret), &c->err);
 
     edn_cli_secret_dispose(secret);
+    if (st == EDN_OK)
+        edn_cli_journals_reopen(c);
     return st;
 }
 
@@ -112,6 +113,8 @@ static bool unlock_by_session(edn_cli *c)
     st = edn_client_unlock_session(c->client, key.b, NULL);
     if (st == EDN_E_PASSPHRASE)
         edn_cli_session_forget(device);
+    if (st == EDN_OK)
+        edn_cli_journals_reopen(c);
     return st == EDN_OK;
 }
 
@@ -153,7 +156,8 @@ edn_status edn_cli_open_with_passphrase(edn_cli *c, edn_cli_secret *out)
     edn_status st = edn_cli_has(&c->args, EDN_OPT_PASSPHRASE_FD) ? edn_cli_open(c) : edn_cli_try(c);
 
     if (st == EDN_OK && (st = edn_cli_passphrase(c, "Passphrase: ", out)) == EDN_OK && !edn_client_unlocked(c->client))
-        st = edn_client_unlock(c->client, edn_cli_secret_view(out), &c->err);
+        if ((st = edn_client_unlock(c->client, edn_cli_secret_view(out), &c->err)) == EDN_OK)
+            edn_cli_journals_reopen(c);
     if (st != EDN_OK)
         edn_cli_secret_dispose(out);
     return st;
@@ -163,7 +167,7 @@ edn_status edn_cli_timeout(edn_cli *c, uint32_t *out_s)
 {
     const char *timeout = edn_cli_value(&c->args, EDN_OPT_TIMEOUT);
 
-    *out_s = TIMEOUT_DEFAULT_S;
+    *out_s = EDN_CLI_TIMEOUT_DEFAULT_S;
     if (timeout && !edn_cli_read_time(timeout, out_s))
         return edn_cli_usage(c, "'--timeout %s' is not a time like 90s, 15m or 2h, of at most 24h", timeout);
     return EDN_OK;

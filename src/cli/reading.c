@@ -46,8 +46,14 @@ static edn_status collect_id(void *ctx, const edn_entry *e)
 {
     ids *to = ctx;
 
-    if (!edn_array_room(&to->p, &to->cap, to->n + 1, sizeof *to->p))
-        return EDN_E_NOMEM;
+    if (to->n == to->cap) {
+        size_t cap = to->cap ? 2 * to->cap : 16;
+        edn_entry_id *p = realloc(to->p, cap * sizeof *p);
+        if (!p)
+            return EDN_E_NOMEM;
+        to->p = p;
+        to->cap = cap;
+    }
     to->p[to->n++] = e->id;
     return EDN_OK;
 }
@@ -96,6 +102,8 @@ edn_status edn_cli_list(edn_cli *c)
         st = edn_client_list(c->client, &f.filter, collect_row, rows, &c->err);
         if (st == EDN_OK)
             st = edn_cli_rows_print(rows, c, f.filter.newest_first && !newest_first);
+        if (st == EDN_OK)
+            edn_cli_note_closed(c);
     }
     edn_cli_rows_free(rows);
     return st;
@@ -155,6 +163,8 @@ static edn_status put_journal(void *ctx, const edn_journal *j)
         edn_json_string(&c->buf, "name", j->name);
         edn_json_number(&c->buf, "entries", j->entries);
         edn_json_bool(&c->buf, "shared", j->shared);
+        edn_json_bool(&c->buf, "locked", j->locked);
+        edn_json_bool(&c->buf, "closed", j->closed);
         edn_json_close(&c->buf, '}');
         edn_put_u8(&c->buf, '\n');
         return edn_cli_out(c);
@@ -162,11 +172,16 @@ static edn_status put_journal(void *ctx, const edn_journal *j)
     edn_hex_encode(id, j->id.b, sizeof j->id.b);
     edn_cli_putf(&c->buf, c->out.tty ? "%.8s  " : "%.8s\t", id);
     edn_cli_put_text(&c->buf, &c->out, j->name, true);
-    if (c->out.tty)
-        edn_cli_putf(&c->buf, "  (%s%s)\n", edn_cli_count(count, j->entries, "entry", "entries"),
-                     j->shared ? ", shared" : "");
+    const char *kind = j->shared ? "shared" : j->closed ? "locked" : j->locked ? "locked, open now" : "";
+    if (c->out.tty && j->closed)
+        edn_put_str(&c->buf, "  (locked: 'edn journal open' opens it)\n");
+    else if (c->out.tty)
+        edn_cli_putf(&c->buf, "  (%s%s%s)\n", edn_cli_count(count, j->entries, "entry", "entries"), *kind ? ", " : "",
+                     kind);
+    else if (j->closed)
+        edn_put_str(&c->buf, "\t\tlocked\n");
     else
-        edn_cli_putf(&c->buf, "\t%llu%s\n", (unsigned long long)j->entries, j->shared ? "\tshared" : "");
+        edn_cli_putf(&c->buf, "\t%llu%s%s\n", (unsigned long long)j->entries, *kind ? "\t" : "", kind);
     return edn_cli_out(c);
 }
 
@@ -182,7 +197,9 @@ edn_status edn_cli_journal_new(edn_cli *c)
     edn_status st = edn_cli_need(c);
 
     if (st != EDN_OK ||
-        (st = edn_client_journal_new(c->client, edn_bytes_str(c->args.words[0]), &id, &c->err)) != EDN_OK)
+        (st = edn_cli_has(&c->args, EDN_OPT_LOCKED)
+                  ? edn_cli_journal_make_locked(c, &id)
+                  : edn_client_journal_new(c->client, edn_bytes_str(c->args.words[0]), &id, &c->err)) != EDN_OK)
         return st;
     if (c->json) {
         edn_json_open(&c->buf, NULL, '{');

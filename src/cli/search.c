@@ -216,6 +216,7 @@ edn_status edn_cli_search(edn_cli *c)
     }
     edn_cli_progress_end(&s.progress);
     if (st == EDN_OK && !typing) {
+        edn_cli_note_closed(c);
         if (count)
             st = put_count(c, r.found);
         else if (r.found == 0)

@@ -32,6 +32,8 @@ edn_status edn_cli_unlock_slot(edn_cli *c, const char *what)
         return st;
     st = edn_client_unlock_slot(c->client, what, edn_cli_secret_view(&pin), &c->err);
     edn_cli_secret_dispose(&pin);
+    if (st == EDN_OK)
+        edn_cli_journals_reopen(c);
     return st;
 }
 

@@ -24,7 +24,15 @@ static void found_one(void *ctx, const edn_finding *finding)
     found *f = ctx;
 
     f->told++;
-    if (edn_array_room(&f->p, &f->cap, f->n + 1, sizeof *f->p))
+    if (f->n == f->cap) {
+        size_t cap = f->cap ? 2 * f->cap : 8;
+        edn_finding *p = realloc(f->p, cap * sizeof *p);
+        if (p) {
+            f->p = p;
+            f->cap = cap;
+        }
+    }
+    if (f->n < f->cap)
         f->p[f->n++] = *finding;
     if (f->progress)
         edn_cli_progress_clear(f->progress);
@@ -227,6 +235,8 @@ static void put_status_json(edn_cli *c, const edn_client_status *s, const char *
         edn_json_number(out, "entries", s->entries);
         edn_json_number(out, "deleted", s->deleted);
         edn_json_number(out, "journals", s->journals);
+        edn_json_number(out, "closed", s->closed);
+        edn_json_number(out, "closed_unsent", s->closed_unsent);
         edn_json_string(out, "server", edn_bytes_str(s->server));
         edn_json_bool(out, "synced", s->synced);
         edn_json_number(out, "unsent", s->unsent);
@@ -270,6 +280,8 @@ static void put_synced(edn_cli *c, const edn_client_status *s)
     else if (s->unsent)
         edn_cli_putf(&c->buf, ": %s not sent yet; 'edn sync' sends %s\n",
                      edn_cli_count(count, s->unsent, "change is", "changes are"), s->unsent == 1 ? "it" : "them");
+    else if (s->closed_unsent)
+        edn_put_str(&c->buf, ": a locked journal may hold what was not sent; 'edn journal open' sends it\n");
     else if (s->receipt_ms)
         edn_cli_putf(&c->buf, ": the newest receipt, of %s, does not cover all that is here; run 'edn sync'\n", when);
     else
@@ -314,6 +326,12 @@ static void put_status_words(edn_cli *c, const edn_client_status *s)
     if (s->deleted)
         edn_cli_putf(&c->buf, ", %s", edn_cli_count(deleted, s->deleted, "deleted", "deleted"));
     edn_put_u8(&c->buf, '\n');
+    if (s->closed) {
+        label_put(c, "Locked");
+        edn_cli_putf(
+            &c->buf, "%s closed, and not counted%s\n", edn_cli_count(journals, s->closed, "journal is", "journals are"),
+            s->closed_unsent ? "; what was written there last may be only here, and is sent when it is open" : "");
+    }
     if (s->server[0]) {
         label_put(c, "Server");
         edn_cli_put_text(&c->buf, &c->out, edn_bytes_str(s->server), true);

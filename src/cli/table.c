@@ -158,17 +158,24 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .help = "Read the account key, one line, from this file descriptor instead of the "
                     "terminal. It may be the passphrase's: the passphrase is then the first line.",
         },
-    [EDN_OPT_SAME] =
-        {
-            .name = "same",
-            .help = "Keep the passphrase; change only what --strength says.",
-        },
     [EDN_OPT_NEW_PASSPHRASE_FD] =
         {
             .name = "new-passphrase-fd",
             .value = "N",
             .help = "Read the new passphrase, one line, from this file descriptor. It may be the old "
                     "one's: the old passphrase is then the first line.",
+        },
+    [EDN_OPT_JOURNAL_PASSPHRASE_FD] =
+        {
+            .name = "journal-passphrase-fd",
+            .value = "N",
+            .help = "Read the journal's passphrase, one line, from this file descriptor. It may be the diary's: the "
+                    "diary's passphrase is then the first line.",
+        },
+    [EDN_OPT_LOCKED] =
+        {
+            .name = "locked",
+            .help = "Under a second passphrase of its own, which is asked for.",
         },
     [EDN_OPT_AS] =
         {
@@ -481,14 +488,12 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "passwd",
             .group = "Begin",
-            .options = {EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_SAME, EDN_OPT_STRENGTH},
+            .options = {EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH},
             .summary = "Change the passphrase",
             .text =
                 "Changes it for the account and for this device, each in one step; nothing else has to be sealed "
                 "again. The server must be within reach. Other devices keep their old passphrase for their own lock "
-                "until it is changed there.\n\n"
-                "With --same the passphrase stays and only its strength changes, which 'edn unlock' offers where it is "
-                "below the default: 'edn passwd --same --strength default'.",
+                "until it is changed there.",
         },
     [EDN_CMD_SERVER] =
         {
@@ -930,9 +935,11 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words = "NAME",
             .words_min = 1,
             .words_max = 1,
-            .options = {EDN_OPT_JSON},
+            .options = {EDN_OPT_LOCKED, EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH, EDN_OPT_TIMEOUT, EDN_OPT_JSON},
             .json = EDN_JSON_MADE,
             .summary = "Make a journal",
+            .text = "With --locked it has a second passphrase, and nothing that is written in it is ever under the "
+                    "diary's keys alone; 'edn help journal open' says more. It is open at first.",
         },
     [EDN_CMD_JOURNAL_RENAME] =
         {
@@ -942,6 +949,80 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words_min = 2,
             .words_max = 2,
             .summary = "Give a journal another name",
+        },
+    [EDN_CMD_JOURNAL_LOCK] =
+        {
+            .name = "journal lock",
+            .group = "Arrange",
+            .words = "JOURNAL",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH},
+            .summary = "Give a journal a second passphrase",
+            .text =
+                "Asks for the new passphrase, twice. The journal's entries are written anew under keys of their own, "
+                "without what was crossed out before, and it is closed: 'edn journal open' opens it. A server, if "
+                "there is one, must be within reach.\n\n"
+                "Nobody can open it when the second passphrase is forgotten: not the diary's passphrase, not the "
+                "emergency sheet, not recovery shares.\n\n"
+                "What was written before stays what it was: the entries as they were until now lie, deleted, among the "
+                "diary's own, and whoever can open the diary, and knows how, can read those. For what nobody is to "
+                "find there, make a new journal: 'edn journal new NAME --locked'. Shared journals cannot be locked.",
+        },
+    [EDN_CMD_JOURNAL_OPEN] =
+        {
+            .name = "journal open",
+            .group = "Arrange",
+            .words = "JOURNAL",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_JOURNAL_PASSPHRASE_FD, EDN_OPT_TIMEOUT},
+            .summary = "Open a locked journal for some minutes",
+            .text =
+                "Asks for its second passphrase. Its entries are then listed, searched, read and written like all "
+                "others, until --timeout has passed, 'edn journal close' or 'edn lock'. Opening another begins the "
+                "time anew for all. What other devices wrote is fetched if the server is within reach; the first time "
+                "on a device it must be.\n\n"
+                "While it is closed there is nothing of it to be found but its name and how much there is of it: not "
+                "in lists, searches, statistics and exports, not on this disk and not at the server, by whoever has "
+                "the diary's passphrase too.",
+        },
+    [EDN_CMD_JOURNAL_CLOSE] =
+        {
+            .name = "journal close",
+            .group = "Arrange",
+            .words = "JOURNAL",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Close a locked journal",
+            .text =
+                "Sends what was not sent, if the server is within reach. What is not sent then waits, sealed, until "
+                "it is open again. 'edn lock' closes all at once.",
+        },
+    [EDN_CMD_JOURNAL_PASSPHRASE] =
+        {
+            .name = "journal passphrase",
+            .group = "Arrange",
+            .words = "JOURNAL",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_JOURNAL_PASSPHRASE_FD, EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH},
+            .summary = "Change a locked journal's passphrase",
+            .text = "Asks for the old one, then for the new one, twice. Other devices take the new one after their "
+                    "next 'edn sync'. It keeps out who learns the old one later; who knew it, and has a copy of the "
+                    "diary from before, can still open that copy.",
+        },
+    [EDN_CMD_JOURNAL_UNLOCK] =
+        {
+            .name = "journal unlock",
+            .group = "Arrange",
+            .words = "JOURNAL",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_JOURNAL_PASSPHRASE_FD},
+            .summary = "Take a locked journal's passphrase off, for good",
+            .text = "Asks for it once more. From then on the journal is open wherever the diary is, on other devices "
+                    "after their next 'edn sync'. It cannot be locked again: make another one and move the entries.",
         },
     [EDN_CMD_JOURNAL_SHARE] =
         {
@@ -1359,6 +1440,8 @@ static const edn_cli_member journal_members[] = {
     {"name", "string", ""},
     {"entries", "number", "without deleted ones"},
     {"shared", "boolean", "several people write in it"},
+    {"locked", "boolean", "it has a passphrase of its own"},
+    {"closed", "boolean", "and is not open: entries is 0"},
     {NULL, NULL, NULL},
 };
 
@@ -1407,6 +1490,8 @@ static const edn_cli_member status_members[] = {
     {"entries", "number", "without deleted ones"},
     {"deleted", "number", ""},
     {"journals", "number", ""},
+    {"closed", "number", "locked journals that are not open"},
+    {"closed_unsent", "number", "those of them of which something may be only here"},
     {"server", "string", "empty: none"},
     {"synced", "boolean", "a receipt signed by the server covers exactly the present state"},
     {"unsent", "number", "entries with changes that were not sent yet"},

@@ -298,5 +298,6 @@ edn_status edn_cli_export(edn_cli *c)
         return st;
     if (export_put(c, x.entries, files) != EDN_OK)
         return EDN_E_IO;
+    edn_cli_note_closed(c);
     return st;
 }
