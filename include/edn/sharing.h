@@ -30,8 +30,9 @@ EDN_MUST_USE edn_status edn_client_card(edn_client *c, char out[EDN_CARD_SIZE], 
 EDN_MUST_USE edn_status edn_client_contact_add(edn_client *c, const char *who, const char *server, const char *as,
                                                edn_contact_fn *fn, void *ctx, edn_err *err);
 EDN_MUST_USE edn_status edn_client_contacts(edn_client *c, edn_contact_fn *fn, void *ctx, edn_err *err);
-/* The person has compared the number. `number`: what the other side shows, spaces allowed. EDN_E_INVALID: another. */
-EDN_MUST_USE edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *number, edn_err *err);
+/* The person has compared. `shown`: the number that the other side shows, spaces allowed, or the card that was taken
+ * from their own screen, by its QR code. EDN_E_INVALID: another's. */
+EDN_MUST_USE edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *shown, edn_err *err);
 EDN_MUST_USE edn_status edn_client_contact_remove(edn_client *c, const char *who, edn_err *err);
 
 /* ---- journals ---------------------------------------------------------------------------------------------------- */

@@ -1097,12 +1097,13 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "contact verify",
             .group = "Share",
-            .words = "CONTACT [NUMBER]",
+            .words = "CONTACT [SHOWN]",
             .words_min = 1,
             .words_max = 2,
-            .summary = "Say that the number was compared",
-            .text = "NUMBER is the one that they see, 60 digits with or without spaces; without it you are "
-                    "asked whether it is the same. Compare it by voice or in person, not by a message.",
+            .summary = "Say that the number was compared, or their card scanned",
+            .text = "SHOWN is the number that they see, 60 digits with or without spaces, or their card, scanned from "
+                    "their own screen (edn contact card); without it you are asked whether the number is the same. "
+                    "Compare by voice or in person, not by a message.",
         },
     [EDN_CMD_CONTACT_REMOVE] =
         {

@@ -397,22 +397,31 @@ static bool same_number(const char *a, const char *b)
     }
 }
 
-edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *number, edn_err *err)
+/* A card taken from their own screen says as much as the number: whose it is follows from the account's id. */
+static bool same_account(edn_client *c, const char *shown, const contact *k)
 {
-    char is[EDN_SAFETY_NUMBER_SIZE];
+    char origin[EDN_ORIGIN_SIZE_MAX + 1], is[EDN_SAFETY_NUMBER_SIZE];
+    edn_account_id account;
+    edn_witness witness;
+
+    if (edn_card_parse(shown, &account, &witness, origin) == EDN_OK)
+        return memcmp(account.b, k->account.b, sizeof account.b) == 0;
+    edn_safety_number(is, &client_id(c)->account, &k->account);
+    return same_number(shown, is);
+}
+
+edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *shown, edn_err *err)
+{
     contact k;
     edn_status st = client_begin_write(c, err);
 
     if (st != EDN_OK)
         return st;
-    if ((st = contact_find(c, who, &k, err)) == EDN_OK) {
-        edn_safety_number(is, &client_id(c)->account, &k.account);
-        if (!same_number(number, is))
-            st = edn_fail(err, EDN_E_INVALID,
-                          "that is not the number of you and \"%s\": somebody may have put another account in between. "
-                          "Nothing was changed",
-                          k.name);
-    }
+    if ((st = contact_find(c, who, &k, err)) == EDN_OK && !same_account(c, shown, &k))
+        st = edn_fail(err, EDN_E_INVALID,
+                      "that is not the number of you and \"%s\", nor their card: somebody may have put another account "
+                      "in between. Nothing was changed",
+                      k.name);
     if (st == EDN_OK) {
         k.state = EDN_CONTACT_VERIFIED;
         st = contact_save(c, &k);

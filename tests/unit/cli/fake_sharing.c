@@ -53,11 +53,11 @@ edn_status edn_client_contacts(edn_client *c, edn_contact_fn *fn, void *ctx, edn
     return st == EDN_OK ? tell(fn, ctx, "berta") : st;
 }
 
-edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *number, edn_err *err)
+edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *shown, edn_err *err)
 {
     (void)c;
     (void)who;
-    if (!edn_bytes_equal(edn_bytes_str(number), edn_bytes_str(NUMBER)))
+    if (!edn_bytes_equal(edn_bytes_str(shown), edn_bytes_str(NUMBER)))
         return edn_fail(err, EDN_E_INVALID, "that is not the number");
     verified = true;
     return outcome(err);

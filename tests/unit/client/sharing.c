@@ -155,6 +155,9 @@ static void both_see_the_same_number(void **state)
     at_anna.number[7] = at_anna.number[7] == '1' ? '2' : '1';
     REFUSED(edn_client_contact_verify(p.berta, "my friend", at_anna.number, &err), EDN_E_INVALID);
     OK(edn_client_contact_verify(p.berta, "my friend", at_berta.number, &err));
+    OK(edn_client_card(p.berta, card, &err));
+    OK(edn_client_contact_verify(p.anna, "berta", card, &err));
+    REFUSED(edn_client_contact_verify(p.berta, "my friend", card, &err), EDN_E_INVALID); /* her own */
     REFUSED(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &at_anna, &err), EDN_E_EXISTS);
     REFUSED(edn_client_contact_add(p.anna, "nobody", NULL, NULL, keep_contact, &at_anna, &err), EDN_E_MISSING);
     REFUSED(edn_client_contact_add(p.anna, "anna", NULL, NULL, keep_contact, &at_anna, &err), EDN_E_INVALID);
@@ -678,7 +681,7 @@ static void somebody_elses_log_under_a_name_has_another_number(void **state)
     (void)state;
     people p = people_open();
     lookup_lie lie = {.kept = EDN_BUF_INIT(1 << 20)};
-    char key[EDN_ACCOUNT_KEY_TEXT_MAX];
+    char key[EDN_ACCOUNT_KEY_TEXT_MAX], card[EDN_CARD_SIZE];
     edn_client *mallory = make_person(p.w, "mallory-1", "mallory", key);
     edn_buf others = EDN_BUF_INIT(1 << 20);
     edn_contact seen, true_one;
@@ -691,6 +694,8 @@ static void somebody_elses_log_under_a_name_has_another_number(void **state)
     OK(edn_client_contact_add(p.anna, "berta", NULL, NULL, keep_contact, &seen, &err));
     CHECK(strcmp(seen.number, true_one.number) != 0);
     REFUSED(edn_client_contact_verify(p.anna, "berta", true_one.number, &err), EDN_E_INVALID);
+    OK(edn_client_card(p.berta, card, &err));
+    REFUSED(edn_client_contact_verify(p.anna, "berta", card, &err), EDN_E_INVALID);
     edn_buf_dispose(&lie.kept);
     edn_buf_dispose(&others);
     edn_client_close(mallory);
