@@ -239,6 +239,12 @@ EDN_MUST_USE edn_status edn_doc_unfold(edn_bytes in, edn_doc **out);
  * else EDN_E_INVALID. For a device that must give up its name (see docs: clones). */
 EDN_MUST_USE edn_status edn_doc_without(const edn_doc *doc, edn_agent_id agent, uint64_t seq_from, edn_doc **out);
 
+/* A copy of the same events in which nothing is to be read any more: every character that was ever inserted is a blank
+ * of as many bytes, and so are names and values of fields and tags, but for fields whose names begin with a byte 1,
+ * which are the carrier's own. Both take in the same messages. *changed: false when `doc` was such a copy.
+ * EDN_E_MISSING: it was folded. */
+EDN_MUST_USE edn_status edn_doc_blank(const edn_doc *doc, edn_doc **out, bool *changed);
+
 /* ---- history ----------------------------------------------------------------------------------------------------- */
 
 typedef enum edn_change_kind {

@@ -123,6 +123,70 @@ static edn_status doc_prefix(const edn_doc *doc, edn_lv to, edn_doc **out)
     return st;
 }
 
+/* ---- nothing to be read ------------------------------------------------------------------------------------------ */
+
+/* A blank of as many bytes in the place of each character, so that all places in the text stay what they are. */
+static bool text_blank(uint8_t *p, uint32_t n)
+{
+    static const uint8_t blanks[][4] = {{' '}, {0xc2, 0xa0}, {0xe3, 0x80, 0x80}, {0xf0, 0x90, 0x80, 0x80}};
+    bool changed = false;
+
+    for (uint32_t i = 0; i < n;) {
+        uint32_t size = p[i] < 0x80 ? 1 : p[i] < 0xe0 ? 2 : p[i] < 0xf0 ? 3 : 4;
+        changed |= memcmp(p + i, blanks[size - 1], size) != 0;
+        memcpy(p + i, blanks[size - 1], size);
+        i += size;
+    }
+    return changed;
+}
+
+static bool bytes_blank(uint8_t *p, uint32_t n)
+{
+    bool changed = false;
+
+    for (uint32_t i = 0; i < n; i++) {
+        changed |= p[i] != ' ';
+        p[i] = ' ';
+    }
+    return changed;
+}
+
+static bool log_blank(edn_log *log)
+{
+    bool changed = log->n_text && text_blank(log->text, log->n_text);
+
+    for (uint32_t i = 0; i < log->n_metas; i++) {
+        const edn_meta *m = &log->metas[i];
+        if (m->name_n && log->mtext[m->name_at] == 1)
+            continue;
+        changed |= bytes_blank(log->mtext + m->name_at, m->name_n);
+        changed |= bytes_blank(log->mtext + m->value_at, m->value_n);
+    }
+    return changed;
+}
+
+edn_status edn_doc_blank(const edn_doc *doc, edn_doc **out, bool *changed)
+{
+    edn_doc *blank = NULL;
+    edn_status st;
+
+    *out = NULL;
+    *changed = false;
+    if ((st = edn_doc_load_all(doc)) != EDN_OK || (st = edn_doc_new(&blank)) != EDN_OK)
+        return st;
+    if ((st = edn_log_prefix(&doc->log, doc->log.n, &blank->log)) == EDN_OK) {
+        *changed = log_blank(&blank->log);
+        st = edn_doc_replay(blank);
+    }
+    if (st == EDN_OK)
+        *out = blank;
+    else
+        edn_doc_free(blank);
+    return st;
+}
+
+/* ---- any version ------------------------------------------------------------------------------------------------- */
+
 static bool ranges_add(edn_lv_ranges *r, edn_lv from, edn_lv to)
 {
     if (from == to)

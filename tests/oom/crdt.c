@@ -89,6 +89,11 @@ static edn_status open_and_merge(void *ctx)
         edn_doc_free(was);
         st = edn_doc_without(doc, bob, 500, &was);
     }
+    if (st == EDN_OK) {
+        bool changed;
+        edn_doc_free(was);
+        st = edn_doc_blank(doc, &was, &changed);
+    }
     edn_buf_dispose(&again);
     edn_doc_free(was);
     edn_doc_free(doc);

@@ -631,6 +631,92 @@ static void a_missing_version_is_missing(void **state)
     edn_doc_free(a);
 }
 
+/* How many bytes that are no blank, and no name of the carrier's, a text still has. */
+static size_t marks(const edn_buf *b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        n += b->p[i] > 0x20 && b->p[i] < 0x7f;
+    return n;
+}
+
+static void check_holds(const edn_doc *doc, const char *word, bool want)
+{
+    edn_buf b = whole(doc);
+    bool held = false;
+
+    for (size_t i = 0; i + strlen(word) <= b.n; i++)
+        held |= memcmp(b.p + i, word, strlen(word)) == 0;
+    CHECK(held == want);
+    edn_buf_dispose(&b);
+}
+
+static void a_blank_one_has_the_same_events_and_no_word(void **state)
+{
+    static const char *const words[] = {"nightingale", "\xc3\xa9t\xc3\xa9", "crossed", "mood", "melancholy", "birds"};
+    edn_doc *doc = doc_of(alice), *blank, *again, *decoded;
+    edn_version v, w;
+    edn_buf text, more = EDN_BUF_INIT(EDN_BUF_UNLIMITED), bytes;
+    edn_bytes kept;
+    bool changed;
+
+    (void)state;
+    insert(doc, 0, "a nightingale \xc3\xa9t\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa6 crossed out");
+    CHECK_OK(edn_doc_delete(doc, 22, 7)); /* what was deleted goes too */
+    CHECK_OK(edn_doc_set(doc, edn_bytes_str("mood"), edn_bytes_str("melancholy")));
+    CHECK_OK(edn_doc_set(doc, edn_bytes_str("\x01moved"), edn_bytes_str("somewhere")));
+    CHECK_OK(edn_doc_tag(doc, edn_bytes_str("birds"), true));
+    for (size_t i = 0; i < EDN_COUNT(words); i++)
+        check_holds(doc, words[i], true);
+    CHECK_OK(edn_doc_blank(doc, &blank, &changed));
+    CHECK(changed);
+    for (size_t i = 0; i < EDN_COUNT(words); i++)
+        check_holds(blank, words[i], false);
+    text = text_of(blank);
+    more = text_of(doc);
+    CHECK_INT(marks(&text), 0);
+    CHECK_INT(text.n, more.n);
+    edn_buf_dispose(&text);
+    edn_buf_reset(&more);
+    CHECK_OK(edn_doc_get(blank, edn_bytes_str("\x01moved"), &kept));
+    CHECK_STR(kept, "somewhere");
+    CHECK_INT(edn_doc_text_count(blank), edn_doc_text_count(doc));
+    CHECK_INT(edn_doc_event_count(blank), edn_doc_event_count(doc));
+    v = edn_doc_frontier(doc);
+    w = edn_doc_frontier(blank);
+    CHECK(v.n == w.n && v.n == 1 && memcmp(v.ids, w.ids, sizeof *v.ids) == 0);
+    bytes = whole(blank);
+    CHECK_OK(edn_doc_decode(edn_buf_view(&bytes), &decoded));
+    CHECK_OK(edn_doc_check(decoded));
+
+    /* What somebody writes who has the words, and somebody who has none, is taken by both. */
+    edn_doc_author(doc, bob, 2000);
+    insert(doc, 2, "late");
+    CHECK_OK(edn_doc_encode_since(doc, edn_doc_frontier(blank), &more));
+    CHECK_OK(edn_doc_merge(blank, edn_buf_view(&more), NULL, NULL));
+    edn_doc_author(blank, carol, 3000);
+    insert(blank, 6, "later");
+    edn_buf_reset(&more);
+    CHECK_OK(edn_doc_encode_since(blank, edn_doc_frontier(doc), &more));
+    CHECK_OK(edn_doc_merge(doc, edn_buf_view(&more), NULL, NULL));
+    text = text_of(doc);
+    CHECK(memcmp(text.p, "a latelaternightingale", 22) == 0);
+    edn_buf_dispose(&text);
+    text = text_of(blank);
+    CHECK(memcmp(text.p, "  latelater           ", 22) == 0);
+    edn_buf_dispose(&text);
+
+    CHECK_OK(edn_doc_blank(decoded, &again, &changed));
+    CHECK(!changed);
+    edn_doc_free(again);
+    edn_doc_free(decoded);
+    edn_doc_free(blank);
+    edn_doc_free(doc);
+    edn_buf_dispose(&more);
+    edn_buf_dispose(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -651,6 +737,7 @@ int main(void)
         cmocka_unit_test(history_tells_who_when_and_what),
         cmocka_unit_test(a_clone_gives_up_what_nobody_has_seen),
         cmocka_unit_test(a_missing_version_is_missing),
+        cmocka_unit_test(a_blank_one_has_the_same_events_and_no_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
