@@ -17,10 +17,11 @@ extern "C" {
 #endif
 
 /* Locks a private journal: its entries are written anew under keys of its own, without what was crossed out before,
- * and leave the private one, whose name then says that it was before. It is open afterwards. What was written of
- * them before stays where it was, under the diary's own keys: here, on the other devices and at the server, the old
- * versions of those entries. With a server it must be within reach. EDN_E_EXISTS: it is locked; EDN_E_DENIED: it is
- * shared; EDN_E_INVALID, EDN_E_UTF8, EDN_E_LIMIT: the passphrase. Interrupted, edn_client_journal_open goes on. */
+ * and leave the private one, whose name then says that it was before. It is open afterwards. What is left of them in
+ * the diary itself is made blank, here now and on other devices when the journal is open there; batches that were
+ * sent before stay, here and at the server, until edn_client_rekey_deep on a device where it was open. With a server
+ * it must be within reach. EDN_E_EXISTS: it is locked; EDN_E_DENIED: it is shared; EDN_E_INVALID, EDN_E_UTF8,
+ * EDN_E_LIMIT: the passphrase. Interrupted, edn_client_journal_open goes on. */
 EDN_MUST_USE edn_status edn_client_journal_lock(edn_client *c, const edn_journal_id *journal, edn_bytes passphrase,
                                                 edn_strength strength, edn_err *err);
 /* A new one: nothing of it was ever under other keys. EDN_E_EXISTS: the name. */

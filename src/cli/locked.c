@@ -164,7 +164,7 @@ edn_status edn_cli_journal_lock(edn_cli *c)
         edn_cli_note(
             c,
             "The journal %s is locked. 'edn journal open' opens it; if its passphrase is forgotten, nobody can. "
-            "How its entries were until now is still under the diary's own keys ('edn help journal lock').",
+            "What was sent of it before opens with the diary's keys until 'edn rekey --deep'.",
             name);
     return st;
 }

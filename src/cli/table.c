@@ -965,9 +965,11 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "there is one, must be within reach.\n\n"
                 "Nobody can open it when the second passphrase is forgotten: not the diary's passphrase, not the "
                 "emergency sheet, not recovery shares.\n\n"
-                "What was written before stays what it was: the entries as they were until now lie, deleted, among the "
-                "diary's own, and whoever can open the diary, and knows how, can read those. For what nobody is to "
-                "find there, make a new journal: 'edn journal new NAME --locked'. Shared journals cannot be locked.",
+                "The entries' history before is not kept: what is left of them in the diary itself is made blank, "
+                "here now and on each other device when the journal is first open there. What has been sent before "
+                "still opens with the diary's keys, on your devices and at the server, until 'edn rekey --deep' on "
+                "a device that has had the journal open. For what was never under other keys, make a new journal: "
+                "'edn journal new NAME --locked'. Shared journals cannot be locked.",
         },
     [EDN_CMD_JOURNAL_OPEN] =
         {

@@ -119,9 +119,9 @@ static edn_status open_known(edn_client *c, const space_info *info, edn_err *err
     if ((st = space_finish_moving(c, &info->account, &journal, &moved, err)) != EDN_OK ||
         (st = family_note(c, &info->account, false, true, err)) != EDN_OK)
         return st;
-    if (!here && (st = family_find(c, &info->account, &s, err)) == EDN_OK)
+    if ((st = family_find(c, &info->account, &s, err)) == EDN_OK && !here)
         st = client_sync(s, NULL, true, &synced, err);
-    return st;
+    return st == EDN_OK ? leftovers_blank(c, s, err) : st;
 }
 
 edn_status edn_client_journal_open(edn_client *c, const char *what, edn_bytes passphrase, edn_err *err)
@@ -218,8 +218,7 @@ edn_status locked_make(edn_client *c, const edn_journal_id *from, edn_bytes name
     journal = client_id(*s)->journal;
     if ((st = space_settle(c, &space, err)) != EDN_OK ||
         (st = space_finish_moving(c, &space, &journal, &moved, err)) != EDN_OK ||
-        (st = family_note(c, &space, false, true, err)) != EDN_OK ||
-        (moved && (st = edn_client_reindex(c, NULL, err)) != EDN_OK))
+        (st = family_note(c, &space, false, true, err)) != EDN_OK)
         return st;
     return send_new(c, *s, err);
 }

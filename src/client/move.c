@@ -7,7 +7,7 @@
  * sync, only deletes. So it is never in neither, and never copied over what was written since.
  *
  *     META "moves"   n × (entry 16 ‖ account 32 of the store that it came from) */
-#include "family.h"
+#include "space.h"
 
 #include <stdlib.h>
 
@@ -265,5 +265,5 @@ edn_status family_move(edn_client *c, edn_client *from, const edn_entry_id *ids,
     for (size_t done = 0; st == EDN_OK && done < n; done += MOVES_MAX)
         if ((st = copy(&m, ids + done, EDN_MIN(n - done, (size_t)MOVES_MAX), err)) == EDN_OK)
             st = settle(c, m.to, err);
-    return st;
+    return st == EDN_OK && from == c && family_has_second(m.to) ? leftovers_blank(c, m.to, err) : st;
 }

@@ -84,6 +84,9 @@ EDN_MUST_USE edn_status spaces_each(edn_client *p, space_fn *fn, void *ctx);
  * edn_client_journal_lock once the passphrase is prepared. */
 EDN_MUST_USE edn_status locked_make(edn_client *c, const edn_journal_id *from, edn_bytes name,
                                     const second_passphrase *second, edn_client **s, edn_err *err);
+/* Makes blank what the person's own store still has of entries that are in this locked journal, which is open
+ * (leftover.c). */
+EDN_MUST_USE edn_status leftovers_blank(edn_client *p, edn_client *s, edn_err *err);
 /* The same name for a locked journal while it is closed. */
 EDN_MUST_USE edn_status locked_renamed(edn_client *s, edn_bytes name, edn_err *err);
 

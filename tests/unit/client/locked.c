@@ -6,6 +6,7 @@
 #include "client/space.h"
 #include "keys/sharing.h"
 
+#include <edn/account.h>
 #include <edn/locked.h>
 #include <edn/sharing.h>
 #include <stdlib.h>
@@ -592,7 +593,7 @@ static edn_status read_row(void *ctx, edn_bytes key, edn_status st, edn_bytes va
     return edn_buf_status(&r->all);
 }
 
-static size_t readable(edn_client *c, edn_bytes what)
+static size_t readable_in(edn_client *c, edn_bytes what, bool batches)
 {
     reading r = {.c = c, .all = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
     size_t n = 0;
@@ -600,6 +601,8 @@ static size_t readable(edn_client *c, edn_bytes what)
     OK(client_begin_read(c, &err));
     for (int t = EDN_TABLE_OPEN; t <= EDN_TABLE_INDEX; t++) {
         r.table = (edn_table)t;
+        if (r.table == EDN_TABLE_BATCH && !batches)
+            continue;
         CHECK_OK(edn_store_scan(c->store, r.table, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, read_row, &r));
     }
     OK(client_end_read(c, EDN_OK, &err));
@@ -609,6 +612,8 @@ static size_t readable(edn_client *c, edn_bytes what)
     edn_buf_dispose(&r.all);
     return n;
 }
+
+static size_t readable(edn_client *c, edn_bytes what) { return readable_in(c, what, true); }
 
 #define READABLE(c, word) readable(c, edn_bytes_str(word))
 
@@ -689,6 +694,126 @@ static void nothing_of_it_opens_with_the_diarys_own_keys(void **state)
         CHECK(READABLE(c, "Vault") > 0); /* as the manual says */
         check_store_closed(c, &space);
     }
+    two_close(&t);
+}
+
+/* ---- what was written before ------------------------------------------------------------------------------------- */
+
+static void sync_both(two *t)
+{
+    for (int i = 0; i < 2; i++) {
+        diary_sync(t->a);
+        diary_sync(t->b);
+    }
+}
+
+/* A journal with an entry that was edited, on both devices, with an index of it; then locked on the first. */
+static edn_entry_id lock_old(two *t, edn_journal_id *j)
+{
+    edn_entry_id id;
+
+    OK(edn_client_journal_new(t->a, edn_bytes_str("Vault"), j, &err));
+    id = write_in(t->a, "Vault", "Quetzalcoatlus", "a hummingbird sang");
+    diary_edit(t->a, &id, "a nightingale sang");
+    diary_add(t->a, "1661-01-01", "", "a common thrush");
+    sync_both(t);
+    CHECK_INT(found(t->a, "nightingale"), 1);
+    CHECK_INT(found(t->b, "nightingale"), 1);
+    make(t->a, "Vault", j);
+    return id;
+}
+
+static const char *const old_words[] = {"nightingale", "hummingbird", "Quetzalcoatlus", "1660-01-01"};
+
+static void where_it_was_before_it_is_made_blank_and_a_deep_rekey_does_the_rest(void **state)
+{
+    two t = two_open();
+    edn_client *c;
+    edn_journal_id j;
+    edn_entry_id id = lock_old(&t, &j);
+    edn_rekey_result r;
+
+    (void)state;
+    close_it(t.a, "Vault");
+    diary_sync(t.b);
+    CHECK(readable_in(t.b, edn_bytes_str("nightingale"), false) > 0); /* there it was not opened yet */
+    open_it(t.b, "Vault");
+    diary_check_text(t.b, &id, "a nightingale sang");
+    close_it(t.b, "Vault");
+    for (size_t i = 0; i < EDN_COUNT(old_words); i++) {
+        CHECK_INT(readable_in(t.a, edn_bytes_str(old_words[i]), false), 0);
+        CHECK_INT(readable_in(t.b, edn_bytes_str(old_words[i]), false), 0);
+    }
+    CHECK(READABLE(t.a, "nightingale") > 0); /* batches, as the manual says */
+    CHECK_INT(found(t.a, "thrush"), 1);
+    diary_check_verified(t.a);
+
+    OK(edn_client_rekey_deep(t.a, edn_bytes_str(WORLD_PASSPHRASE), NULL, &r, &err));
+    sync_both(&t);
+    c = world_login(t.w, "c");
+    diary_sync(c);
+    for (size_t i = 0; i < EDN_COUNT(old_words); i++) {
+        CHECK_INT(READABLE(t.a, old_words[i]), 0);
+        CHECK_INT(READABLE(t.b, old_words[i]), 0);
+        CHECK_INT(READABLE(c, old_words[i]), 0);
+    }
+    CHECK(READABLE(c, "thrush") > 0);
+    open_it(c, "Vault");
+    diary_check_text(c, &id, "a nightingale sang");
+    diary_check_verified(c);
+    edn_client_close(c);
+    two_close(&t);
+}
+
+/* Somebody's other device did not know, and wrote where the entry was: that is shown there again, and lost nowhere. */
+static void an_edit_that_comes_late_is_shown_where_the_entry_was(void **state)
+{
+    two t = two_open();
+    edn_buf text = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_entry_id id;
+    edn_journal_id j;
+
+    (void)state;
+    OK(edn_client_journal_new(t.a, edn_bytes_str("Vault"), &j, &err));
+    id = write_in(t.a, "Vault", "", "a nightingale sang");
+    sync_both(&t);
+    diary_edit(t.b, &id, "a nightingale sang by night");
+    make(t.a, "Vault", &j);
+    close_it(t.a, "Vault");
+    diary_sync(t.b);
+    diary_check_text(t.b, &id, "a nightingale sang by night");
+    diary_sync(t.a);
+    diary_text(t.a, &id, &text);
+    CHECK_INT(diary_count(edn_buf_view(&text), " by night"), 1);
+    CHECK_INT(diary_count(edn_buf_view(&text), "nightingale"), 0);
+    edn_buf_dispose(&text);
+    open_it(t.b, "Vault"); /* what is live is not made blank */
+    diary_check_text(t.b, &id, "a nightingale sang by night");
+    two_close(&t);
+}
+
+static void an_entry_goes_in_and_comes_back_whole(void **state)
+{
+    two t = two_open();
+    edn_entry_id id = diary_add(t.a, "1661-01-01", "of the bird", "a nightingale sang");
+    edn_journal_id own, vault;
+
+    (void)state;
+    make(t.a, "Vault", NULL);
+    sync_both(&t);
+    vault = journal_of(t.a, "Vault");
+    own = client_id(t.a)->journal;
+    OK(edn_client_move(t.a, &id, &vault, &err));
+    CHECK_INT(readable_in(t.a, edn_bytes_str("nightingale"), false), 0);
+    diary_check_text(t.a, &id, "a nightingale sang");
+    sync_both(&t);
+    OK(edn_client_move(t.a, &id, &own, &err));
+    close_it(t.a, "Vault");
+    sync_both(&t); /* the other device never had it open, and no blank document */
+    diary_check_text(t.a, &id, "a nightingale sang");
+    diary_check_text(t.b, &id, "a nightingale sang");
+    diary_check_same(t.a, t.b);
+    CHECK_INT(found(t.a, "nightingale"), 1);
     two_close(&t);
 }
 
@@ -820,6 +945,9 @@ int main(void)
         cmocka_unit_test(after_a_theft_it_gets_new_keys_when_it_is_opened),
         cmocka_unit_test(a_lock_that_is_too_weak_is_refused),
         cmocka_unit_test(nothing_of_it_opens_with_the_diarys_own_keys),
+        cmocka_unit_test(where_it_was_before_it_is_made_blank_and_a_deep_rekey_does_the_rest),
+        cmocka_unit_test(an_edit_that_comes_late_is_shown_where_the_entry_was),
+        cmocka_unit_test(an_entry_goes_in_and_comes_back_whole),
         cmocka_unit_test(locking_withstands_power_cuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
