@@ -148,8 +148,11 @@ def wire(k):
     yield b"\x01" + k["body"]
     for i, m in enumerate(messages):
         yield bytes([2 + i]) + b"\x01" + m
-    for i, name in enumerate(["mail", "mails", "set_ask", "lookup", "found", "inbox", "letters"], 2 + len(messages)):
-        yield bytes([i]) + k["message_" + name]
+    names = ["mail", "mails", "set_ask", "held", "held_ask", "lookup", "found", "inbox", "letters",
+             None, None, None, None, "share_ask", "shares"]  # in the order of EDN_MESSAGES
+    for i, name in enumerate(names, 2 + len(messages)):
+        if name:
+            yield bytes([i]) + k["message_" + name]
 
 
 def sync():

@@ -586,13 +586,19 @@ static bool has_plaintext(sim *s, edn_bytes b)
 
 void check_wire(sim *s, const char *what, edn_bytes bytes)
 {
+    if (s->keeper.on && wrap_finds_key(bytes))
+        sim_violation(s, "a key on the wire: %s", what);
     if (has_plaintext(s, bytes))
         sim_violation(s, "plaintext on the wire: %s", what);
 }
 
 void check_disk(void *ctx, const char *path, uint64_t at, edn_bytes bytes)
 {
+    sim *s = ctx;
+
     (void)at;
+    if (s->keeper.on && strncmp(path, "/srv/", 5) == 0 && wrap_finds_key(bytes))
+        sim_violation(s, "a key on the server's disk: %s", path);
     if (has_plaintext(ctx, bytes))
         sim_violation(ctx, "plaintext on a disk: %s", path);
 }

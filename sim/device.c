@@ -16,7 +16,7 @@ static void device_fill(void *ctx, void *p, size_t n)
         sim_fill(&d->rng, p, n);
 }
 
-static edn_client_options options_of(device *d)
+edn_client_options device_options(device *d)
 {
     return (edn_client_options){.home = d->home,
                                 .clock = {sim_clock_ms, &d->clock},
@@ -56,6 +56,28 @@ static void prepare(sim *s, device *d, unsigned index)
         sim_stop("memory", "device");
 }
 
+void device_blank(sim *s, device *d, unsigned index)
+{
+    prepare(s, d, index);
+    d->disk = crashvfs_new(d->vfs);
+    crashvfs_watch(d->disk, check_disk, s);
+}
+
+edn_status device_adopt(device *d, edn_err *err)
+{
+    edn_client_options o = device_options(d);
+    edn_status st;
+
+    if ((st = edn_client_open(&o, &d->c, err)) == EDN_OK &&
+        (st = edn_client_unlock(d->c, edn_bytes_str(d->passphrase), err)) == EDN_OK) {
+        device_keep_session(d);
+        return EDN_OK;
+    }
+    edn_client_close(d->c);
+    d->c = NULL;
+    return st;
+}
+
 /* A new device of whoever has this name and key. */
 static edn_status join(sim *s, device *d, unsigned index, const char *who, const char *key, edn_err *err)
 {
@@ -69,10 +91,8 @@ static edn_status join(sim *s, device *d, unsigned index, const char *who, const
     edn_status st;
 
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
-    prepare(s, d, index);
-    d->disk = crashvfs_new(d->vfs);
-    crashvfs_watch(d->disk, check_disk, s);
-    o = options_of(d);
+    device_blank(s, d, index);
+    o = device_options(d);
     st = edn_client_login(&o, &login, edn_bytes_str(d->passphrase), &d->c, err);
     if (st == EDN_OK)
         device_keep_session(d);
@@ -98,10 +118,8 @@ void device_make(sim *s, device *d, unsigned index, const char *who, char key[ED
         return;
     }
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
-    prepare(s, d, index);
-    d->disk = crashvfs_new(d->vfs);
-    crashvfs_watch(d->disk, check_disk, s);
-    o = options_of(d);
+    device_blank(s, d, index);
+    o = device_options(d);
     st = edn_client_init(&o, &init, edn_bytes_str(d->passphrase), key, &d->c, &err);
     if (st != EDN_OK)
         sim_stop("device", err.text);
@@ -129,7 +147,7 @@ void device_twin(device *d, unsigned index)
 
 edn_status device_try_open(device *d, edn_err *err)
 {
-    edn_client_options o = options_of(d);
+    edn_client_options o = device_options(d);
     edn_status st;
 
     EDN_ASSERT(!d->c);
@@ -273,10 +291,9 @@ static void power(device *d)
     disarm(d);
     sim_fault(d->s, kinds[fate]);
     sim_note(d->s, "device %u: %s", d->index, fault_text(kinds[fate]));
-    come_back(d);
 }
 
-bool device_after(device *d, edn_status st)
+bool device_after_blank(device *d, edn_status st)
 {
     bool failed = d->armed == FAULT_MEMORY && wrap_alloc_failed();
 
@@ -288,6 +305,15 @@ bool device_after(device *d, edn_status st)
         sim_fault(d->s, d->armed);
     disarm(d);
     return false;
+}
+
+bool device_after(device *d, edn_status st)
+{
+    bool died = device_after_blank(d, st);
+
+    if (died)
+        come_back(d);
+    return died;
 }
 
 void device_crash(device *d)
@@ -302,6 +328,7 @@ void device_crash(device *d)
     }
     crashvfs_cut(d->disk);
     power(d);
+    come_back(d);
 }
 
 /* ---- copies of its disk ------------------------------------------------------------------------------------------ */

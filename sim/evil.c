@@ -384,6 +384,88 @@ static void rewrite_boxes(sim *s, edn_http_answer *out)
     edn_arena_dispose(&a);
 }
 
+/* ---- two devices that meet --------------------------------------------------------------------------------------- */
+
+/* A message of a mailbox, as its owner would get it; false: there is none. */
+static bool mail_of(sim *s, const edn_msg_mail *ask, edn_arena *a, edn_bytes *out)
+{
+    static const uint8_t address[4] = {127, 0, 0, 1};
+    edn_buf body = EDN_BUF_INIT(EDN_MAIL_ASK_SIZE_MAX);
+    edn_server_request rq = {.method = EDN_SERVER_POST,
+                             .path = edn_bytes_str("/v1/mailbox"),
+                             .address = edn_bytes_of(address, sizeof address)};
+    edn_server_answer answer = {0};
+    edn_msg_mails got = {0};
+    edn_bytes copy;
+    bool found;
+
+    edn_mail_put(&body, ask);
+    rq.body = edn_buf_view(&body);
+    edn_server_handle(s->srv.server, &rq, 1, &answer);
+    found = answer.status == 200 && edn_arena_copy(a, edn_buf_view(&answer.body), &copy) &&
+            edn_mails_decode(a, copy, &got) == EDN_OK && got.n > 0;
+    if (found)
+        *out = got.mails[0];
+    edn_server_answer_dispose(&answer);
+    edn_buf_dispose(&body);
+    return found;
+}
+
+/* Somebody else, who waits at another place, is put between the two: each of them gets that one's messages. */
+static bool mail_swap(sim *s, device *d, edn_msg_mail *ask, edn_arena *a, edn_bytes *mail)
+{
+    if (d->index >= SIM_DEVICES_MAX)
+        memcpy(ask->rendezvous, s->evil_victim_place, sizeof ask->rendezvous);
+    else
+        memcpy(ask->rendezvous, s->evil_place, sizeof ask->rendezvous);
+    return mail_of(s, ask, a, mail);
+}
+
+static void rewrite_mail(sim *s, device *d, const edn_http_request *rq, edn_http_answer *out)
+{
+    edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
+    sim_rng *r = &s->evil_rng;
+    edn_bytes copy, mail = EDN_BYTES_EMPTY;
+    edn_msg_mail ask;
+    edn_msg_mails m;
+    bool changed = false;
+
+    if (!edn_arena_copy(&a, edn_buf_view(&out->body), &copy) || edn_mail_decode(&a, rq->body, &ask) != EDN_OK ||
+        ask.kind != EDN_MAIL_GET || edn_mails_decode(&a, copy, &m) != EDN_OK)
+        goto out;
+    if (m.n)
+        mail = m.mails[0];
+    if (s->evil_swaps) {
+        changed = mail_swap(s, d, &ask, &a, &mail);
+    } else if (sim_chance(r, 1, 3)) {
+        switch (sim_below(r, 4)) {
+        case 0:
+            changed = m.n && flip(s, &mail, 0, &a);
+            break;
+        case 1: /* what it has had already */
+            changed = ask.number > 0 && (ask.number--, mail_of(s, &ask, &a, &mail));
+            break;
+        case 2: /* what it said itself */
+            ask.side = (uint8_t)(3 - ask.side);
+            changed = mail_of(s, &ask, &a, &mail);
+            break;
+        default:
+            changed = m.n > 0;
+            mail = EDN_BYTES_EMPTY;
+            break;
+        }
+    }
+    if (changed) {
+        m.mails = &mail;
+        m.n = mail.n > 0;
+        edn_buf_reset(&out->body);
+        edn_mails_put(&out->body, &m);
+        sim_fault(s, FAULT_EVIL_MAIL); /* nothing of the account's is touched: it is honest for all others */
+    }
+out:
+    edn_arena_dispose(&a);
+}
+
 static bool is_told(const sim *s, const device *d) { return s->evil_only < 0 || s->evil_only == (int)d->index; }
 
 void evil_answer(sim *s, device *d, const edn_http_request *rq, edn_http_answer *out)
@@ -394,6 +476,8 @@ void evil_answer(sim *s, device *d, const edn_http_request *rq, edn_http_answer 
         rewrite_pull(s, out);
     else if (strcmp(rq->path, "/v1/challenge") == 0)
         rewrite_challenge(s, out);
+    else if (strcmp(rq->path, "/v1/mailbox") == 0 && s->evils & EVIL_BIT(EVIL_MAIL))
+        rewrite_mail(s, d, rq, out);
     else if (strcmp(rq->path, "/v1/box") == 0 && s->evils & EVIL_BIT(EVIL_SWAPPED_BOX))
         rewrite_boxes(s, out);
 }

@@ -3,7 +3,7 @@
 #define EDN_SIM_FAULTS_H
 
 /* clang-format off */
-#define SIM_GROUPS(X) X(NET) X(DISK) X(SERVER) X(CLOCK) X(PROCESS) X(RESTORE) X(CLONE) X(EVIL) X(STORY)
+#define SIM_GROUPS(X) X(NET) X(DISK) X(SERVER) X(CLOCK) X(PROCESS) X(RESTORE) X(CLONE) X(EVIL) X(STORY) X(KEYS)
 
 #define SIM_EVILS(X) \
     X(ALTER, "alters bytes of an answer")            X(TRUNCATE, "leaves out one of a list, or its end") \
@@ -17,7 +17,8 @@
     X(FOREIGN, "gives out another account's batch")  X(GHOST, "gives out a batch of a device that nobody added") \
     X(SUITE, "names another suite in a batch")       X(COUNT, "lies about how much follows") \
     X(SWAPPED_BOX, "gives out another sealed key")   X(WEAK_KDF, "offers a weaker stretching") \
-    X(LEAK, "lets batches cross between two groups that it keeps apart")
+    X(LEAK, "lets batches cross between two groups that it keeps apart") \
+    X(MAIL, "alters, repeats, swaps or keeps what two devices that meet tell each other")
 
 #define SIM_FAULTS(X) \
     X(NET, DROP, "request dropped")                  X(NET, LOSE, "answer lost") \
@@ -56,7 +57,10 @@
     X(STORY, REVOKED, "a device is revoked")         X(STORY, REVOKED_IN, "revoked in the middle of its sync") \
     X(STORY, PASSPHRASE, "another passphrase")       X(STORY, YEAR, "one device away for a year") \
     X(STORY, TRACE, "recorded editing, by devices in turn and at once") \
-    X(STORY, STUCK, "the random source gives the same again")
+    X(STORY, STUCK, "the random source gives the same again") \
+    X(KEYS, PAIRED, "a device is let in by another") X(KEYS, PAIR_FAILED, "a device is not let in, and tries again") \
+    X(KEYS, PAIR_KILLED, "killed in the middle of letting a device in") \
+    X(KEYS, PAIR_CODE, "a wrong code at the meeting of two devices")
 /* clang-format on */
 
 typedef enum fault_group {

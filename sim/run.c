@@ -151,6 +151,7 @@ static void days(sim *s)
             s->now_ms += sim_below(&s->plan, 2 * SIM_DAY_MS / steps);
             step(s);
             share_step(s);
+            keys_step(s);
         }
         evil_end(s);
     }
@@ -170,6 +171,7 @@ static void calm(sim *s)
         s->devices[i].clock.still = s->devices[i].clock.backwards = false;
     }
     share_calm(s);
+    keys_calm(s);
     for (; s->calm_rounds < CALM_ROUNDS; s->calm_rounds++) {
         for (unsigned i = 0; i < s->devices_n; i++) {
             s->now_ms += SIM_HOUR_MS;
@@ -180,6 +182,7 @@ static void calm(sim *s)
     }
     check_converged(s);
     share_check(s);
+    keys_check(s);
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
@@ -239,6 +242,7 @@ void sim_run(sim *s, const sim_options *o)
     s->devices_n = o->devices ? EDN_MIN(o->devices, SIM_DEVICES_MAX) : 2 + (unsigned)sim_below(&s->plan, 3);
     story_choose(s);
     share_choose(s);
+    keys_choose(s);
     serve_init(s);
     for (unsigned i = 0; i < s->devices_n; i++)
         device_make(s, &s->devices[i], i, SIM_NAME, s->account_key, i == 0);
@@ -259,6 +263,7 @@ void sim_dispose(sim *s)
     for (unsigned i = 0; i < s->devices_n; i++)
         device_dispose(&s->devices[i]);
     share_dispose(s);
+    keys_dispose(s);
     serve_join(s);
     serve_dispose(s);
     model_dispose(&s->model);

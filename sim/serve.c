@@ -137,6 +137,7 @@ bool serve_try_start(sim *s)
     /* Limits have tests of their own; under clocks like these they would only be in the way. */
     config.limits.api_per_s = config.limits.login_account_per_min = config.limits.login_address_per_min = 0;
     config.limits.passphrase_per_hour = 0;
+    config.limits.mailbox_per_hour = config.limits.mailbox_rate_per_s = 0;
     config.limits.bytes_per_s = 0;
     config.limits.inline_size_max = 2048; /* so that some batches go to the blob store */
     if (edn_meta_sqlite_open(META_PATH, v->vfs, &v->meta, &err) != EDN_OK) {

@@ -230,6 +230,15 @@ typedef struct party {
     size_t marks_n;
 } party;
 
+/* What happens to devices and keys in the middle of everything else (keys.c). */
+typedef struct keeper {
+    bool on;
+    sim_rng rng;                /* of its own: other seeds do not change */
+    bool blank;                 /* the machine behind the last device wants in, and is not yet */
+    edn_device_id strangers[8]; /* devices of somebody who sat in the middle */
+    size_t strangers_n;
+} keeper;
+
 typedef struct figures {
     uint64_t calls, syncs, exchanges, crashes, entries, tokens, checks, bytes_watched;
     uint64_t faults[FAULT_KINDS];
@@ -249,6 +258,7 @@ struct sim {
     device devices[SIM_DEVICES_MAX];
     unsigned devices_n;
     party party;
+    keeper keeper;
     serving srv;
     model model;
     char account_key[EDN_ACCOUNT_KEY_TEXT_MAX];
@@ -266,7 +276,9 @@ struct sim {
     uint32_t evils;               /* a bit for each evil_kind that is at work */
     int evil_only;                /* the device that is lied to; -1: all */
     edn_device_id evil_victim_id; /* of whom something is hidden, or let across */
-    edn_head evil_cut;            /* up to where the victim's batches are given out */
+    bool evil_swaps;              /* messages of two that meet: for those of somebody else, who waits at evil_place */
+    uint8_t evil_place[16], evil_victim_place[16];
+    edn_head evil_cut; /* up to where the victim's batches are given out */
     sim_rng evil_rng;
     edn_buf old_answer; /* what a liar kept */
     struct interruption {
@@ -304,6 +316,11 @@ _Noreturn void sim_stop(const char *what, const char *why); /* the ground gave w
 /* Made while the weather is good: the first makes the account of that name and writes its key, the others join it. */
 void device_make(sim *s, device *d, unsigned index, const char *who, char key[EDN_ACCOUNT_KEY_TEXT_MAX], bool first);
 edn_status device_login(sim *s, unsigned index, edn_err *err); /* a new installation joins while things happen */
+/* A machine without a diary; what it opens its home with; and what was found there by whoever made one: EDN_E_MISSING:
+ * nothing, and it is a machine without a diary still. */
+void device_blank(sim *s, device *d, unsigned index);
+edn_client_options device_options(device *d);
+edn_status device_adopt(device *d, edn_err *err);
 edn_device_id device_id(const device *d);
 void device_keep_session(device *d);         /* after its lock was changed */
 void device_twin(device *d, unsigned index); /* a second machine starts from the same disk */
@@ -316,7 +333,8 @@ void device_dispose(device *d);
  * been started again. */
 void device_before(device *d);
 bool device_after(device *d, edn_status st);
-void device_crash(device *d); /* power goes now */
+bool device_after_blank(device *d, edn_status st); /* the same, where there is nothing to start again */
+void device_crash(device *d);                      /* power goes now */
 edn_status device_sync(device *d);
 void device_copy_take(device *d);
 void device_copy_restore(device *d);
@@ -401,6 +419,18 @@ void share_sync(sim *s);  /* of all of the second person's */
 void share_check(sim *s); /* when all is calm */
 void share_dispose(sim *s);
 
+/* ---- devices and keys (keys.c, pair.c) --------------------------------------------------------------------------- */
+
+void keys_choose(sim *s);
+void keys_step(sim *s);  /* one of these things, perhaps */
+void keys_calm(sim *s);  /* what was not done for the faults is done now */
+void keys_check(sim *s); /* when all is calm */
+void keys_dispose(sim *s);
+device *keys_someone(sim *s);              /* of those who are there; NULL: nobody */
+void keys_meanwhile(sim *s);               /* somebody writes or syncs, perhaps */
+bool keys_after(device *d, edn_status st); /* device_after, and what it shows is looked at */
+void pair_someone(sim *s);                 /* a machine wants in, or tries again */
+
 /* ---- checks (check.c) -------------------------------------------------------------------------------------------- */
 
 void shown_dispose(shown *v);
@@ -425,6 +455,7 @@ uint64_t sim_hash(uint64_t h, const void *p, size_t n);
 void wrap_begin(sim *s);
 void wrap_fail_alloc(uint64_t at); /* the allocation of that number from now on fails; 0: none */
 bool wrap_alloc_failed(void);
-void wrap_pause(bool on); /* the simulator itself is at work: its allocations do not fail */
+bool wrap_finds_key(edn_bytes b); /* a key that was used is among these bytes */
+void wrap_pause(bool on);         /* the simulator itself is at work: its allocations do not fail */
 
 #endif

@@ -27,6 +27,49 @@ edn_status __wrap_edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint
     return EDN_OK;
 }
 
+static sim *world;
+
+/* ---- keys, which no server may hold ------------------------------------------------------------------------------ */
+
+#define KEYS_MAX 32768u
+#define KEY_SLOTS (2 * KEYS_MAX)
+#define KEY_FILTER_BITS ((size_t)1 << 20)
+static uint8_t keys[KEYS_MAX][32];
+static size_t keys_n;
+static uint16_t key_slots[KEY_SLOTS];             /* 1 + where; 0: empty */
+static uint64_t key_filter[KEY_FILTER_BITS / 64]; /* by the first bytes of a key: most places are passed over by it */
+
+static size_t key_find(const uint8_t key[32], uint64_t first)
+{
+    size_t at = first % KEY_SLOTS;
+
+    while (key_slots[at] && memcmp(keys[key_slots[at] - 1], key, 32) != 0)
+        at = (at + 1) % KEY_SLOTS;
+    return at;
+}
+
+static void key_note(const uint8_t key[32])
+{
+    uint64_t first = edn_load_u64(key);
+    size_t at;
+
+    if (!world || !world->keeper.on || keys_n == KEYS_MAX || key_slots[at = key_find(key, first)])
+        return;
+    memcpy(keys[keys_n++], key, 32);
+    key_slots[at] = (uint16_t)keys_n;
+    key_filter[first % KEY_FILTER_BITS / 64] |= 1ull << first % 64;
+}
+
+bool wrap_finds_key(edn_bytes b)
+{
+    for (size_t i = 0; i + 32 <= b.n; i++) {
+        uint64_t first = edn_load_u64(b.p + i);
+        if (key_filter[first % KEY_FILTER_BITS / 64] >> first % 64 & 1 && key_slots[key_find(b.p + i, first)])
+            return true;
+    }
+    return false;
+}
+
 /* ---- nonces ------------------------------------------------------------------------------------------------------ */
 
 /* A key and a nonce, and what was sealed under them. */
@@ -34,7 +77,6 @@ typedef struct used {
     uint64_t pair[2], what;
 } used;
 
-static sim *world;
 static used *table;
 static size_t table_n, table_cap;
 #define TABLE_CAP ((size_t)1 << 15)
@@ -47,6 +89,11 @@ void wrap_begin(sim *s)
     table_n = 0;
     turn = 0;
     alloc_paused = 0;
+    if (keys_n) {
+        keys_n = 0;
+        memset(key_slots, 0, sizeof key_slots);
+        memset(key_filter, 0, sizeof key_filter);
+    }
     if (!s && table_cap > TABLE_CAP) { /* a long seed's: memory is compared from seed to seed */
         free(table);
         table = NULL;
@@ -87,6 +134,7 @@ static void note(const uint8_t *box, const uint8_t key[32], edn_bytes aad, size_
 
     if (!world)
         return;
+    key_note(key);
     pair[0] = sim_hash(sim_hash(1, key, 32), box, EDN_SEAL_NONCE_SIZE);
     pair[1] = sim_hash(sim_hash(2, key, 32), box, EDN_SEAL_NONCE_SIZE);
     if (2 * table_n >= table_cap)
@@ -139,6 +187,8 @@ edn_status __wrap_edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite
     edn_buf ignored = EDN_BUF_INIT(EDN_BUF_UNLIMITED), copy = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     size_t at;
 
+    if (st == EDN_OK)
+        key_note(key);
     if (st != EDN_OK || !world || ++turn % 97 != 0)
         return st;
     alloc_paused++;

@@ -129,6 +129,9 @@ EDN_MUST_USE edn_status edn_client_unlock_slot(edn_client *c, const char *what, 
  * server it must be reachable. `strength` 0 keeps it. */
 EDN_MUST_USE edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
                                                      edn_strength strength, edn_err *err);
+/* How strongly the passphrase is stretched where it is weakest: this device's lock, or the account's box as far as it
+ * is here. Needs an unlocked diary. To raise it, change the passphrase to the same one with another strength. */
+EDN_MUST_USE edn_status edn_client_strength(edn_client *c, edn_strength *out, edn_err *err);
 /* Gives a diary that was made without one a server. The server and name that it has, set again, are taken at their word
  * once more, as at first contact: for a server that was set up anew, or when somebody lied then. Another one:
  * EDN_E_EXISTS. */
@@ -261,7 +264,8 @@ typedef struct edn_search_options {
 typedef struct edn_search_result {
     uint64_t found; /* how many there are, whatever the limit */
     /* A diary that is still arriving: entries that others' parts of the index tell of, and how many of them are here;
-     * parts, and how many of them are here. All 0: everything has arrived, or nothing is known of what has not. */
+     * parts, and how many of them are here: while some are not, what was changed or deleted lately may be found by what
+     * it held before. All 0: everything has arrived, or nothing is known of what has not. */
     uint64_t known, here;
     uint32_t parts, parts_here;
     bool inexact;      /* a phrase was looked for by its words alone, in what is arriving */

@@ -202,15 +202,27 @@ edn_status edn_cli_login(edn_cli *c)
     return edn_cli_keep_unlocked(c, timeout_s);
 }
 
+static edn_status strength_offer(edn_cli *c)
+{
+    edn_strength strength;
+    edn_status st = edn_client_strength(c->client, &strength, &c->err);
+
+    if (st == EDN_OK && strength < EDN_STRENGTH_DEFAULT)
+        edn_cli_note(c, "Trying passphrases against this diary is cheaper than it need be. To raise the cost: "
+                        "edn passwd --same --strength default");
+    return st;
+}
+
 edn_status edn_cli_unlock(edn_cli *c)
 {
     const char *with = edn_cli_value(&c->args, EDN_OPT_WITH);
     uint32_t timeout_s;
     edn_status st = edn_cli_timeout(c, &timeout_s);
 
-    if (st != EDN_OK || (st = with ? edn_cli_unlock_slot(c, with) : edn_cli_need(c)) != EDN_OK)
+    if (st != EDN_OK || (st = with ? edn_cli_unlock_slot(c, with) : edn_cli_need(c)) != EDN_OK ||
+        (st = edn_cli_keep_unlocked(c, timeout_s)) != EDN_OK)
         return st;
-    return edn_cli_keep_unlocked(c, timeout_s);
+    return strength_offer(c);
 }
 
 edn_status edn_cli_lock(edn_cli *c)
@@ -228,16 +240,22 @@ edn_status edn_cli_lock(edn_cli *c)
 edn_status edn_cli_passwd(edn_cli *c)
 {
     edn_cli_secret old = {NULL, 0}, fresh = {NULL, 0};
-    edn_status st = edn_cli_open(c);
+    bool same = edn_cli_has(&c->args, EDN_OPT_SAME);
+    edn_status st;
 
-    if (st == EDN_OK && (st = edn_cli_passphrase(c, "Old passphrase: ", &old)) == EDN_OK &&
-        (st = edn_cli_passphrase_new(c, EDN_OPT_NEW_PASSPHRASE_FD, "New passphrase: ", &fresh)) == EDN_OK)
-        st = edn_client_passphrase_change(c->client, edn_cli_secret_view(&old), edn_cli_secret_view(&fresh),
-                                          edn_cli_strength(c), &c->err);
+    if (same && (!edn_cli_strength(c) || edn_cli_has(&c->args, EDN_OPT_NEW_PASSPHRASE_FD)))
+        return edn_cli_usage(c, "--same keeps the passphrase and changes its strength: say which, by --strength alone");
+    if ((st = edn_cli_open(c)) == EDN_OK &&
+        (st = edn_cli_passphrase(c, same ? "Passphrase: " : "Old passphrase: ", &old)) == EDN_OK && !same)
+        st = edn_cli_passphrase_new(c, EDN_OPT_NEW_PASSPHRASE_FD, "New passphrase: ", &fresh);
+    if (st == EDN_OK)
+        st = edn_client_passphrase_change(c->client, edn_cli_secret_view(&old),
+                                          edn_cli_secret_view(same ? &old : &fresh), edn_cli_strength(c), &c->err);
     edn_cli_secret_dispose(&old);
     edn_cli_secret_dispose(&fresh);
     if (st == EDN_OK)
-        edn_cli_note(c, "The passphrase is changed.");
+        edn_cli_note(c,
+                     same ? "The passphrase is the same, and its strength is changed." : "The passphrase is changed.");
     return st;
 }
 

@@ -393,14 +393,8 @@ typedef struct paths {
 
 static bool paths_add(paths *to, char *path)
 {
-    if (to->n == to->cap) {
-        size_t cap = to->cap ? 2 * to->cap : 64;
-        char **p = realloc(to->p, cap * sizeof *p);
-        if (!p)
-            return false;
-        to->p = p;
-        to->cap = cap;
-    }
+    if (!edn_array_room(&to->p, &to->cap, to->n + 1, sizeof *to->p))
+        return false;
     to->p[to->n++] = path;
     return true;
 }

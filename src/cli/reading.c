@@ -46,14 +46,8 @@ static edn_status collect_id(void *ctx, const edn_entry *e)
 {
     ids *to = ctx;
 
-    if (to->n == to->cap) {
-        size_t cap = to->cap ? 2 * to->cap : 16;
-        edn_entry_id *p = realloc(to->p, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        to->p = p;
-        to->cap = cap;
-    }
+    if (!edn_array_room(&to->p, &to->cap, to->n + 1, sizeof *to->p))
+        return EDN_E_NOMEM;
     to->p[to->n++] = e->id;
     return EDN_OK;
 }

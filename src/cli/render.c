@@ -196,14 +196,8 @@ edn_status edn_cli_rows_add(edn_cli_rows *r, const edn_entry *e)
     edn_entry *row;
     edn_bytes *tags;
 
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 64;
-        edn_entry *rows = realloc(r->rows, cap * sizeof *rows);
-        if (!rows)
-            return EDN_E_NOMEM;
-        r->rows = rows;
-        r->cap = cap;
-    }
+    if (!edn_array_room(&r->rows, &r->cap, r->n + 1, sizeof *r->rows))
+        return EDN_E_NOMEM;
     row = &r->rows[r->n];
     *row = *e;
     row->fields = NULL;

@@ -24,15 +24,7 @@ static void found_one(void *ctx, const edn_finding *finding)
     found *f = ctx;
 
     f->told++;
-    if (f->n == f->cap) {
-        size_t cap = f->cap ? 2 * f->cap : 8;
-        edn_finding *p = realloc(f->p, cap * sizeof *p);
-        if (p) {
-            f->p = p;
-            f->cap = cap;
-        }
-    }
-    if (f->n < f->cap)
+    if (edn_array_room(&f->p, &f->cap, f->n + 1, sizeof *f->p))
         f->p[f->n++] = *finding;
     if (f->progress)
         edn_cli_progress_clear(f->progress);

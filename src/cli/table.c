@@ -158,6 +158,11 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .help = "Read the account key, one line, from this file descriptor instead of the "
                     "terminal. It may be the passphrase's: the passphrase is then the first line.",
         },
+    [EDN_OPT_SAME] =
+        {
+            .name = "same",
+            .help = "Keep the passphrase; change only what --strength says.",
+        },
     [EDN_OPT_NEW_PASSPHRASE_FD] =
         {
             .name = "new-passphrase-fd",
@@ -488,12 +493,14 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "passwd",
             .group = "Begin",
-            .options = {EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_STRENGTH},
+            .options = {EDN_OPT_NEW_PASSPHRASE_FD, EDN_OPT_SAME, EDN_OPT_STRENGTH},
             .summary = "Change the passphrase",
             .text =
                 "Changes it for the account and for this device, each in one step; nothing else has to be sealed "
                 "again. The server must be within reach. Other devices keep their old passphrase for their own lock "
-                "until it is changed there.",
+                "until it is changed there.\n\n"
+                "With --same the passphrase stays and only its strength changes, which 'edn unlock' offers where it is "
+                "below the default: 'edn passwd --same --strength default'.",
         },
     [EDN_CMD_SERVER] =
         {

@@ -339,26 +339,34 @@ edn_status account_home_is_free(edn_client *c, edn_err *err)
     return st;
 }
 
-/* Opens a new store for `c` and unlocks it. Another process may have been quicker since begun_find: then the store is
- * sealed under its key, and not ours to take away. */
-static edn_status make_home(edn_client *c, const edn_local_key *ldk, edn_err *err)
-{
-    edn_store_options so = {.vfs = c->vfs, .create = true};
-    edn_status st = edn_store_open(c->home, &so, &c->store, err);
-
-    if (st == EDN_OK)
-        st = client_unlock_store(c, ldk);
-    if (st == EDN_E_AUTH)
-        return home_taken(c, err);
-    return st == EDN_OK ? EDN_OK : client_fail(c, st, err);
-}
-
 void account_unmake_home(edn_client *c)
 {
     edn_client_lock(c);
     edn_store_close(c->store);
     c->store = NULL;
     edn_store_remove(c->home, c->vfs);
+}
+
+/* Opens a new store for `c`, begins the transaction that fills it, and unlocks it in that: so a store has a key when it
+ * is somebody's, and what power or memory left of an earlier beginning is nobody's. Another process may have been
+ * quicker since begun_find: then it holds something, and is not ours to take away. */
+static edn_status make_home(edn_client *c, const enrolment *e, edn_err *err)
+{
+    edn_store_options so = {.vfs = c->vfs, .create = true};
+    edn_status st = edn_store_open(c->home, &so, &c->store, err);
+
+    if (st != EDN_OK || (st = edn_store_begin_write(c->store)) != EDN_OK)
+        return client_fail(c, st, err);
+    st = client_unlock_new_store(c, &e->ldk);
+    c->device = e->id.device;
+    if (st == EDN_OK)
+        return EDN_OK;
+    edn_store_rollback(c->store);
+    if (st == EDN_E_EXISTS)
+        return home_taken(c, err);
+    client_fail(c, st, err);
+    account_unmake_home(c);
+    return st;
 }
 
 static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h)
@@ -381,16 +389,9 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
 
 edn_status account_write_home(edn_client *c, const enrolment *e, const new_home *h, edn_err *err)
 {
-    edn_status st = make_home(c, &e->ldk, err);
+    edn_status st = make_home(c, e, err);
 
-    if (st != EDN_OK)
-        return st;
-    c->device = e->id.device;
-    if ((st = edn_store_begin_write(c->store)) != EDN_OK)
-        client_fail(c, st, err);
-    else
-        st = client_end_write(c, home_rows(c, e, h), err);
-    if (st != EDN_OK)
+    if (st == EDN_OK && (st = client_end_write(c, home_rows(c, e, h), err)) != EDN_OK)
         account_unmake_home(c);
     return st;
 }
@@ -398,19 +399,13 @@ edn_status account_write_home(edn_client *c, const enrolment *e, const new_home 
 edn_status account_begin_home(edn_client *c, const enrolment *e, edn_bytes slot, begun_kind kind, edn_bytes recovering,
                               edn_err *err)
 {
-    edn_status st = make_home(c, &e->ldk, err);
+    edn_status st = make_home(c, e, err);
 
     if (st != EDN_OK)
         return st;
-    c->device = e->id.device;
-    if ((st = edn_store_begin_write(c->store)) != EDN_OK) {
-        client_fail(c, st, err);
-    } else {
-        if ((st = write_own(c, e, slot)) == EDN_OK && (st = begun_mark(c, kind)) == EDN_OK && recovering.n)
-            st = meta_put(c, "recovering", EDN_BYTES_EMPTY, recovering);
-        st = client_end_write(c, st, err);
-    }
-    if (st != EDN_OK)
+    if ((st = write_own(c, e, slot)) == EDN_OK && (st = begun_mark(c, kind)) == EDN_OK && recovering.n)
+        st = meta_put(c, "recovering", EDN_BYTES_EMPTY, recovering);
+    if ((st = client_end_write(c, st, err)) != EDN_OK)
         account_unmake_home(c);
     return st;
 }

@@ -25,12 +25,16 @@ struct arriving {
     manifest manifest;
     edn_bytes bytes;
     arriving_shard *shards; /* one for each item */
-    uint64_t known, here;   /* entries that the shards tell of, and those of them that have arrived; once open */
+    edn_place *given; /* of each device that the server was asked about: its newest manifest as it was given, or 0 */
+    size_t given_n;
+    uint64_t known, here; /* entries that the shards tell of, and those of them that have arrived; once open */
 };
 
 /* ---- inside a transaction ---------------------------------------------------------------------------------------- */
 
-/* c->index->arriving, NULL when nothing is (any more). */
+/* c->index->arriving, NULL when nothing is (any more), or when the list of it is damaged: c->index->arriving_bad is
+ * ARRIVING_BAD_LIST then. */
+#define ARRIVING_BAD_LIST SIZE_MAX
 EDN_MUST_USE edn_status arriving_load(edn_client *c);
 void arriving_forget(edn_client *c);
 /* Opens every shard that is here, and masks what counts no longer. EDN_E_DAMAGED, …: `bad` says which. Segments live in
@@ -52,12 +56,17 @@ void arriving_days(const shard_item *it, char out[48]);
 /* Inside one that writes: the state as it is now; and what is kept of a shard goes. */
 EDN_MUST_USE edn_status arriving_save(edn_client *c);
 EDN_MUST_USE edn_status arriving_rows_drop(edn_client *c, const shard_item *it);
-/* Inside one that writes: a shard that does not open is wanted again. */
+/* Inside one that writes: begins with the manifest in force, everything of it wanted; without parts, when there is
+ * none. */
+EDN_MUST_USE edn_status arriving_begin(edn_client *c, bool quiet);
+/* Inside one that writes: what is damaged goes and is wanted again, a shard or, when its list is bad, all; `text` says
+ * so for a finding, and stays empty when none of it was to blame. */
 EDN_MUST_USE edn_status arriving_mend(edn_client *c, char text[160]);
 
 /* ---- outside of transactions ------------------------------------------------------------------------------------- */
 
-/* Fetches an entry that the shards tell of, ahead of its turn. EDN_E_MISSING: they do not. */
+/* Fetches an entry that the shards tell of, ahead of its turn. What of them is damaged is named and fetched anew first.
+ * EDN_E_MISSING: they do not tell of it. */
 EDN_MUST_USE edn_status arriving_fetch_entry(edn_client *c, const edn_entry_id *id, edn_err *err);
 /* After a sync that brought all: the shards go. */
 EDN_MUST_USE edn_status arriving_end(edn_client *c, const edn_sync_options *options, edn_err *err);

@@ -158,7 +158,7 @@ static edn_status client_busy(edn_err *err)
     return edn_fail(err, EDN_E_BUSY, "this diary is in the middle of another call: a callback cannot use it");
 }
 
-edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk)
+static edn_status secret_make(edn_client *c, const edn_local_key *ldk)
 {
     edn_client_lock(c);
     c->secret = edn_secret_alloc(sizeof *c->secret);
@@ -166,7 +166,21 @@ edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk)
         return EDN_E_NOMEM;
     memset(c->secret, 0, sizeof *c->secret);
     c->secret->ldk = *ldk;
-    return edn_store_unlock(c->store, ldk, &c->random);
+    return EDN_OK;
+}
+
+edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk)
+{
+    edn_status st = secret_make(c, ldk);
+
+    return st == EDN_OK ? edn_store_unlock(c->store, ldk, &c->random) : st;
+}
+
+edn_status client_unlock_new_store(edn_client *c, const edn_local_key *ldk)
+{
+    edn_status st = secret_make(c, ldk);
+
+    return st == EDN_OK ? edn_store_unlock_new(c->store, ldk, &c->random) : st;
 }
 
 edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *err)

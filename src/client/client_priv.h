@@ -145,6 +145,8 @@ EDN_MUST_USE edn_status client_new(const edn_client_options *options, edn_client
 EDN_MUST_USE edn_status client_read_device(edn_client *c, edn_err *err);
 /* Unlocks the store and nothing else. EDN_E_AUTH, EDN_E_NOMEM, …: edn_client_lock is then still to be called. */
 EDN_MUST_USE edn_status client_unlock_store(edn_client *c, const edn_local_key *ldk);
+/* The same for a store that is being made, inside the transaction that makes it. */
+EDN_MUST_USE edn_status client_unlock_new_store(edn_client *c, const edn_local_key *ldk);
 /* Inside a transaction: other processes may have written, so what was read from the store before counts no longer. */
 EDN_MUST_USE edn_status client_refresh(edn_client *c);
 EDN_MUST_USE edn_status client_unlock_with(edn_client *c, const edn_local_key *ldk, edn_err *err);
@@ -377,6 +379,10 @@ EDN_MUST_USE edn_status device_name_check(const char *name, edn_err *err);
 EDN_MUST_USE edn_status device_find(edn_client *c, const char *what, edn_device_id *out, edn_err *err);
 EDN_MUST_USE edn_status journal_name_check(edn_bytes name, edn_err *err);
 EDN_MUST_USE edn_status journal_create(edn_client *c, const edn_journal_id *j, edn_bytes name);
+
+/* The first journal of exactly this name, of the diary or shared: *found, and then *id is set. EDN_E_LOCKED: found, and
+ * closed. */
+EDN_MUST_USE edn_status journal_named(edn_client *c, edn_bytes name, edn_journal_id *id, bool *found, edn_err *err);
 typedef edn_status journal_id_fn(void *ctx, const edn_journal_id *j, edn_bytes name);
 EDN_MUST_USE edn_status journals_each(edn_client *c, journal_id_fn *fn, void *ctx);
 /* Every document of a type that has a name: in the order in which they came. `fn` may not write. */

@@ -123,14 +123,8 @@ static edn_status add_hunk(differ *d, hunk h)
         last->b1 = h.b1;
         return EDN_OK;
     }
-    if (out->n == out->cap) {
-        size_t cap = out->cap ? 2 * out->cap : 32;
-        hunk *p = realloc(out->p, cap * sizeof *p);
-        if (!p)
-            return EDN_E_NOMEM;
-        out->p = p;
-        out->cap = cap;
-    }
+    if (!edn_array_room(&out->p, &out->cap, out->n + 1, sizeof *out->p))
+        return EDN_E_NOMEM;
     out->p[out->n++] = h;
     return EDN_OK;
 }
@@ -198,14 +192,8 @@ static edn_status tokenize(edn_bytes s, size_t from, size_t to, token_end_fn *to
     out->end = to;
     while (from < to) {
         size_t end = token_end(s, from, to);
-        if (out->n == out->cap) {
-            size_t cap = out->cap ? 2 * out->cap : 256;
-            token *p = realloc(out->p, cap * sizeof *p);
-            if (!p)
-                return EDN_E_NOMEM;
-            out->p = p;
-            out->cap = cap;
-        }
+        if (!edn_array_room(&out->p, &out->cap, out->n + 1, sizeof *out->p))
+            return EDN_E_NOMEM;
         out->p[out->n++] = (token){edn_table_hash(s.p + from, end - from, 0), from, (uint32_t)(end - from)};
         from = end;
     }

@@ -691,9 +691,9 @@ static edn_status find_arriving(edn_client *c, const char *what, bool date, foun
     on_their_way w = {what, date, out};
     edn_status st;
 
-    if ((st = index_load(c)) != EDN_OK || (st = arriving_load(c)) != EDN_OK || !c->index->arriving)
+    if ((st = arriving_load(c)) != EDN_OK || !c->index->arriving)
         return st;
-    if ((st = index_open(c)) == EDN_OK && (st = arriving_open(c)) == EDN_OK)
+    if ((st = index_open_pages(c)) == EDN_OK && (st = arriving_open(c)) == EDN_OK)
         st = arriving_each(c, found_arriving, &w);
     index_forget(c);
     return st == EDN_E_DAMAGED || st == EDN_E_FORMAT ? EDN_OK : st; /* the next search mends it */

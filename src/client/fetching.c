@@ -154,56 +154,13 @@ static edn_status batches_ask(asking *q, const edn_place *places, size_t n, batc
 
 /* ---- the manifest ------------------------------------------------------------------------------------------------ */
 
-typedef struct taking {
-    edn_client *c;
-    size_t good;
-} taking;
-
 static edn_status take_listed(void *ctx, const edn_sync_batch *b)
 {
-    taking *t = ctx;
-    edn_status st = listed_take(t->c, b);
+    edn_status st = listed_take(ctx, b);
 
-    t->good += st == EDN_OK;
     if (st == EDN_OK)
-        st = records_take_keys(t->c, b);
+        st = records_take_keys(ctx, b);
     return record_is_at_fault(st) ? EDN_OK : st;
-}
-
-/* Begins: inside a transaction that writes. */
-static edn_status arriving_begin(asking *q)
-{
-    edn_client *c = q->c;
-    edn_arena a = edn_arena_init((size_t)64 << 20);
-    listed *known;
-    size_t n;
-    arriving *x;
-    edn_status st = listed_load(c, &a, &known, &n);
-
-    arriving_forget(c);
-    if (st == EDN_OK && n) {
-        if (!(x = calloc(1, sizeof *x))) {
-            st = EDN_E_NOMEM;
-        } else {
-            c->index->arriving = x;
-            x->a = edn_arena_init((size_t)4 << 20);
-            x->quiet = q->options && q->options->quiet;
-            x->asked_ms = client_now(c);
-            if (!edn_arena_copy(&x->a, known->bytes, &x->bytes))
-                st = EDN_E_NOMEM;
-            else if ((st = manifest_decode(&x->a, x->bytes, &x->manifest)) == EDN_OK &&
-                     !(x->shards = calloc(x->manifest.items_n + 1, sizeof *x->shards)))
-                st = EDN_E_NOMEM;
-            if (!x->shards)
-                x->manifest.items_n = 0;
-            for (size_t i = 0; i < x->manifest.items_n; i++)
-                x->shards[i].item = x->manifest.items[i];
-            if (st == EDN_OK)
-                st = arriving_save(c);
-        }
-    }
-    edn_arena_dispose(&a);
-    return st;
 }
 
 static edn_status find_manifest(asking *q)
@@ -211,7 +168,6 @@ static edn_status find_manifest(asking *q)
     edn_client *c = q->c;
     const edn_devlog *log = c->log;
     size_t n = 0, devices = 0;
-    taking t = {c, 0};
     edn_place *places;
     bool changed;
     edn_status st = EDN_OK;
@@ -229,12 +185,10 @@ static edn_status find_manifest(asking *q)
         if (memcmp(d->id.b, client_id(c)->device.b, sizeof d->id.b) != 0)
             places[n++].device = d->id;
     }
-    st = batches_ask(q, places, n, take_listed, &t);
+    st = batches_ask(q, places, n, take_listed, c);
     free(places);
-    if (st != EDN_OK || t.good == 0)
-        return st;
-    if ((st = client_begin_write(c, q->err)) == EDN_OK)
-        st = client_end_write(c, arriving_begin(q), q->err);
+    if (st == EDN_OK && (st = client_begin_write(c, q->err)) == EDN_OK)
+        st = client_end_write(c, arriving_begin(c, q->options && q->options->quiet), q->err);
     return st;
 }
 
@@ -334,10 +288,13 @@ static void tell_lost(asking *q, const shard_item *it, edn_status why)
     char text[300], days[48];
 
     arriving_days(it, days);
-    snprintf(text, sizeof text,
-             "the server %s for the part %s of the search index; what it is of is found once its entries are here, and "
-             "it is made anew from them",
-             why == EDN_E_WITHHELD ? "has nothing" : "gives something else", days);
+    snprintf(
+        text, sizeof text,
+        "the server %s for the part %s of the search index; %s once its entries are here, and it is made anew from "
+        "them",
+        why == EDN_E_WITHHELD ? "has nothing" : "gives something else", days,
+        it->kind == SHARD_RECENT ? "what was changed may be found as it was before, and is right"
+                                 : "what it is of is found");
     tell(q, why, text);
 }
 
@@ -441,8 +398,29 @@ static edn_status fetch_blobs(asking *q)
     return st;
 }
 
+static bool some_wanted(const arriving *x)
+{
+    for (size_t i = 0; i < x->manifest.items_n; i++)
+        if (x->shards[i].state == ARRIVING_WANTED)
+            return true;
+    return false;
+}
+
+/* What is damaged of what came before is wanted again. */
+static edn_status mend_arriving(asking *q)
+{
+    char text[160];
+    edn_status st = client_begin_write(q->c, q->err);
+
+    if (st == EDN_OK)
+        st = client_end_write(q->c, arriving_mend(q->c, text), q->err);
+    if (st == EDN_OK && text[0])
+        tell(q, EDN_E_DAMAGED, text);
+    return st;
+}
+
 /* Whether there is something to fetch: for a device that is not the first and has not synced yet, or one that is not
- * done. */
+ * done. EDN_E_DAMAGED: something is to be mended before that can be said. */
 static edn_status is_wanted(edn_client *c, bool *begun, bool *wanted)
 {
     heads h = {NULL, 0};
@@ -453,10 +431,11 @@ static edn_status is_wanted(edn_client *c, bool *begun, bool *wanted)
     x = c->index->arriving;
     if (st != EDN_OK || !client_id(c)->server[0])
         return st;
+    if (c->index->arriving_bad == ARRIVING_BAD_LIST)
+        return EDN_E_DAMAGED;
     if (x) {
         *begun = true;
-        for (size_t i = 0; i < x->manifest.items_n; i++)
-            *wanted |= x->shards[i].state == ARRIVING_WANTED;
+        *wanted = some_wanted(x);
         return EDN_OK;
     }
     if ((st = heads_load(c, &h)) == EDN_OK)
@@ -475,6 +454,9 @@ edn_status edn_client_fetch_index(edn_client *c, const edn_fetch_options *option
 
     memset(q.out, 0, sizeof *q.out);
     if (st == EDN_OK)
+        st = client_end_read(c, is_wanted(c, &begun, &wanted), err);
+    if (st == EDN_E_DAMAGED && c->index->arriving_bad && (st = mend_arriving(&q)) == EDN_OK &&
+        (st = client_begin_read(c, err)) == EDN_OK)
         st = client_end_read(c, is_wanted(c, &begun, &wanted), err);
     if (st == EDN_OK && wanted) {
         if ((st = sign_in(&q)) == EDN_OK && !begun)
@@ -516,12 +498,12 @@ static edn_status find_places(wanted_entry *w)
     arriving *x;
     edn_status st;
 
-    if ((st = index_load(c)) != EDN_OK || (st = arriving_load(c)) != EDN_OK)
+    if ((st = arriving_load(c)) != EDN_OK)
         return st;
     if (!(x = c->index->arriving))
-        return EDN_E_MISSING;
+        return c->index->arriving_bad ? EDN_E_DAMAGED : EDN_E_MISSING;
     w->quiet = x->quiet;
-    if ((st = index_open(c)) != EDN_OK || (st = arriving_open(c)) != EDN_OK)
+    if ((st = index_open_pages(c)) != EDN_OK || (st = arriving_open(c)) != EDN_OK)
         return st;
     for (size_t i = 0; st == EDN_OK && i < x->manifest.items_n; i++) {
         edn_arena a = edn_arena_init((size_t)256 << 20);
@@ -537,11 +519,39 @@ static edn_status find_places(wanted_entry *w)
                     st = place_add(w, &p.places[other % p.begin[p.docs]]);
                 }
             }
+            if (st == EDN_E_DAMAGED || st == EDN_E_FORMAT)
+                c->index->arriving_bad = i + 1;
             st = st == EDN_E_MISSING ? EDN_OK : st;
         }
         edn_arena_dispose(&a);
     }
     return st == EDN_OK && w->n == 0 ? EDN_E_MISSING : st;
+}
+
+/* The same in transactions, and again when parts that were damaged or not here yet have been fetched: each time there
+ * are fewer of them. */
+static edn_status look_for_places(wanted_entry *w)
+{
+    edn_client *c = w->q.c;
+
+    for (size_t mended = 0, asked = 0;; mended++) {
+        edn_status st = client_begin_read(c, w->q.err);
+        bool bad, unknown;
+        if (st != EDN_OK)
+            return st;
+        w->n = 0;
+        c->index->arriving_bad = 0;
+        st = find_places(w);
+        bad = (st == EDN_E_DAMAGED || st == EDN_E_FORMAT) && c->index->arriving_bad && mended <= MANIFEST_ITEMS_MAX;
+        unknown = st == EDN_E_MISSING && c->index->arriving && some_wanted(c->index->arriving) && asked++ == 0;
+        index_forget(c);
+        st = client_end_read(c, st, st == EDN_E_MISSING || bad ? NULL : w->q.err);
+        if (!bad && !unknown)
+            return st;
+        if ((bad && (st = mend_arriving(&w->q)) != EDN_OK) || (st = sign_in(&w->q)) != EDN_OK ||
+            (st = fetch_blobs(&w->q)) != EDN_OK)
+            return st;
+    }
 }
 
 static edn_status keep_batch(void *ctx, const edn_sync_batch *b)
@@ -581,14 +591,10 @@ edn_status arriving_fetch_entry(edn_client *c, const edn_entry_id *id, edn_err *
 {
     edn_fetch_result none;
     wanted_entry w = {.q = {.c = c, .out = &none, .err = err}, .id = id, .batches = EDN_BUF_INIT((size_t)256 << 20)};
-    edn_status st = client_begin_read(c, err);
+    edn_status st;
 
     memset(&none, 0, sizeof none);
-    if (st != EDN_OK)
-        return st;
-    st = find_places(&w);
-    index_forget(c);
-    st = client_end_read(c, st, st == EDN_E_MISSING ? NULL : err);
+    st = look_for_places(&w);
     if (st == EDN_OK && (st = sign_in(&w.q)) == EDN_OK && (st = fetch_blobs(&w.q)) == EDN_OK &&
         (st = batches_ask(&w.q, w.places, w.n, keep_batch, &w)) == EDN_OK &&
         (st = client_begin_write(c, err)) == EDN_OK)

@@ -101,12 +101,8 @@ static edn_status gather_change(void *ctx, const edn_change *ch)
     version_item *v = l->n ? &l->p[l->n - 1] : NULL;
 
     if (!v || memcmp(v->agent.b, ch->first.agent.b, sizeof v->agent.b) != 0 || v->time_ms != ch->time_ms) {
-        if (l->n == l->cap) {
-            version_item *more = realloc(l->p, (l->cap = l->cap ? 2 * l->cap : 32) * sizeof *more);
-            if (!more)
-                return EDN_E_NOMEM;
-            l->p = more;
-        }
+        if (!edn_array_room(&l->p, &l->cap, l->n + 1, sizeof *l->p))
+            return EDN_E_NOMEM;
         v = &l->p[l->n++];
         memset(v, 0, sizeof *v);
         v->agent = ch->first.agent;
@@ -278,13 +274,8 @@ static void gather_patch(void *ctx, const edn_doc_patch *patch)
 {
     changes_back *x = ctx;
 
-    if (x->n == x->cap && x->st == EDN_OK) {
-        change_back *more = realloc(x->p, (x->cap = x->cap ? 2 * x->cap : 32) * sizeof *more);
-        if (!more)
-            x->st = EDN_E_NOMEM;
-        else
-            x->p = more;
-    }
+    if (x->st == EDN_OK && !edn_array_room(&x->p, &x->cap, x->n + 1, sizeof *x->p))
+        x->st = EDN_E_NOMEM;
     if (x->st != EDN_OK)
         return;
     x->p[x->n++] = (change_back){patch->pos, patch->deleted, x->texts.n, patch->inserted.n};

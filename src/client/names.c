@@ -225,33 +225,43 @@ edn_status journal_name_check(edn_bytes name, edn_err *err)
     return EDN_OK;
 }
 
-typedef struct same_name {
+typedef struct named_journal {
     edn_bytes name;
-    edn_journal_id id;
-    bool found;
-} same_name;
+    edn_journal_id *id;
+    bool *found, closed;
+} named_journal;
 
-static edn_status look_for_name(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
+static edn_status match_exactly(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
 {
-    same_name *s = ctx;
+    named_journal *n = ctx;
 
-    (void)c;
-    if (edn_bytes_equal(name, s->name)) {
-        s->id = *j;
-        s->found = true;
+    if (!*n->found && edn_bytes_equal(name, n->name)) {
+        *n->id = *j;
+        *n->found = true;
+        n->closed = !c;
     }
     return EDN_OK;
 }
 
+edn_status journal_named(edn_client *c, edn_bytes name, edn_journal_id *id, bool *found, edn_err *err)
+{
+    named_journal n = {name, id, found, false};
+    edn_status st;
+
+    *found = false;
+    st = family_journals(c, match_exactly, &n, err);
+    return st == EDN_OK && n.closed ? family_closed(err) : st;
+}
+
 edn_status edn_client_journal_new(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err)
 {
-    same_name same = {.name = name};
+    bool found = false;
     edn_status st;
 
     if ((st = journal_name_check(name, err)) != EDN_OK || (st = client_begin_write(c, err)) != EDN_OK)
         return st;
-    st = family_journals(c, look_for_name, &same, err);
-    if (st == EDN_OK && same.found)
+    st = journal_named(c, name, out, &found, err);
+    if (found)
         st = edn_fail(err, EDN_E_EXISTS, "there is a journal of that name already");
     if (st == EDN_OK) {
         client_random(c, out->b, sizeof out->b);
@@ -292,12 +302,8 @@ static edn_status gather_journal(void *ctx, edn_client *c, const edn_journal_id 
     edn_journal *k;
     uint64_t deleted;
 
-    if (l->n == l->cap) {
-        edn_journal *more = realloc(l->list, (l->cap = l->cap ? 2 * l->cap : 16) * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        l->list = more;
-    }
+    if (!edn_array_room(&l->list, &l->cap, l->n + 1, sizeof *l->list))
+        return EDN_E_NOMEM;
     k = &l->list[l->n++];
     *k = (edn_journal){
         .id = *j, .closed = !c, .locked = !c || family_has_second(c), .shared = c && c->parent && !family_is_locked(c)};

@@ -142,6 +142,39 @@ static edn_status slot_profile(edn_client *c, edn_kdf_profile *out)
     return st;
 }
 
+/* EDN_E_MISSING: the record is not on this device. */
+static edn_status account_profile(edn_client *c, edn_kdf_profile *out)
+{
+    edn_buf row = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
+    edn_hash kdf_hash, box_hash;
+    edn_kdf_record record;
+    edn_sign_pk login;
+    edn_status st = edn_devlog_kdf(c->log, &kdf_hash, &box_hash, &login) ? box_load(c, &kdf_hash, &row) : EDN_E_MISSING;
+
+    if (st == EDN_OK && row.n != sizeof record.b)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK) {
+        memcpy(record.b, row.p, sizeof record.b);
+        *out = account_profile_of(&record);
+    }
+    edn_buf_dispose(&row);
+    return st;
+}
+
+edn_status edn_client_strength(edn_client *c, edn_strength *out, edn_err *err)
+{
+    edn_kdf_profile lock = EDN_KDF_FLOOR, account = EDN_KDF_HIGH;
+    edn_status st = client_begin_read(c, err);
+
+    if (st != EDN_OK)
+        return st;
+    st = slot_profile(c, &lock);
+    if (st == EDN_OK && (st = account_profile(c, &account)) == EDN_E_MISSING)
+        st = EDN_OK;
+    *out = (edn_strength)EDN_MIN(lock, account);
+    return client_end_read(c, st, err);
+}
+
 typedef struct changing {
     edn_client *c;
     edn_bytes old_prepared, new_prepared;

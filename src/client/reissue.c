@@ -18,14 +18,8 @@ typedef struct reissue {
 
 static edn_status reissue_note(reissue *x, const edn_entry_id *id, uint64_t seq_from)
 {
-    if (x->n == x->cap) {
-        size_t cap = x->cap ? 2 * x->cap : 64;
-        reissue_item *more = realloc(x->p, cap * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        x->p = more;
-        x->cap = cap;
-    }
+    if (!edn_array_room(&x->p, &x->cap, x->n + 1, sizeof *x->p))
+        return EDN_E_NOMEM;
     x->p[x->n++] = (reissue_item){*id, seq_from};
     return EDN_OK;
 }

@@ -15,7 +15,7 @@
 #define QUERY_ARENA_SIZE_MAX ((size_t)4 << 20)
 #define KIN_MAX 64u      /* other forms of one word, in one language */
 #define GUESSES_MAX 3u   /* for one word */
-#define MENDINGS_MAX 16u /* damaged shards that one search puts up with */
+#define MENDINGS_MAX 16u /* damaged shards that one search puts up with, of its own; of what is arriving all */
 
 typedef struct searching {
     edn_client *c;
@@ -59,6 +59,7 @@ static edn_query *make_term(searching *s, uint8_t kind, edn_bytes term)
     if (term.n)
         memcpy(p + 1, term.p, term.n);
     q->term = edn_bytes_of(kind ? p : p + 1, kind ? term.n + 1 : term.n);
+    q->accents = EDN_ACCENTS_ANY;
     return q;
 }
 
@@ -232,6 +233,7 @@ static edn_status guess_words(searching *s, edn_query *q, bool *guessed)
     }
     if (n == 1) {
         q->term = first->term;
+        q->accents = first->accents;
     } else {
         q->kind = EDN_QUERY_OR;
         q->child = first;
@@ -254,7 +256,9 @@ static edn_status open_stores(searching *s, size_t *parts_max)
     if (st != EDN_OK)
         return st;
     s->blamed = s->c;
-    if ((st = arriving_load(s->c)) == EDN_OK && s->c->index->arriving && (st = arriving_open(s->c)) == EDN_OK)
+    if ((st = arriving_load(s->c)) != EDN_OK || !s->c->index->arriving)
+        return st == EDN_OK && s->c->index->arriving_bad ? EDN_E_DAMAGED : st;
+    if ((st = arriving_open(s->c)) == EDN_OK)
         *parts_max += s->c->index->arriving->manifest.items_n;
     return st;
 }
@@ -354,6 +358,8 @@ static edn_status widen_word(searching *s, edn_query *q, bool *wider)
     edn_bytes kin[KIN_MAX];
     edn_status st = first ? EDN_OK : EDN_E_NOMEM;
 
+    if (first)
+        first->accents = q->accents;
     for (size_t i = 0; st == EDN_OK && i < s->stemmer.n; i++) {
         size_t n;
         st = edn_index_kin(s->index, &s->a, q->term, stemmer_stem, s->stemmer.of[i], KIN_MAX, kin, &n);
@@ -532,7 +538,7 @@ static edn_status mend(searching *s, edn_status st, unsigned *mended)
     edn_finding f = {.status = EDN_E_DAMAGED, .time_ms = client_now(s->c)};
     char text[160];
 
-    if (!is_damage(st) || ++*mended > MENDINGS_MAX)
+    if (!is_damage(st) || ++*mended > MENDINGS_MAX + (s->c->index->arriving_bad ? MANIFEST_ITEMS_MAX : 0))
         return st == EDN_OK ? EDN_E_DAMAGED : st;
     if ((st = mend_arriving(s->c, text, s->err)) == EDN_OK && !text[0])
         st = index_mend(s->blamed ? s->blamed : s->c, text, s->err);
@@ -617,7 +623,8 @@ static edn_status find_hits(searching *s)
         st = gather(s);
     if (st == EDN_OK && s->stemmer.n)
         st = gather_kin(s);
-    if (st == EDN_OK && s->out->found == 0)
+    /* A word that is nowhere may stand in a part that is not here. */
+    if (st == EDN_OK && s->out->found == 0 && s->out->parts_here == s->out->parts)
         st = guess_words(s, s->query, &guessed);
     if (st == EDN_OK && guessed)
         st = gather(s);

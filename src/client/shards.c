@@ -351,21 +351,28 @@ edn_status index_pending_del(edn_client *c, const edn_entry_id *id)
 
 /* ---- segments over rows ------------------------------------------------------------------------------------------ */
 
-static edn_status page_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
+edn_status index_page_in(edn_client *c, edn_bytes key, uint8_t *to, size_t n)
 {
-    const index_reader *r = ctx;
     edn_buf row = EDN_BUF_INIT(EDN_PAGE_SIZE);
-    row_key k;
-    edn_status st = edn_store_get(r->c->store, EDN_TABLE_INDEX, page_key(&k, r->shard, page), &row);
+    edn_status st = edn_store_get(c->store, EDN_TABLE_INDEX, key, &row);
 
     if (st == EDN_OK && row.n != n)
         st = EDN_E_DAMAGED;
     if (st == EDN_OK)
         memcpy(to, row.p, n);
-    else
-        r->c->index->bad = r->shard;
     edn_buf_wipe(&row);
     return st == EDN_E_MISSING ? EDN_E_DAMAGED : st;
+}
+
+static edn_status page_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
+{
+    const index_reader *r = ctx;
+    row_key k;
+    edn_status st = index_page_in(r->c, page_key(&k, r->shard, page), to, n);
+
+    if (st != EDN_OK)
+        r->c->index->bad = r->shard;
+    return st;
 }
 
 static edn_status fresh_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
@@ -425,14 +432,18 @@ static edn_status shard_open(edn_client *c, index_shard *s)
     return st;
 }
 
+edn_status index_open_pages(edn_client *c)
+{
+    index_close(c);
+    c->index->bad = 0;
+    return edn_pages_new(PAGES_SIZE_MAX, &c->index->pages);
+}
+
 edn_status index_open(edn_client *c)
 {
     index_cache *x = c->index;
-    edn_status st;
+    edn_status st = index_open_pages(c);
 
-    index_close(c);
-    x->bad = 0;
-    st = edn_pages_new(PAGES_SIZE_MAX, &x->pages);
     for (size_t i = 0; st == EDN_OK && i < x->shards_n; i++)
         st = shard_open(c, &x->shards[i]);
     return st;

@@ -11,38 +11,19 @@ typedef struct importing {
     edn_err *err;
 } importing;
 
-typedef struct named_journal {
-    edn_bytes name;
-    edn_journal_id id;
-    bool found, closed;
-} named_journal;
-
-static edn_status match_name(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
-{
-    named_journal *n = ctx;
-
-    if (!n->found && edn_bytes_equal(name, n->name)) {
-        n->id = *j;
-        n->found = true;
-        n->closed = !c;
-    }
-    return EDN_OK;
-}
-
 /* The journal of exactly this name, made when there is none. */
 static edn_status journal_for(edn_client *c, edn_bytes name, edn_journal_id *out, edn_err *err)
 {
-    named_journal n = {.name = name};
-    edn_status st = family_journals(c, match_name, &n, err);
+    bool found = false;
+    edn_status st = journal_named(c, name, out, &found, err);
 
-    if (st == EDN_OK && !n.found) {
-        client_random(c, n.id.b, sizeof n.id.b);
-        st = journal_create(c, &n.id, name);
+    if (st == EDN_OK && !found) {
+        client_random(c, out->b, sizeof out->b);
+        st = journal_create(c, out, name);
         if (st == EDN_OK)
             st = objects_flush(c); /* so that the next item finds it by its name */
     }
-    *out = n.id;
-    return st == EDN_OK && n.closed ? family_closed(err) : st;
+    return st;
 }
 
 static edn_status import_known(importing *x, const edn_entry_id *id, bool *out)
@@ -218,12 +199,8 @@ static edn_status export_item(void *ctx, edn_client *c, const catalog_item *it)
         st = export_day(x);
     if (st != EDN_OK)
         return st;
-    if (x->n == x->cap) {
-        exported *more = realloc(x->day, (x->cap = x->cap ? 2 * x->cap : 64) * sizeof *more);
-        if (!more)
-            return EDN_E_NOMEM;
-        x->day = more;
-    }
+    if (!edn_array_room(&x->day, &x->cap, x->n + 1, sizeof *x->day))
+        return EDN_E_NOMEM;
     if (x->n == 0) {
         size_t n = EDN_MIN(it->date.n, (size_t)DATE_SIZE);
         if (n)

@@ -56,6 +56,8 @@
     X(RECOVERY, "EDNv1/recovery")                                                                                      \
     X(AAD_RECOVERY, "EDNv1/aad/recovery")                                                                              \
     X(SHARE, "EDNv1/share")                                                                                            \
+    X(SHARE_REQUEST, "EDNv1/share/request")                                                                            \
+    X(SHARE_GIVE, "EDNv1/share/give")                                                                                  \
     X(PAIR_COMMIT, "EDNv1/pair/commit")                                                                                \
     X(PAIR_TH, "EDNv1/pair/th")                                                                                        \
     X(PAIR_KEY, "EDNv1/pair/key")                                                                                      \

@@ -34,6 +34,8 @@ void edn_gf_interpolate(uint8_t *out, size_t size, uint8_t at, const edn_gf_poin
 
 /* Eight letters, filled up with zeros; no zero behind the eighth. */
 extern const char edn_slip39_words[EDN_WORD_COUNT][8];
+/* Of a hash that everybody may know: `n` words, ten bits each from its first on, a blank between, a zero behind. */
+void edn_words_of_hash(char *out, size_t n, const edn_hash *h);
 
 /* edn_words_parse in its two halves, so that what is public between them can be told apart: how many words there are,
  * and which is the first, from 1, that is not in the list. */

@@ -236,15 +236,5 @@ void edn_head_code(char out[EDN_HEAD_CODE_SIZE], const edn_account_id *account, 
 {
     edn_hash h = edn_h32_t(EDN_LABEL_HEAD_CODE, EDN_F(*account), EDN_F_U64(seq), EDN_F(*head));
 
-    for (size_t i = 0; i < 6; i++) {
-        unsigned bit = 10 * (unsigned)i;
-        unsigned three = (unsigned)h.b[bit / 8] << 16 | (unsigned)h.b[bit / 8 + 1] << 8 | h.b[bit / 8 + 2];
-        const char *word = edn_slip39_words[three >> (14 - bit % 8) & 1023];
-
-        if (i)
-            *out++ = ' ';
-        for (size_t k = 0; k < 8 && word[k]; k++)
-            *out++ = word[k];
-    }
-    *out = 0;
+    edn_words_of_hash(out, 6, &h);
 }

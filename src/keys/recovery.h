@@ -60,6 +60,44 @@ EDN_MUST_USE edn_status edn_share_check(const edn_share_set *set, const edn_hash
 EDN_MUST_USE edn_status edn_shares_combine(uint8_t *secret, const edn_share_set *set, const edn_hash *commitments,
                                            const edn_share *shares, size_t n, size_t *which);
 
+/* ---- shares with contacts (docs/spec/sharing.md) ----------------------------------------------------------------- */
+
+#define EDN_SHARE_SIZE 49u /* x 1 ‖ y 32 ‖ blind 16 */
+
+/* What a contact is sent to keep: the payload of a letter. A secret. */
+typedef struct edn_entrusted {
+    edn_share_set_id set;
+    uint8_t needed, n;
+    edn_share share;
+} edn_entrusted;
+EDN_SECRET_TYPE(edn_entrusted)
+void edn_entrusted_put(edn_buf *out, const edn_entrusted *e);
+/* EDN_E_FORMAT. Whether it is a share of that set is not known before edn_share_check. */
+EDN_MUST_USE edn_status edn_entrusted_read(edn_bytes in, edn_entrusted *out);
+
+/* A machine that has nothing left asks for shares under a key that it made for that. Everything here is public. */
+typedef struct edn_share_request {
+    edn_account_id account;
+    edn_share_set_id set;
+    edn_dh_pk key;
+} edn_share_request;
+/* Which it is: H32(T("EDNv1/share/request"; account, set id, key)). */
+edn_hash edn_share_request_id(const edn_share_request *r);
+/* What two people compare: the first 80 bits of its id, as eight words. Nobody finds a second key with the same. */
+#define EDN_REQUEST_WORDS 8u
+#define EDN_REQUEST_WORDS_SIZE 72u
+void edn_share_request_words(char out[EDN_REQUEST_WORDS_SIZE], const edn_share_request *r);
+/* Whether `text` says these words: in either case, blanks between, and of each at least the first four letters, which
+ * no two words of the list share. */
+EDN_MUST_USE bool edn_share_request_fits(const edn_share_request *r, const char *text);
+
+/* A share, sealed for one request: u8 1 ‖ enc 32 ‖ HPKE ciphertext of the share 65; info T("EDNv1/share/give"; account,
+ * set id, request id). EDN_E_KEY_INVALID: the request's key. Open: EDN_E_FORMAT; EDN_E_AUTH: of another request. */
+#define EDN_GIVE_SIZE 98u
+EDN_MUST_USE edn_status edn_give_seal(edn_buf *out, const edn_share_request *r, const edn_share *share,
+                                      const edn_random *rng);
+EDN_MUST_USE edn_status edn_give_open(const edn_share_request *r, const edn_dh_sk *sk, edn_bytes give, edn_share *out);
+
 /* ---- shares as words (SLIP-0039, for paper) ---------------------------------------------------------------------- */
 
 #define EDN_WORD_COUNT 1024u

@@ -257,7 +257,7 @@ static edn_status body_read(edn_bytes plain, edn_letter *l)
     l->name = edn_read_lp(&r, EDN_LETTER_TEXT_MAX, "name");
     l->payload = edn_read_lp(&r, EDN_LETTER_PAYLOAD_MAX, "payload");
     edn_read_into(&r, l->sig.b, sizeof l->sig.b, "signature");
-    if (l->kind < EDN_LETTER_JOURNAL || l->kind > EDN_LETTER_GIVE)
+    if (l->kind < EDN_LETTER_JOURNAL || l->kind > EDN_LETTER_ANSWER)
         edn_reader_fail(&r, EDN_E_FORMAT, "kind");
     if (edn_utf8_check(l->server, NULL) != l->server.n || edn_utf8_check(l->name, NULL) != l->name.n)
         edn_reader_fail(&r, EDN_E_FORMAT, "texts");

@@ -49,8 +49,8 @@ EDN_MUST_USE edn_status edn_statement_check(const edn_statement *s, const edn_de
 typedef enum edn_letter_kind {
     EDN_LETTER_JOURNAL = 1, /* an invitation */
     EDN_LETTER_SHARE = 2,   /* a recovery share to keep */
-    EDN_LETTER_ASK = 3,     /* a request for one */
-    EDN_LETTER_GIVE = 4,    /* a share, for a request */
+    EDN_LETTER_ASK = 3,     /* whether it is still kept */
+    EDN_LETTER_ANSWER = 4,  /* that it is, or that it is not */
 } edn_letter_kind;
 
 #define EDN_LETTER_SIZE_MAX 61541u

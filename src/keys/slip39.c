@@ -499,3 +499,20 @@ edn_status edn_words_combine(uint8_t *secret, const edn_word_share *shares, size
     secret_cipher(secret, shares[0].size, passphrase, &shares[0], true);
     return EDN_OK;
 }
+
+/* ---- a hash as words --------------------------------------------------------------------------------------------- */
+
+void edn_words_of_hash(char *out, size_t n, const edn_hash *h)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t bit = 10 * i;
+        unsigned three = (unsigned)h->b[bit / 8] << 16 | (unsigned)h->b[bit / 8 + 1] << 8 | h->b[bit / 8 + 2];
+        const char *word = edn_slip39_words[three >> (14 - bit % 8) & 1023];
+
+        if (i)
+            *out++ = ' ';
+        for (size_t k = 0; k < 8 && word[k]; k++)
+            *out++ = word[k];
+    }
+    *out = 0;
+}

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "search/accents.h"
 #include "search/segment_priv.h"
 
 #define BLOCK_BITS 17u
@@ -363,7 +364,7 @@ void edn_builder_term(edn_builder *b, edn_bytes key, uint32_t position)
 
     if (b->st != EDN_OK)
         return;
-    EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !b->finished);
+    EDN_ASSERT(b->docs_n && key.n >= 1 && key.n <= EDN_KEY_SIZE_MAX && !key_is_accents(key) && !b->finished);
     memcpy(copy, key.p, key.n);
     if ((t = term_get(b, edn_bytes_of(copy, key.n), key_head(copy, key.n), key_hash(copy, key.n))))
         term_put(b, t, position);
@@ -429,6 +430,20 @@ static void coming_take(edn_builder *b, coming *c)
     c->n = 0;
 }
 
+/* The key is there. */
+static void coming_done(edn_builder *b, coming *c, size_t n, uint32_t position)
+{
+    uint8_t *to = c->v[c->n].key;
+
+    c->v[c->n].n = (uint8_t)n;
+    c->v[c->n].head = key_head(to, n);
+    c->v[c->n].hash = key_hash(to, n);
+    c->v[c->n].position = position;
+    __builtin_prefetch(&b->table[c->v[c->n].hash & (b->table_size - 1)]);
+    if (++c->n == EDN_COUNT(c->v))
+        coming_take(b, c);
+}
+
 static void coming_add(edn_builder *b, coming *c, uint8_t kind, edn_bytes word, uint32_t position)
 {
     size_t n = kind != 0;
@@ -441,14 +456,16 @@ static void coming_add(edn_builder *b, coming *c, uint8_t kind, edn_bytes word, 
     } else {
         memcpy(to + n, word.p, word.n);
     }
-    n += word.n;
-    c->v[c->n].n = (uint8_t)n;
-    c->v[c->n].head = key_head(to, n);
-    c->v[c->n].hash = key_hash(to, n);
-    c->v[c->n].position = position;
-    __builtin_prefetch(&b->table[c->v[c->n].hash & (b->table_size - 1)]);
-    if (++c->n == EDN_COUNT(c->v))
-        coming_take(b, c);
+    coming_done(b, c, n + word.n, position);
+}
+
+/* A word of the text, or of the title, has accents. */
+static void coming_accents(edn_builder *b, coming *c, bool title, const edn_word *word, uint32_t position)
+{
+    uint8_t *to = c->v[c->n].key;
+
+    if (word->term.n <= ACCENTS_WORD_SIZE_MAX)
+        coming_done(b, c, accents_key_end(to, accents_key_begin(to, title, word->term), word->accents), position);
 }
 
 void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
@@ -472,6 +489,10 @@ void edn_builder_text(edn_builder *b, edn_bytes text, bool title)
         coming_add(b, &c, 0, word.term, b->position + word.position);
         if (title)
             coming_add(b, &c, EDN_TERM_TITLE, word.term, word.position);
+        if (word.accents)
+            coming_accents(b, &c, false, &word, b->position + word.position);
+        if (word.accents && title)
+            coming_accents(b, &c, true, &word, word.position);
     }
     coming_take(b, &c);
     b->docs[b->docs_n - 1].length += words;
@@ -603,23 +624,129 @@ static edn_status term_read(const edn_builder *b, const term *t, const uint32_t 
     return EDN_OK;
 }
 
+typedef struct writing {
+    const edn_builder *b;
+    writer *w;
+    const uint32_t *place; /* of documents; NULL: in order */
+    postings list, spare;
+    uint32_t *accented; /* how often each document has a word with any accents; all 0 between words */
+} writing;
+
+/* What is in x->list. */
+static edn_status list_write(writing *x, edn_bytes key)
+{
+    if (key_is_mark(key))
+        for (size_t i = 0; i < x->list.n; i++)
+            x->list.counts[i] = 1;
+    if (x->place && !postings_sort(&x->list, x->b->positions && !key_is_mark(key), &x->spare))
+        return EDN_E_NOMEM;
+    return writer_term(x->w, key, &x->list);
+}
+
+static edn_status term_write(writing *x, const term *t)
+{
+    edn_status st = term_read(x->b, t, x->place, &x->list);
+
+    return st == EDN_OK ? list_write(x, term_key(x->b, t)) : st;
+}
+
+static const term *term_find(const edn_builder *b, edn_bytes key)
+{
+    uint8_t copy[EDN_KEY_SIZE_MAX + KEY_SLACK] = {0};
+    uint32_t at;
+
+    memcpy(copy, key.p, key.n);
+    for (at = key_hash(copy, key.n) & (b->table_size - 1); b->table[at]; at = (at + 1) & (b->table_size - 1)) {
+        const term *t = &b->terms[(uint32_t)b->table[at] - 1];
+        if (term_is(b, t, edn_bytes_of(copy, key.n), key_head(copy, key.n)))
+            return t;
+    }
+    return NULL;
+}
+
+/* What a mark of accents is of: the word, or the title's word. */
+static const term *accented_word(const edn_builder *b, edn_bytes key)
+{
+    edn_bytes word = edn_bytes_of(key.p + 1, key.n - 2 - ACCENTS_SIZE);
+    uint8_t title[EDN_KEY_SIZE_MAX] = {EDN_TERM_TITLE};
+
+    if (key.p[0] == EDN_TERM_ACCENTS)
+        return term_find(b, word);
+    memcpy(title + 1, word.p, word.n);
+    return term_find(b, edn_bytes_of(title, word.n + 1));
+}
+
+/* Whether both are marks of one word, with different accents. */
+static bool same_word(const edn_builder *b, const sorted *x, const sorted *y)
+{
+    edn_bytes k = term_key(b, x->t), l = term_key(b, y->t);
+
+    return k.n == l.n && memcmp(k.p, l.p, k.n - ACCENTS_SIZE) == 0;
+}
+
+/* Adds to, or takes from, x->accented what the marks of a word say. */
+static edn_status accented_count(writing *x, const sorted *marks, size_t n, bool add)
+{
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < n; i++) {
+        st = term_read(x->b, marks[i].t, NULL, &x->list);
+        for (size_t k = 0; st == EDN_OK && k < x->list.n; k++)
+            x->accented[x->list.docs[k]] += add ? x->list.counts[k] : -x->list.counts[k];
+    }
+    return st;
+}
+
+/* The documents that have a word more often than they have it with accents, and yet have it with some: the mark
+ * without accents. `marks`: all of the word. */
+static edn_status plain_write(writing *x, const sorted *marks, size_t n)
+{
+    edn_bytes key = term_key(x->b, marks->t);
+    const term *word = accented_word(x->b, key);
+    edn_status st = accented_count(x, marks, n, true);
+    size_t kept = 0;
+
+    if (st == EDN_OK && word)
+        st = term_read(x->b, word, NULL, &x->list);
+    for (size_t i = 0; st == EDN_OK && word && i < x->list.n; i++) {
+        uint32_t doc = x->list.docs[i], accented = x->accented[doc];
+        if (accented && x->list.counts[i] > accented)
+            x->list.docs[kept++] = x->place ? x->place[doc] : doc;
+    }
+    x->list.n = kept;
+    if (st == EDN_OK && kept)
+        st = list_write(x, edn_bytes_of(key.p, key.n - ACCENTS_SIZE));
+    return st == EDN_OK ? accented_count(x, marks, n, false) : st;
+}
+
+/* Marks of accents stand before all words, and those of one word follow each other. */
+static edn_status marks_of_word(writing *x, const sorted *marks, size_t left)
+{
+    size_t n = 1;
+
+    while (n < left && same_word(x->b, marks, &marks[n]))
+        n++;
+    if (!x->accented && !(x->accented = calloc((size_t)x->b->docs_n + 1, sizeof *x->accented)))
+        return EDN_E_NOMEM;
+    return plain_write(x, marks, n);
+}
+
 static edn_status terms_write(edn_builder *b, writer *w, const uint32_t *place)
 {
     sorted *memory;
     const sorted *s = terms_sorted(b, &memory);
-    postings list = {0}, spare = {0};
+    writing x = {.b = b, .w = w, .place = place};
     edn_status st = s ? EDN_OK : EDN_E_NOMEM;
 
-    for (uint32_t i = 0; st == EDN_OK && i < b->terms_n; i++) {
-        if ((st = term_read(b, s[i].t, place, &list)) != EDN_OK)
-            break;
-        if (place && !postings_sort(&list, s[i].t->positions.end != 0, &spare))
-            st = EDN_E_NOMEM;
-        else
-            st = writer_term(w, term_key(b, s[i].t), &list);
+    for (size_t i = 0; st == EDN_OK && i < b->terms_n; i++) {
+        if (key_is_accents(term_key(b, s[i].t)) && (i == 0 || !same_word(b, &s[i - 1], &s[i])))
+            st = marks_of_word(&x, &s[i], b->terms_n - i);
+        if (st == EDN_OK)
+            st = term_write(&x, s[i].t);
     }
-    postings_dispose(&list);
-    postings_dispose(&spare);
+    postings_dispose(&x.list);
+    postings_dispose(&x.spare);
+    free(x.accented);
     if (memory)
         edn_wipe(memory, (2 * (size_t)b->terms_n + 1) * sizeof *memory);
     free(memory);

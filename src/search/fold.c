@@ -1,5 +1,6 @@
 /* Folding: what a scalar becomes in a term. The strings of the pool are decomposed; what is left to do here is what
- * depends on neighbours: marks that stay stand in canonical order, and conjoining jamo become syllables. */
+ * depends on neighbours: marks that stay stand in canonical order, and conjoining jamo become syllables. What is taken
+ * off is summed up, so that its order does not matter either. */
 #include "search/unicode.h"
 
 #include "search/words.h"
@@ -18,6 +19,9 @@
 #define HANGUL_L_N 19u
 #define HANGUL_V_N 21u
 #define HANGUL_T_N 28u
+
+#define ACCENT_SELF 1u
+#define DOT_ABOVE 0x307u
 
 static uint16_t fold_entry(uint32_t scalar) { return fold_page[fold_index[scalar / PAGE] * PAGE + scalar % PAGE]; }
 
@@ -40,6 +44,46 @@ static bool room(edn_folding *f, size_t n)
         f->full = true;
     return !f->full;
 }
+
+/* ---- what is taken off ------------------------------------------------------------------------------------------- */
+
+/* docs/search.md, "Accents": a format. */
+static void accent_add(edn_folding *f, uint32_t letters, uint32_t scalar)
+{
+    uint32_t h = (letters * 0x9e3779b1u + scalar) * 0x85ebca6bu;
+
+    h = (h ^ h >> 15) * 0xc2b2ae35u;
+    f->accents += h ^ h >> 13;
+}
+
+static void accents_take(edn_folding *f, uint32_t scalar)
+{
+    uint8_t entry = accent_page[accent_index[scalar / PAGE] * PAGE + scalar % PAGE];
+    uint32_t letters = f->letters;
+    edn_bytes s;
+
+    if (entry == ACCENT_SELF && (scalar != DOT_ABOVE || f->letter != 'i'))
+        accent_add(f, letters, scalar);
+    if (entry <= ACCENT_SELF)
+        return;
+    s = edn_bytes_of(accent_pool + accent_start[entry], (size_t)(accent_start[entry + 1] - accent_start[entry]));
+    for (size_t at = 0; at < s.n;) {
+        uint32_t c = edn_utf8_next(s, &at);
+        if (c == ' ')
+            letters++;
+        else
+            accent_add(f, letters, c);
+    }
+}
+
+uint32_t edn_fold_accents(const edn_folding *f)
+{
+    uint32_t low = f->accents & 0xffffff;
+
+    return f->accents && !low ? 1 : low;
+}
+
+/* ---- what stays -------------------------------------------------------------------------------------------------- */
 
 /* Behind the marks at the end whose class is not greater. Marks beyond the eighth are left out. */
 static void put_mark(edn_folding *f, const uint8_t *utf8, size_t n, uint8_t class)
@@ -77,6 +121,8 @@ static void put_folded(edn_folding *f, uint32_t scalar, uint16_t entry)
         f->n = f->last_at;
     if (!room(f, n))
         return;
+    f->letters += !syllable;
+    f->letter = scalar;
     memcpy(f->out + f->n, utf8, n);
     f->last = syllable ? syllable : scalar;
     f->last_at = f->n;
@@ -91,10 +137,13 @@ void edn_fold_put(edn_folding *f, uint32_t scalar)
     if (scalar < 0x80) {
         if (room(f, 1))
             f->out[f->n++] = (uint8_t)(scalar >= 'A' && scalar <= 'Z' ? scalar + 32 : scalar);
+        f->letters++;
+        f->letter = scalar | 0x20;
         f->marks_n = 0;
         f->last = 0;
         return;
     }
+    accents_take(f, scalar);
     entry = fold_entry(scalar);
     if (entry == ENTRY_NOTHING)
         return;

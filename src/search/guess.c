@@ -383,6 +383,7 @@ static edn_status told_query(edn_arena *a, const told *v, size_t n, edn_query **
         edn_query *kid = &q[++kids];
         kid->kind = EDN_QUERY_TERM;
         kid->term = v[i].term;
+        kid->accents = EDN_ACCENTS_ANY;
         kid->next = q->child;
         q->child = kid;
     }

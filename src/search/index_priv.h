@@ -23,6 +23,8 @@ struct edn_index {
     double mean, slope;        /* slope: 0.9 / mean */
     bool exact;
     uint32_t today; /* as a code; 0: recency adds nothing */
+    /* While a search goes through what is written as it was typed, and only then through the rest. */
+    enum { TYPED_OR_NOT, TYPED_ONLY, TYPED_NOT } typed;
 };
 
 /* What a score is multiplied with. Dates of the part are in memory when `today` is set. Documents are in order of date,
@@ -60,18 +62,24 @@ struct plan {
     plan **kids, **by_cost; /* in the query's order; in the order to look in */
     size_t kids_n;
     bool scored, counted; /* it adds to the score; its counts are wanted */
+    bool needed;          /* what it does not match is no hit */
     bool exact;           /* advancing finds hits only; settling need not be asked */
+    bool tells;           /* documents may have it otherwise than it was typed */
     double weight;        /* idf * 2.2; 0: adds nothing */
     edn_bytes term;
+    uint32_t accents;
     const edn_query *query; /* of a phrase */
     uint32_t *offsets;      /* of a phrase's items, which are its kids */
     uint32_t from, to;      /* codes of dates */
     uint64_t live;          /* in all parts */
     term_ref *refs;         /* TERM: in each part; df 0 where there is none */
     prefix_docs *prefixes;  /* PREFIX: in each part */
+    uint64_t **typed;       /* TERM that tells: in each part, a bit for each document that has it as typed; NULL: all */
     /* in the current part */
     uint64_t cost;
-    bool started, terms_only; /* every kid is a term that is there */
+    bool started, terms_only; /* every kid is a term that is there, in whichever accents */
+    const uint64_t *only;     /* of a TERM: go only to these */
+    bool is_typed;            /* what was settled last */
     uint32_t doc, lo, hi;
     double score;
     uint32_t times; /* of a phrase at `doc`, once settled */
@@ -89,7 +97,8 @@ void plan_close(plan *p);
 bool plan_empty(const plan *p, size_t part);
 
 /* Iteration over the documents of one part. Between open and close: plan_advance goes to the first document from
- * `target` on that may match; plan_settle says whether it does. */
+ * `target` on that may match; plan_settle says whether it does, and whether with the accents that were typed
+ * (p->is_typed). */
 EDN_MUST_USE edn_status plan_open(edn_index *x, plan *p, size_t part);
 EDN_MUST_USE edn_status plan_advance(edn_index *x, plan *p, size_t part, uint32_t target);
 EDN_MUST_USE edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches);

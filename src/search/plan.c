@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "search/accents.h"
 #include "search/unicode.h"
 
 /* ---- prefixes ---------------------------------------------------------------------------------------------------- */
@@ -130,6 +131,91 @@ static edn_status term_make(edn_index *x, edn_arena *a, plan *p)
     return st;
 }
 
+/* ---- accents ----------------------------------------------------------------------------------------------------- */
+
+/* The current term's documents, added to `bits`. */
+static edn_status list_bits(edn_segment *s, const term_ref *ref, uint64_t *bits)
+{
+    cursor c;
+    edn_status st = cursor_init(&c, s, ref, false);
+
+    for (uint32_t b = 0; st == EDN_OK && b < c.blocks; b++) {
+        st = cursor_load(&c, b);
+        for (uint32_t i = 0; st == EDN_OK && i < c.n; i++)
+            bits[c.docs[i] / 64] |= 1ull << c.docs[i] % 64;
+    }
+    cursor_dispose(&c);
+    return st;
+}
+
+/* Of a word that was typed without accents: all but who has it with some, and those that have it without, too. `*any`:
+ * somebody has it with some. `with` has room for as many bits as `out`. */
+static edn_status without_accents(edn_segment *s, edn_bytes prefix, terms_walk *w, uint64_t *out, uint64_t *with,
+                                  bool *any)
+{
+    size_t n = (size_t)s->docs / 64 + 1;
+    bool more = true;
+    edn_status st = terms_walk_seek(w, prefix);
+
+    *any = false;
+    while (st == EDN_OK && (st = terms_walk_next(w, &more)) == EDN_OK && more && term_begins(w, prefix)) {
+        *any = true;
+        st = list_bits(s, &w->ref, w->key_n == prefix.n ? out : with);
+    }
+    for (size_t i = 0; i < n; i++)
+        out[i] |= ~with[i];
+    return st;
+}
+
+/* p->typed of one part. */
+static edn_status typed_make(edn_index *x, edn_arena *a, plan *p, size_t part, terms_walk *w)
+{
+    edn_segment *s = x->parts[part].s;
+    bool title = p->term.p[0] == EDN_TERM_TITLE, there = false;
+    uint8_t key[EDN_KEY_SIZE_MAX];
+    size_t words = (size_t)s->docs / 64 + 1;
+    size_t n = accents_key_begin(key, title, edn_bytes_of(p->term.p + title, p->term.n - title));
+    uint64_t *bits;
+    term_ref ref;
+    edn_status st;
+
+    if (!s->accents && !p->accents)
+        return EDN_OK;
+    if (!(bits = edn_arena_calloc(a, 2 * words, sizeof *bits)))
+        return EDN_E_NOMEM;
+    w->s = s;
+    if (p->accents) {
+        if ((st = segment_term(s, edn_bytes_of(key, accents_key_end(key, n, p->accents)), w, &ref, &there)) == EDN_OK &&
+            there)
+            st = list_bits(s, &ref, bits);
+        there = true;
+    } else {
+        st = without_accents(s, edn_bytes_of(key, n), w, bits, bits + words, &there);
+    }
+    p->typed[part] = there ? bits : NULL;
+    p->tells = p->tells || there;
+    return st;
+}
+
+/* Whether documents have a word as it was typed. */
+static edn_status accents_make(edn_index *x, edn_arena *a, plan *p)
+{
+    size_t n = p->term.n - (p->term.p[0] == EDN_TERM_TITLE);
+    terms_walk w;
+    edn_status st = EDN_OK;
+
+    if (p->accents == EDN_ACCENTS_ANY || n > ACCENTS_WORD_SIZE_MAX)
+        return EDN_OK;
+    if (!(p->typed = edn_arena_calloc(a, x->parts_n + 1, sizeof *p->typed)))
+        return EDN_E_NOMEM;
+    terms_walk_init(&w, NULL);
+    for (size_t i = 0; st == EDN_OK && i < x->parts_n; i++)
+        if (p->refs[i].df)
+            st = typed_make(x, a, p, i, &w);
+    terms_walk_dispose(&w);
+    return st;
+}
+
 static edn_status prefixes_make(edn_index *x, edn_arena *a, plan *p, bool positions)
 {
     edn_status st = EDN_OK;
@@ -169,6 +255,8 @@ static edn_status leaf_make(edn_index *x, edn_arena *a, plan *p, bool positions)
     p->scored = p->scored && !key_is_mark(p->term);
     p->counted = p->counted || p->scored;
     st = p->kind == EDN_QUERY_TERM ? term_make(x, a, p) : prefixes_make(x, a, p, positions);
+    if (st == EDN_OK && p->scored && p->kind == EDN_QUERY_TERM)
+        st = accents_make(x, a, p);
     if (p->scored)
         p->weight = 2.2 * index_idf(x, p->live);
     return st;
@@ -207,55 +295,68 @@ static edn_status phrase_make(edn_index *x, edn_arena *a, plan *p, const edn_que
         p->kids[p->kids_n++] = kid;
         p->offsets[i] = item->offset;
         kid->term = item->term;
+        kid->accents = item->accents;
+        kid->needed = p->needed;
         kid->counted = true;
         if (item->term.n && key_is_mark(item->term))
             return EDN_E_INVALID;
         st = leaf_make(x, a, kid, true);
         p->weight += kid->weight;
+        p->tells = p->tells || kid->tells;
     }
     return st == EDN_OK && p->kids_n < 2 ? EDN_E_INVALID : st;
 }
 
 /* ---- trees ------------------------------------------------------------------------------------------------------- */
 
-static edn_status node_make(edn_index *x, edn_arena *a, const edn_query *q, bool scored, unsigned depth, plan **out);
+/* What a node is for: it adds to the score; nothing is a hit without it. */
+typedef struct role {
+    bool scored, needed;
+    unsigned depth;
+} role;
+
+static edn_status node_make(edn_index *x, edn_arena *a, const edn_query *q, role r, plan **out);
 
 static edn_status kids_make(edn_index *x, edn_arena *a, plan *p, const edn_query *q, unsigned depth)
 {
-    bool scored = p->scored && p->kind != EDN_QUERY_NOT, any = false;
+    role r = {p->scored && p->kind != EDN_QUERY_NOT, p->needed && p->kind == EDN_QUERY_AND, depth + 1};
+    bool any = false;
     edn_status st = EDN_OK;
 
     p->exact = p->kind != EDN_QUERY_NOT;
     for (const edn_query *kid = q->child; st == EDN_OK && kid; kid = kid->next) {
-        st = node_make(x, a, kid, scored, depth + 1, &p->kids[p->kids_n]);
+        st = node_make(x, a, kid, r, &p->kids[p->kids_n]);
         if (st != EDN_OK)
             break;
         p->exact = p->exact && p->kids[p->kids_n]->exact;
         any = any || p->kids[p->kids_n]->scored;
+        p->tells = p->tells || p->kids[p->kids_n]->tells;
         p->kids_n++;
     }
     p->scored = any;
     return st == EDN_OK && p->kids_n == 0 ? EDN_E_INVALID : st;
 }
 
-static edn_status node_make(edn_index *x, edn_arena *a, const edn_query *q, bool scored, unsigned depth, plan **out)
+static edn_status node_make(edn_index *x, edn_arena *a, const edn_query *q, role r, plan **out)
 {
     size_t kids = q->items_n;
     plan *p;
 
-    if (depth > EDN_QUERY_DEPTH_MAX)
+    if (r.depth > EDN_QUERY_DEPTH_MAX)
         return EDN_E_LIMIT;
     for (const edn_query *kid = q->child; kid; kid = kid->next)
         kids++;
-    if (!(p = plan_new(a, q->kind, scored, kids)))
+    if (!(p = plan_new(a, q->kind, r.scored, kids)))
         return EDN_E_NOMEM;
     *out = p;
     p->term = q->term;
+    p->accents = q->accents;
+    p->needed = r.needed;
     switch (q->kind) {
     case EDN_QUERY_AND:
     case EDN_QUERY_OR:
     case EDN_QUERY_NOT:
-        return kids_make(x, a, p, q, depth);
+        return kids_make(x, a, p, q, r.depth);
     case EDN_QUERY_TERM:
     case EDN_QUERY_PREFIX:
         return leaf_make(x, a, p, false);
@@ -280,7 +381,7 @@ static edn_status node_make(edn_index *x, edn_arena *a, const edn_query *q, bool
 edn_status plan_make(edn_index *x, edn_arena *a, const edn_query *q, bool scored, plan **out)
 {
     *out = NULL;
-    return node_make(x, a, q, scored, 0, out);
+    return node_make(x, a, q, (role){scored, true, 0}, out);
 }
 
 void plan_close(plan *p)

@@ -160,12 +160,14 @@ static edn_query *words_node(parser *p, size_t from, size_t to, uint8_t kind)
         if (!put_term(p, kind, word.term, &items[i].term))
             return NULL;
         items[i].offset = word.position - first;
+        items[i].accents = word.accents;
         items[i].prefix = i + 1 == n && is_prefix(p, to, &word, from + word.at + word.size);
         i++;
     }
     if (n == 1) {
         q->kind = items->prefix ? EDN_QUERY_PREFIX : EDN_QUERY_TERM;
         q->term = items->term;
+        q->accents = items->accents;
     } else {
         q->items = items;
         q->items_n = n;

@@ -30,11 +30,15 @@ typedef enum edn_query_kind {
     EDN_QUERY_DATE,    /* `from` to `to`, inclusive */
 } edn_query_kind;
 
+/* For a word of which nobody typed how it is written. */
+#define EDN_ACCENTS_ANY UINT32_MAX
+
 /* One word of a phrase, `offset` positions behind the first. The last one of a query that is being typed may stand for
  * every word that begins so. */
 typedef struct edn_query_item {
     edn_bytes term;
     uint32_t offset;
+    uint32_t accents; /* as edn_word has them, or EDN_ACCENTS_ANY */
     bool prefix;
 } edn_query_item;
 
@@ -45,6 +49,7 @@ struct edn_query {
     edn_query_kind kind;
     edn_query *child, *next; /* the first child; the next one of the same parent */
     edn_bytes term;
+    uint32_t accents; /* of a TERM that is a word, as edn_word has them, or EDN_ACCENTS_ANY */
     const edn_query_item *items;
     size_t items_n;
     uint32_t from, to; /* dates as year * 10000 + month * 100 + day; 0: open */

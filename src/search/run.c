@@ -60,7 +60,8 @@ static edn_status kids_open(edn_index *x, plan *p, size_t part)
     for (size_t i = 0; st == EDN_OK && i < p->kids_n; i++) {
         st = plan_open(x, p->kids[i], part);
         sum += p->kids[i]->cost;
-        p->terms_only = p->terms_only && p->kids[i]->kind == EDN_QUERY_TERM && p->kids[i]->cursor_open;
+        p->terms_only = p->terms_only && p->kids[i]->kind == EDN_QUERY_TERM && p->kids[i]->cursor_open &&
+                        !p->kids[i]->only;
     }
     kids_order(p);
     p->cost = p->kind == EDN_QUERY_OR ? sum : p->kind == EDN_QUERY_NOT ? UINT32_MAX : p->by_cost[0]->cost;
@@ -81,6 +82,7 @@ edn_status plan_open(edn_index *x, plan *p, size_t part)
             st = cursor_init(&p->c, s, &p->refs[part], p->counted);
             p->cursor_open = true;
         }
+        p->only = x->typed == TYPED_ONLY && p->needed && p->typed ? p->typed[part] : NULL;
         break;
     case EDN_QUERY_PREFIX:
         p->prefix = &p->prefixes[part];
@@ -108,27 +110,39 @@ void plan_leave(plan *p)
 
 /* ---- advancing --------------------------------------------------------------------------------------------------- */
 
-static edn_status term_advance(plan *p, uint32_t target)
+/* The first of them from `target` on, which is below `docs`; DOC_NONE: there is none. */
+static uint32_t bits_next(const uint64_t *there, uint32_t target, uint32_t docs)
 {
-    edn_status st;
+    uint32_t i = target / 64;
+    uint64_t bits = there[i] & ~0ull << target % 64;
 
-    if (!p->cursor_open) {
-        p->doc = DOC_NONE;
-        return EDN_OK;
+    while (!bits && i < docs / 64)
+        bits = there[++i];
+    return bits ? 64 * i + (uint32_t)__builtin_ctzll(bits) : DOC_NONE;
+}
+
+static edn_status term_advance(plan *p, uint32_t target, uint32_t docs)
+{
+    edn_status st = EDN_OK;
+
+    p->doc = DOC_NONE;
+    while (p->cursor_open && target < docs) {
+        if (p->only && (target = bits_next(p->only, target, docs)) >= docs)
+            break;
+        if ((st = cursor_seek(&p->c, target)) != EDN_OK)
+            break;
+        if (!p->only || p->c.doc == target || p->c.doc == DOC_NONE) {
+            p->doc = p->c.doc;
+            break;
+        }
+        target = p->c.doc;
     }
-    st = cursor_seek(&p->c, target);
-    p->doc = p->c.doc;
     return st;
 }
 
 static void prefix_advance(plan *p, uint32_t target, uint32_t docs)
 {
-    uint32_t i = target / 64;
-    uint64_t bits = p->prefix->there[i] & ~0ull << target % 64;
-
-    while (!bits && i < docs / 64)
-        bits = p->prefix->there[++i];
-    p->doc = bits ? 64 * i + (uint32_t)__builtin_ctzll(bits) : DOC_NONE;
+    p->doc = bits_next(p->prefix->there, target, docs);
 }
 
 /* What nearly every query of several words comes down to. */
@@ -202,7 +216,7 @@ edn_status plan_advance(edn_index *x, plan *p, size_t part, uint32_t target)
     }
     switch (p->kind) {
     case EDN_QUERY_TERM:
-        return term_advance(p, target);
+        return term_advance(p, target, docs);
     case EDN_QUERY_PREFIX:
         prefix_advance(p, target, docs);
         return EDN_OK;
@@ -425,6 +439,11 @@ static edn_status phrase_ask(edn_index *x, plan *p, size_t part)
 
 /* ---- settling ---------------------------------------------------------------------------------------------------- */
 
+static bool term_is_typed(const plan *p, size_t part, uint32_t doc)
+{
+    return !p->typed || !p->typed[part] || p->typed[part][doc / 64] >> doc % 64 & 1;
+}
+
 static edn_status all_settle(edn_index *x, plan *p, size_t part, bool *matches)
 {
     edn_status st;
@@ -434,6 +453,7 @@ static edn_status all_settle(edn_index *x, plan *p, size_t part, bool *matches)
         if ((st = plan_settle(x, p->kids[i], part, matches)) != EDN_OK || !*matches)
             return st;
         p->score += p->kids[i]->score;
+        p->is_typed = p->is_typed && p->kids[i]->is_typed;
     }
     return EDN_OK;
 }
@@ -442,7 +462,7 @@ static edn_status any_settle(edn_index *x, plan *p, size_t part, bool *matches)
 {
     edn_status st;
 
-    *matches = false;
+    *matches = p->is_typed = false;
     for (size_t i = 0; i < p->kids_n; i++) {
         bool kid_matches;
         if (p->kids[i]->doc != p->doc)
@@ -450,6 +470,7 @@ static edn_status any_settle(edn_index *x, plan *p, size_t part, bool *matches)
         if ((st = plan_settle(x, p->kids[i], part, &kid_matches)) != EDN_OK)
             return st;
         *matches = *matches || kid_matches;
+        p->is_typed = p->is_typed || (kid_matches && p->kids[i]->is_typed);
         if (kid_matches)
             p->score += p->kids[i]->score;
     }
@@ -468,11 +489,22 @@ static edn_status not_settle(edn_index *x, plan *p, size_t part, bool *matches)
     return st;
 }
 
+/* Of a phrase: whether each of its words stands anywhere as typed. Positions of accents are kept nowhere. */
+static bool words_are_typed(const plan *p, size_t part)
+{
+    bool is = true;
+
+    for (size_t i = 0; i < p->kids_n; i++)
+        is = is && term_is_typed(p->kids[i], part, p->doc);
+    return is;
+}
+
 edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches)
 {
     edn_status st;
 
     *matches = true;
+    p->is_typed = true;
     p->score = 0;
     switch (p->kind) {
     case EDN_QUERY_AND:
@@ -483,6 +515,7 @@ edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches)
         return not_settle(x, p, part, matches);
     case EDN_QUERY_TERM:
         p->times = p->counted ? cursor_count(&p->c) : 1;
+        p->is_typed = term_is_typed(p, part, p->doc);
         break;
     case EDN_QUERY_PREFIX:
         p->times = p->counted ? p->prefix->counts[p->doc] : 1;
@@ -490,6 +523,7 @@ edn_status plan_settle(edn_index *x, plan *p, size_t part, bool *matches)
     case EDN_QUERY_PHRASE:
         st = x->parts[part].s->positions ? phrase_count(p) : phrase_ask(x, p, part);
         *matches = p->times != 0;
+        p->is_typed = words_are_typed(p, part);
         if (st != EDN_OK || !*matches)
             return st;
         break;

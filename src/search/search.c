@@ -12,6 +12,12 @@ typedef struct best {
     size_t n, max;
 } best;
 
+/* Whether a hit that was settled belongs to those that are looked for now. */
+static bool is_wanted(const edn_index *x, const plan *p)
+{
+    return x->typed == TYPED_OR_NOT || p->is_typed == (x->typed == TYPED_ONLY);
+}
+
 /* Done with each hit of a part; false in *go ends this part. */
 typedef edn_status hit_fn(void *ctx, size_t part, uint32_t doc, double score);
 
@@ -206,7 +212,8 @@ static edn_status part_best(edn_index *x, plan *p, size_t part, best *k)
         if ((st = plan_settle(x, p, part, &matches)) != EDN_OK)
             return st;
         p->score *= recency;
-        if (matches && !(full && p->score < worst) && (st = best_take(k, part, doc, p->score)) != EDN_OK)
+        if (matches && is_wanted(x, p) && !(full && p->score < worst) &&
+            (st = best_take(k, part, doc, p->score)) != EDN_OK)
             return st;
     }
     return EDN_OK;
@@ -281,9 +288,34 @@ static edn_status parts_each(running *r, bool scored, part_fn *fn, void *ctx)
 
 static edn_status search_part(edn_index *x, plan *p, size_t part, void *ctx)
 {
-    if (plan_is_plain(p))
+    if (x->typed == TYPED_OR_NOT && plan_is_plain(p))
         return plain_best(x, p, part, ctx);
     return p->scored ? part_best(x, p, part, ctx) : part_newest(x, p, part, ctx);
+}
+
+static edn_status search_once(running *r, best *k)
+{
+    edn_status st = parts_each(r, r->p->scored, search_part, k);
+
+    return st == EDN_OK ? best_sort(k) : st;
+}
+
+/* What matches as it was typed comes before what matches with other accents only. */
+static edn_status search_twice(running *r, best *k)
+{
+    best rest = {.x = k->x};
+    edn_status st;
+
+    r->x->typed = TYPED_ONLY;
+    if ((st = search_once(r, k)) == EDN_OK && k->n < k->max) {
+        rest.hits = k->hits + k->n;
+        rest.max = k->max - k->n;
+        r->x->typed = TYPED_NOT;
+        st = search_once(r, &rest);
+        k->n += rest.n;
+    }
+    r->x->typed = TYPED_OR_NOT;
+    return st;
 }
 
 edn_status edn_index_search(edn_index *x, const edn_query *q, edn_index_order order, size_t max, edn_index_hit *hits,
@@ -296,9 +328,8 @@ edn_status edn_index_search(edn_index *x, const edn_query *q, edn_index_order or
     *n = 0;
     if (max > EDN_INDEX_HITS_MAX)
         return EDN_E_LIMIT;
-    if ((st = running_init(&r, x, q, order == EDN_INDEX_BY_RANK)) == EDN_OK && max &&
-        (st = parts_each(&r, r.p->scored, search_part, &k)) == EDN_OK)
-        st = best_sort(&k);
+    if ((st = running_init(&r, x, q, order == EDN_INDEX_BY_RANK)) == EDN_OK && max)
+        st = r.p->tells ? search_twice(&r, &k) : search_once(&r, &k);
     running_dispose(&r);
     if (st == EDN_OK)
         *n = k.n;

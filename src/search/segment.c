@@ -108,7 +108,8 @@ static edn_status footer_read(edn_segment *s, footer *f)
         edn_read_u16(&r, "version") != SEGMENT_VERSION)
         return EDN_E_FORMAT;
     flags = edn_read_u16(&r, "flags");
-    s->positions = flags == SEGMENT_POSITIONS;
+    s->positions = flags & SEGMENT_POSITIONS;
+    s->accents = flags & SEGMENT_ACCENTS;
     s->docs = edn_read_u32(&r, "documents");
     s->terms = edn_read_u32(&r, "terms");
     s->leaves = edn_read_u32(&r, "leaves");
@@ -118,7 +119,7 @@ static edn_status footer_read(edn_segment *s, footer *f)
     s->layout.date_base = edn_read_u32(&r, "first date");
     s->layout.date_width = edn_read_u8(&r, "width of dates");
     s->layout.length_width = edn_read_u8(&r, "width of lengths");
-    if (edn_read_u16(&r, "reserved") != 0 || flags > SEGMENT_POSITIONS)
+    if (edn_read_u16(&r, "reserved") != 0 || flags > (SEGMENT_POSITIONS | SEGMENT_ACCENTS))
         return EDN_E_FORMAT;
     for (int i = STREAM_TERMS; i < STREAM_COUNT; i++)
         s->stream_size[i] = edn_read_u32(&r, "size of a stream");

@@ -7,7 +7,8 @@
 
 #define SEGMENT_MAGIC "EDNx"
 #define SEGMENT_VERSION 1u
-#define SEGMENT_POSITIONS 1u /* a flag */
+#define SEGMENT_POSITIONS 1u /* flags */
+#define SEGMENT_ACCENTS 2u
 #define FOOTER_SIZE 56u
 #define LEAF_TERMS 128u /* terms of a leaf of the dictionary */
 #define LEAF_SIZE_MAX (LEAF_TERMS * (EDN_KEY_SIZE_MAX + 24u))
@@ -132,8 +133,8 @@ struct edn_segment {
     void *ctx;
     uint64_t size;
     uint32_t pages_n;
-    uint32_t *frames; /* a page's frame plus 1; 0: not in memory */
-    bool positions;
+    uint32_t *frames;        /* a page's frame plus 1; 0: not in memory */
+    bool positions, accents; /* there are terms of accents */
     uint32_t docs, terms;
     uint64_t length_sum;
     docs_layout layout;

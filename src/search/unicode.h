@@ -24,11 +24,15 @@ typedef struct edn_folding {
     uint8_t *out;
     size_t n, size_max;
     bool full;        /* something did not fit: all that follows is left out too */
+    uint32_t accents; /* a sum over what was taken off and behind which letter; 0: nothing was */
+    uint32_t letters; /* scalars written that are no marks */
+    uint32_t letter;  /* the last of them */
     uint32_t last;    /* the last scalar written, for Hangul */
     size_t last_at;   /* where it begins */
     uint8_t marks[8]; /* combining classes of the marks at the end */
     uint8_t marks_n;
 } edn_folding;
 void edn_fold_put(edn_folding *f, uint32_t scalar);
+uint32_t edn_fold_accents(const edn_folding *f); /* as edn_word has them */
 
 #endif

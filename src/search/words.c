@@ -45,7 +45,8 @@ static bool say(edn_words *w, size_t from, size_t to, uint8_t flags, edn_word *o
         return false;
     if (f.n != to - from || memcmp(w->term, w->text.p + from, f.n) != 0)
         flags |= EDN_WORD_FOLDED;
-    *out = (edn_word){edn_bytes_of(w->term, f.n), (uint32_t)from, (uint32_t)(to - from), w->next, flags};
+    *out = (edn_word){edn_bytes_of(w->term, f.n), (uint32_t)from, (uint32_t)(to - from), w->next,
+                      edn_fold_accents(&f),       flags};
     return true;
 }
 
@@ -217,7 +218,7 @@ static void say_ascii(edn_words *w, size_t from, size_t to, bool parts, edn_word
     }
     if (changed)
         flags |= EDN_WORD_FOLDED;
-    *out = (edn_word){edn_bytes_of(w->term, n), (uint32_t)from, (uint32_t)(to - from), w->next++, flags};
+    *out = (edn_word){edn_bytes_of(w->term, n), (uint32_t)from, (uint32_t)(to - from), w->next++, 0, flags};
     w->unit_before = w->unit_behind = false;
     if (parts) {
         w->part = from;
@@ -259,7 +260,7 @@ static inline bool say_plain(edn_words *w, edn_word *out)
     else if (n > 8)
         was[0] |= (was[1] ^ lower[1]) & ((1ull << 8 * (n - 8)) - 1);
     w->at += blank;
-    *out = (edn_word){edn_bytes_of(w->term, n), (uint32_t)w->at, n, w->next++, was[0] ? EDN_WORD_FOLDED : 0};
+    *out = (edn_word){edn_bytes_of(w->term, n), (uint32_t)w->at, n, w->next++, 0, was[0] ? EDN_WORD_FOLDED : 0};
     w->at += n;
     w->unit_before = w->unit_behind = false;
     return true;

@@ -22,6 +22,8 @@ enum {
     EDN_TERM_TAG = 2,
     EDN_TERM_JOURNAL = 3,
     EDN_TERM_HAS = 4,
+    EDN_TERM_ACCENTS = 5,       /* which documents have a word with these accents: accents.h */
+    EDN_TERM_TITLE_ACCENTS = 6, /* the same of a title's word */
 };
 
 enum {
@@ -42,6 +44,8 @@ typedef struct edn_word {
     uint32_t at, size; /* where it stands in the text, in bytes */
     uint32_t position; /* 0, 1, 2…, growing; words that follow each other differ by 1. After a letter of a script
                         * without spaces, punctuation leaves a gap of 1 */
+    uint32_t accents;  /* what folding took off besides case and shape, in 24 bits: the same for the same accents on
+                        * the same letters, however they are encoded; 0: nothing */
     uint8_t flags;
 } edn_word;
 

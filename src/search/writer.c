@@ -8,10 +8,12 @@
 
 #include <stdlib.h>
 
+#include "search/accents.h"
+
 struct writer {
     const edn_segment_doc *docs;
     uint32_t docs_n, terms, page;
-    bool positions;
+    bool positions, accents;
     uint64_t length_sum;
     docs_layout layout;
     struct weighed {
@@ -494,6 +496,7 @@ edn_status writer_term(writer *w, edn_bytes key, const postings *l)
     w->leaf_positions += positions_n;
     w->leaf_n++;
     w->terms++;
+    w->accents = w->accents || key_is_accents(key);
     return edn_buf_status(&w->leaf);
 }
 
@@ -505,7 +508,7 @@ static void footer_put(writer *w)
 
     edn_put_str(b, SEGMENT_MAGIC);
     edn_put_u16(b, SEGMENT_VERSION);
-    edn_put_u16(b, w->positions ? SEGMENT_POSITIONS : 0);
+    edn_put_u16(b, (uint16_t)((w->positions ? SEGMENT_POSITIONS : 0) | (w->accents ? SEGMENT_ACCENTS : 0)));
     edn_put_u32(b, w->docs_n);
     edn_put_u32(b, w->terms);
     edn_put_u32(b, w->leaves);

@@ -62,6 +62,14 @@ typedef struct edn_meta_letter {
     edn_bytes body;
 } edn_meta_letter;
 
+/* What a machine that recovers asks for and is given: number 0 is the request itself, without bytes. */
+typedef struct edn_meta_share {
+    uint8_t key[32]; /* the request's */
+    uint64_t number;
+    edn_bytes body;
+} edn_meta_share;
+
+typedef edn_status edn_meta_share_fn(void *cb, const edn_meta_share *row);
 typedef edn_status edn_meta_letter_fn(void *cb, uint64_t number, edn_bytes body);
 typedef edn_status edn_meta_link_fn(void *cb, uint64_t seq, edn_bytes link);
 typedef edn_status edn_meta_head_fn(void *cb, const edn_head *head);
@@ -96,6 +104,13 @@ typedef struct edn_meta {
 
     edn_status (*recovery_find)(void *ctx, int64_t account, edn_meta_recovery *out);
     edn_status (*recovery_put)(void *ctx, int64_t account, const edn_meta_recovery *row); /* in the place of the last */
+
+    /* Requests for shares of the account's recovery, and what was given: ascending by key and number. */
+    edn_status (*share_put)(void *ctx, int64_t account, const edn_meta_share *row);
+    edn_status (*shares_each)(void *ctx, int64_t account, edn_meta_share_fn *fn, void *cb);
+    edn_status (*shares_drop)(void *ctx, int64_t account);
+    /* Drops those of all accounts whose recovery was ready before this second, or that have none. */
+    edn_status (*shares_expire)(void *ctx, uint64_t ready_s);
 
     edn_status (*space_find_account)(void *ctx, int64_t account, edn_meta_space *out); /* the personal space */
     edn_status (*space_find_probe)(void *ctx, const edn_hash *probe, edn_meta_space *out);

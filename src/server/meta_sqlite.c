@@ -13,7 +13,7 @@
  * holds. */
 
 #define META_APPLICATION_ID 0x45444e53 /* "EDNS" */
-#define META_VERSION 5
+#define META_VERSION 6
 #define META_CACHE_KIB 1024
 
 #define META_RECOVERY                                                                                                  \
@@ -32,6 +32,10 @@
     " PRIMARY KEY(space, device)) STRICT, WITHOUT ROWID;"                                                              \
     "CREATE TABLE released(account INTEGER NOT NULL, name BLOB NOT NULL, since INTEGER NOT NULL,"                      \
     " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;"
+
+#define META_SHARE                                                                                                     \
+    "CREATE TABLE share(account INTEGER NOT NULL, key BLOB NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,"     \
+    " PRIMARY KEY(account, key, number)) STRICT, WITHOUT ROWID;"
 
 static const char meta_schema[] =
     "CREATE TABLE account(n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, subject BLOB NOT NULL UNIQUE,"
@@ -53,16 +57,17 @@ static const char meta_schema[] =
     "CREATE UNIQUE INDEX batch_place ON batch(space, device, dseq);"
     "CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL;"
     "CREATE TABLE blob(account INTEGER NOT NULL, name BLOB NOT NULL, size INTEGER NOT NULL, content BLOB NOT NULL,"
-    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY META_LETTER META_INDEX;
+    " PRIMARY KEY(account, name)) STRICT, WITHOUT ROWID;" META_RECOVERY META_LETTER META_INDEX META_SHARE;
 
 /* From version 1: what names blobs is found without reading batches. From version 2: recoveries wait. From version 3:
- * inboxes. From version 4: the synced index. */
+ * inboxes. From version 4: the synced index. From version 5: shares that contacts keep. */
 static const char *const meta_upgrades[] = {
     "BEGIN; CREATE INDEX batch_large ON batch(hash) WHERE body IS NULL; PRAGMA user_version = 2; COMMIT",
     "BEGIN; " META_RECOVERY "PRAGMA user_version = 3; COMMIT",
     "BEGIN; ALTER TABLE account ADD COLUMN letters INTEGER NOT NULL DEFAULT 0;" META_LETTER
     "PRAGMA user_version = 4; COMMIT",
     "BEGIN; " META_INDEX "PRAGMA user_version = 5; COMMIT",
+    "BEGIN; " META_SHARE "PRAGMA user_version = 6; COMMIT",
 };
 
 #define META_STATEMENTS(X)                                                                                             \
@@ -87,6 +92,10 @@ static const char *const meta_upgrades[] = {
                     " number = excluded.number, begun = excluded.begun, setid = excluded.setid,"                       \
                     " asked = excluded.asked, ready = excluded.ready, cancelled = excluded.cancelled,"                 \
                     " device = excluded.device, time = excluded.time, sig = excluded.sig")                             \
+    X(SHARE_PUT, "INSERT INTO share(account, key, number, body) VALUES(?1, ?2, ?3, ?4)")                               \
+    X(SHARES_EACH, "SELECT key, number, body FROM share WHERE account = ?1 ORDER BY key, number")                      \
+    X(SHARES_DROP, "DELETE FROM share WHERE account = ?1")                                                             \
+    X(SHARES_EXPIRE, "DELETE FROM share WHERE account NOT IN (SELECT account FROM recovery WHERE ready >= ?1)")        \
     X(SPACE_FIND_ACCOUNT, "SELECT n, account, id, batches, bytes, probe FROM space WHERE account = ?1")                \
     X(SPACE_FIND_PROBE, "SELECT n, account, id, batches, bytes, probe FROM space WHERE probe = ?1")                    \
     X(SPACE_ADD, "INSERT INTO space(account, id, batches, bytes) VALUES(?1, ?2, ?3, ?4)")                              \
@@ -489,6 +498,62 @@ static edn_status meta_recovery_put(void *ctx, int64_t account, const edn_meta_r
     META_BIND(q, 8, row->device);
     meta_bind_u64(q, 9, row->cancelled_ms);
     META_BIND(q, 10, row->sig);
+    return meta_run(q);
+}
+
+static edn_status meta_share_put(void *ctx, int64_t account, const edn_meta_share *row)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_SHARE_PUT, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    meta_bind(q, 2, row->key, sizeof row->key);
+    meta_bind_u64(q, 3, row->number);
+    meta_bind(q, 4, row->body.p, row->body.n);
+    return meta_run(q);
+}
+
+static edn_status meta_shares_each(void *ctx, int64_t account, edn_meta_share_fn *fn, void *cb)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_SHARES_EACH, &st);
+    int rc = SQLITE_DONE;
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    while (st == EDN_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        edn_meta_share row = {.number = meta_column_u64(q, 1), .body = meta_column(q, 2)};
+        if ((st = meta_column_into(q, 0, row.key, sizeof row.key)) == EDN_OK)
+            st = fn(cb, &row);
+    }
+    if (st == EDN_OK)
+        st = meta_status(rc);
+    meta_done(q);
+    return st;
+}
+
+static edn_status meta_shares_drop(void *ctx, int64_t account)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_SHARES_DROP, &st);
+
+    if (!q)
+        return st;
+    (void)sqlite3_bind_int64(q, 1, account);
+    return meta_run(q);
+}
+
+static edn_status meta_shares_expire(void *ctx, uint64_t ready_s)
+{
+    edn_status st;
+    sqlite3_stmt *q = meta_get(ctx, META_SHARES_EXPIRE, &st);
+
+    if (!q)
+        return st;
+    meta_bind_u64(q, 1, ready_s);
     return meta_run(q);
 }
 
@@ -1130,6 +1195,10 @@ edn_status edn_meta_sqlite_open(const char *path, const char *vfs, edn_meta *out
         .box_find = meta_box_find,
         .recovery_find = meta_recovery_find,
         .recovery_put = meta_recovery_put,
+        .share_put = meta_share_put,
+        .shares_each = meta_shares_each,
+        .shares_drop = meta_shares_drop,
+        .shares_expire = meta_shares_expire,
         .space_find_account = meta_space_find_account,
         .space_find_probe = meta_space_find_probe,
         .space_add = meta_space_add,

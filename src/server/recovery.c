@@ -36,9 +36,9 @@ static edn_status gather(void *cb, uint64_t seq, edn_bytes link)
     return EDN_OK;
 }
 
-static edn_status look(edn_server *s, const edn_msg_set_ask *m, gathering *g)
+static edn_status look(edn_server *s, const edn_account_id *account, const uint8_t set[16], gathering *g)
 {
-    edn_status st = edn_server_account_get(s, &m->account, &g->a);
+    edn_status st = edn_server_account_get(s, account, &g->a);
 
     if (st != EDN_OK)
         return st == EDN_E_MISSING ? EDN_E_DENIED : st;
@@ -48,7 +48,7 @@ static edn_status look(edn_server *s, const edn_msg_set_ask *m, gathering *g)
         return EDN_E_NOMEM;
     if ((st = s->meta.links_each(s->meta.ctx, g->a->row.n, 0, gather, g)) != EDN_OK)
         return st;
-    return g->found && edn_equal_ct(g->set.id.b, m->set, sizeof m->set) ? EDN_OK : EDN_E_DENIED;
+    return g->found && edn_equal_ct(g->set.id.b, set, sizeof g->set.id.b) ? EDN_OK : EDN_E_DENIED;
 }
 
 /* ---- states ------------------------------------------------------------------------------------------------------ */
@@ -94,12 +94,14 @@ static uint64_t number_next(const edn_server *s, const edn_meta_recovery *r)
     return EDN_MAX(r->number + 1, edn_server_now_s(s));
 }
 
-/* One commit of its own. A failure leaves nothing, and the account out of memory. */
+/* One commit of its own; requests for shares were of the recovery before. A failure leaves nothing, and the account out
+ * of memory. */
 static edn_status recovery_save(edn_server *s, server_account *a, const edn_meta_recovery *row)
 {
     edn_status st = edn_server_begin(s);
 
-    if (st == EDN_OK && (st = s->meta.recovery_put(s->meta.ctx, a->row.n, row)) == EDN_OK) {
+    if (st == EDN_OK && (st = s->meta.shares_drop(s->meta.ctx, a->row.n)) == EDN_OK &&
+        (st = s->meta.recovery_put(s->meta.ctx, a->row.n, row)) == EDN_OK) {
         edn_server_account_stage(s, a);
         a->recovery = *row;
         edn_server_account_moved(a);
@@ -128,6 +130,19 @@ static bool under_way(const edn_server *s, const gathering *g)
 
     return (state == EDN_HELD_WAITING || state == EDN_HELD_READY) &&
            memcmp(g->a->recovery.set, g->set.id.b, sizeof g->set.id.b) == 0;
+}
+
+edn_status edn_server_recovery_state(edn_server *s, const edn_account_id *account, const uint8_t set[16],
+                                     server_account **a, uint8_t *state)
+{
+    gathering g = {.s = s};
+    edn_status st = look(s, account, set, &g);
+
+    *a = g.a;
+    *state = EDN_HELD_NONE;
+    if (st == EDN_OK && memcmp(g.a->recovery.set, set, sizeof g.a->recovery.set) == 0)
+        *state = state_of(s, &g.a->recovery);
+    return st;
 }
 
 static edn_status answer(edn_server *s, const edn_msg_set_ask *m, gathering *g, edn_server_answer *out)
@@ -169,7 +184,7 @@ void edn_server_recovery(edn_server *s, const edn_server_request *rq, edn_server
         edn_server_malformed(out, st);
         return;
     }
-    if ((st = look(s, &m, &g)) == EDN_OK)
+    if ((st = look(s, &m.account, m.set, &g)) == EDN_OK)
         st = answer(s, &m, &g, out);
     if (st == EDN_E_DENIED) {
         edn_server_denied(out);

@@ -41,6 +41,7 @@ typedef enum route_name {
     ROUTE_MAILBOX,
     ROUTE_RECOVERY,
     ROUTE_HELD,
+    ROUTE_SHARES,
     ROUTE_LOOKUP,
     ROUTE_INBOX,
 } route_name;
@@ -73,6 +74,7 @@ static const server_route routes[] = {
     {ROUTE_MAILBOX, "/v1/mailbox", M(POST), ACCESS_OPEN, SIZE_MAIL, NULL},
     {ROUTE_RECOVERY, "/v1/recovery", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
     {ROUTE_HELD, "/v1/held", M(POST), ACCESS_DEVICE, SIZE_SMALL, NULL},
+    {ROUTE_SHARES, "/v1/shares", M(POST), ACCESS_OPEN, SIZE_SMALL, NULL},
     {ROUTE_LOOKUP, "/v1/lookup", M(POST), ACCESS_EITHER, SIZE_SMALL, NULL},
     {ROUTE_INBOX, "/v1/inbox", M(POST), ACCESS_EITHER, SIZE_LETTER, edn_server_inbox},
 };
@@ -448,7 +450,7 @@ static bool rate_check(edn_server *s, const server_route *r, const server_caller
         ok = edn_limit_take(&s->limits, LIMIT_API, edn_bytes_of(who, 48), &api, 1, now, &wait_s) &&
              edn_limit_take(&s->limits, LIMIT_BYTES, edn_bytes_of(who, 32), &bytes, (double)rq->body.n, now, &wait_s);
     }
-    if (ok && (r->name == ROUTE_ACCOUNTS || r->name == ROUTE_RECOVERY))
+    if (ok && (r->name == ROUTE_ACCOUNTS || r->name == ROUTE_RECOVERY || r->name == ROUTE_SHARES))
         ok = edn_limit_take(&s->limits, LIMIT_LOGIN_ADDRESS, rq->address, &address, 1, now, &wait_s);
     if (ok && r->name == ROUTE_LOOKUP && c->account)
         ok = edn_limit_take(&s->limits, LIMIT_LOOKUP_ACCOUNT, edn_bytes_of(who, 32), &lookup, 1, now, &wait_s);
@@ -549,6 +551,9 @@ static void handle_read(edn_server *s, const server_route *r, server_caller *c, 
         break;
     case ROUTE_HELD:
         edn_server_held(s, c, rq, out);
+        break;
+    case ROUTE_SHARES:
+        edn_server_shares(s, rq, out);
         break;
     case ROUTE_LOOKUP:
         edn_server_lookup(s, c, rq, out);
@@ -654,7 +659,8 @@ static void job_read(edn_server *s, server_job *job)
 
     handle_read(s, job->route, &job->caller, job->rq, job->out);
     job->out->hold = job->route->name == ROUTE_CHALLENGE || job->route->name == ROUTE_LOGIN ||
-                     job->route->name == ROUTE_RECOVERY || (job->route->name == ROUTE_LOOKUP && !job->caller.account);
+                     job->route->name == ROUTE_RECOVERY || job->route->name == ROUTE_SHARES ||
+                     (job->route->name == ROUTE_LOOKUP && !job->caller.account);
     if (job->caller.account)
         edn_limit_spend(&s->limits, LIMIT_BYTES, edn_bytes_of(id.b, sizeof id.b), &bytes, (double)job->out->body.n,
                         s->clock.now_ms(s->clock.ctx));

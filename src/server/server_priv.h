@@ -171,6 +171,12 @@ void edn_server_sweep_dispose(edn_server *s);
 
 /* What is ready may be fetched for this long; then it is over, and the next one waits anew. */
 #define SERVER_RECOVERY_GOOD_S (30u * 86400u)
+/* The account whose newest set of shares is this one, and how the recovery stands that was asked for by it.
+ * EDN_E_DENIED: whatever does not fit. */
+EDN_MUST_USE edn_status edn_server_recovery_state(edn_server *s, const edn_account_id *account, const uint8_t set[16],
+                                                  server_account **a, uint8_t *state);
+/* Requests for shares that others keep (shares.c). */
+void edn_server_shares(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 void edn_server_recovery(edn_server *s, const edn_server_request *rq, edn_server_answer *out);
 void edn_server_held(edn_server *s, const server_caller *c, const edn_server_request *rq, edn_server_answer *out);
 

@@ -146,12 +146,15 @@ static edn_status sweep_file(void *cb, const edn_hash *name, uint64_t modified_m
 static edn_status sweep_letters(edn_server *s, size_t *n)
 {
     uint64_t today = s->sweep.began_ms / 86400000u, days = s->config.limits.inbox_days;
+    uint64_t now_s = s->sweep.began_ms / 1000;
     edn_status st = s->meta.begin(s->meta.ctx);
 
     *n = 0;
     if (st != EDN_OK)
         return st;
     st = s->meta.letters_expire(s->meta.ctx, today > days ? (uint32_t)(today - days) : 0, SWEEP_LETTERS_MAX, n);
+    if (st == EDN_OK && now_s > SERVER_RECOVERY_GOOD_S)
+        st = s->meta.shares_expire(s->meta.ctx, now_s - SERVER_RECOVERY_GOOD_S);
     if (st == EDN_OK)
         return s->meta.commit(s->meta.ctx);
     s->meta.rollback(s->meta.ctx);

@@ -14,6 +14,7 @@ static const char *const statement_sql[STORE_STATEMENT_COUNT] = {
     [STORE_DEL] = "DELETE FROM kv WHERE t = ?1 AND k = ?2",
     [STORE_SCAN] = "SELECT k, v FROM kv WHERE t = ?1 AND k >= ?2 ORDER BY k",
     [STORE_SCAN_KEYS] = "SELECT k FROM kv WHERE t = ?1 AND k >= ?2 ORDER BY k",
+    [STORE_ANY] = "SELECT 1 FROM kv WHERE t < 255 LIMIT 1",
     [STORE_SAMPLE] = "SELECT t, k, v FROM kv WHERE t > 0 AND t < 255 LIMIT 64",
     [STORE_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [STORE_BEGIN_READ] = "BEGIN",
@@ -158,11 +159,8 @@ static edn_status check_and_mend(edn_store *s)
     return st;
 }
 
-edn_status edn_store_unlock(edn_store *s, const edn_local_key *ldk, const edn_random *rng)
+static edn_status keys_make(edn_store *s, const edn_local_key *ldk, const edn_random *rng)
 {
-    edn_status st;
-
-    EDN_ASSERT(s->tx == STORE_TX_NONE && s->scans == 0);
     edn_store_lock(s);
     s->keys = edn_secret_alloc(sizeof *s->keys);
     if (!s->keys)
@@ -170,8 +168,42 @@ edn_status edn_store_unlock(edn_store *s, const edn_local_key *ldk, const edn_ra
     edn_kdf(s->keys->values.b, sizeof s->keys->values.b, ldk->b, EDN_LABEL_STORE_VALUE);
     edn_kdf(s->keys->names.b, sizeof s->keys->names.b, ldk->b, EDN_LABEL_STORE_NAME);
     s->rng = *rng;
-    st = check_and_mend(s);
+    return EDN_OK;
+}
+
+edn_status edn_store_unlock(edn_store *s, const edn_local_key *ldk, const edn_random *rng)
+{
+    edn_status st;
+
+    EDN_ASSERT(s->tx == STORE_TX_NONE && s->scans == 0);
+    if ((st = keys_make(s, ldk, rng)) == EDN_OK && (st = check_and_mend(s)) != EDN_OK)
+        edn_store_lock(s);
+    return st;
+}
+
+static edn_status is_new(edn_store *s)
+{
+    sqlite3_stmt *q;
+    edn_status st = store_prepare(s, STORE_ANY, &q);
+    int rc;
+
     if (st != EDN_OK)
+        return st;
+    rc = sqlite3_step(q);
+    if (rc != SQLITE_DONE)
+        st = rc == SQLITE_ROW ? EDN_E_EXISTS : store_fault(s, rc);
+    (void)sqlite3_reset(q); /* says again what step said */
+    return st;
+}
+
+edn_status edn_store_unlock_new(edn_store *s, const edn_local_key *ldk, const edn_random *rng)
+{
+    edn_status st;
+
+    EDN_ASSERT(s->tx == STORE_TX_WRITE && s->scans == 0);
+    if ((st = is_new(s)) != EDN_OK || (st = keys_make(s, ldk, rng)) != EDN_OK)
+        return st;
+    if ((st = store_row_put(s, STORE_TABLE_CHECK, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY)) != EDN_OK)
         edn_store_lock(s);
     return st;
 }

@@ -51,6 +51,10 @@ void edn_store_close(edn_store *s);
 void edn_store_remove(const char *dir, const char *vfs);
 /* The keys are derived from `ldk`. EDN_E_AUTH when the store was sealed under another (a check row tells). */
 EDN_MUST_USE edn_status edn_store_unlock(edn_store *s, const edn_local_key *ldk, const edn_random *rng);
+/* The same for a new store, inside a transaction that writes: what is written in it is sealed under `ldk`, and all
+ * of it is there together or nothing. A store that holds nothing but a key's check row is new as well: power went,
+ * or memory was out, before anything was written. EDN_E_EXISTS: it holds something, whosever it is; it stays locked. */
+EDN_MUST_USE edn_status edn_store_unlock_new(edn_store *s, const edn_local_key *ldk, const edn_random *rng);
 void edn_store_lock(edn_store *s);
 
 /* The last failure of SQLite in words, without any data. */

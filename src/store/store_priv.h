@@ -19,6 +19,7 @@ typedef enum store_statement {
     STORE_DEL,
     STORE_SCAN,
     STORE_SCAN_KEYS,
+    STORE_ANY,    /* a row of any table but the check */
     STORE_SAMPLE, /* some sealed rows of whatever table */
     STORE_BEGIN_WRITE,
     STORE_BEGIN_READ,

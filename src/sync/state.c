@@ -155,14 +155,8 @@ edn_status edn_peer_get(edn_sync *s, const edn_device_id *id, peer **out)
     size_t i = peer_at(s, id);
 
     if (i == s->peers_n || !device_equal(&s->peers[i].id, id)) {
-        if (s->peers_n == s->peers_cap) {
-            size_t cap = s->peers_cap ? 2 * s->peers_cap : 8;
-            peer *p = realloc(s->peers, cap * sizeof *p);
-            if (!p)
-                return EDN_E_NOMEM;
-            s->peers = p;
-            s->peers_cap = cap;
-        }
+        if (!edn_array_room(&s->peers, &s->peers_cap, s->peers_n + 1, sizeof *s->peers))
+            return EDN_E_NOMEM;
         memmove(s->peers + i + 1, s->peers + i, (s->peers_n - i) * sizeof *s->peers);
         s->peers_n++;
         s->peers[i] = (peer){.id = *id};

@@ -228,6 +228,20 @@ static const field absent_fields[] = {
     {FIELD_HASHES, AT(absent, names), AT(absent, names_n), 0, 0, EDN_NAMES_MAX, "names"},
 };
 
+static const field share_ask_fields[] = {
+    KIND(share_ask, kind, EDN_SHARES_GIVE),
+    RAW(share_ask, account),
+    RAW(share_ask, set),
+    RAW(share_ask, key),
+    U64(share_ask, from),
+    {FIELD_BYTES, AT(share_ask, give), 0, 0, EDN_SHARE_GIVE_SIZE_MAX, 0, "give"},
+};
+static const field shares_fields[] = {
+    KIND(shares, state, EDN_HELD_CANCELLED),
+    {FIELD_HASHES, AT(shares, keys), AT(shares, keys_n), 0, 0, EDN_SHARE_REQUESTS_MAX, "keys"},
+    {FIELD_LETTERS, AT(shares, gives), AT(shares, gives_n), 1, EDN_SHARE_GIVE_SIZE_MAX, EDN_SHARE_GIVES_MAX, "gives"},
+};
+
 static bool is_zero(const uint8_t *p, size_t n)
 {
     uint8_t sum = 0;
@@ -282,6 +296,14 @@ static bool set_ask_sound(const void *p)
     const edn_msg_set_ask *m = p;
 
     return m->kind == EDN_SET_ASK || m->begun == 0;
+}
+
+static bool share_ask_sound(const void *p)
+{
+    const edn_msg_share_ask *m = p;
+
+    return (m->kind == EDN_SHARES_GIVE) == (m->give.n > 0) && (m->kind == EDN_SHARES_WANT || m->from == 0) &&
+           (m->kind != EDN_SHARES_LOOK || is_zero(m->key, sizeof m->key));
 }
 
 /* A signature is there exactly when something was cancelled, and a box only when it is ready. */
@@ -545,6 +567,8 @@ MESSAGE(letters, EDN_PULL_SIZE_MAX, NULL)
 MESSAGE(set_ask, EDN_MSG_SIZE_MAX, set_ask_sound)
 MESSAGE(held, EDN_PULL_SIZE_MAX, held_sound)
 MESSAGE(held_ask, EDN_MSG_SIZE_MAX, held_ask_sound)
+MESSAGE(share_ask, EDN_MSG_SIZE_MAX, share_ask_sound)
+MESSAGE(shares, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(batch_ask, EDN_MSG_SIZE_MAX, NULL)
 MESSAGE(batches, EDN_PULL_SIZE_MAX + 4096u, NULL)
 MESSAGE(shelf, EDN_MSG_SIZE_MAX, NULL)

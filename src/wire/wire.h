@@ -144,6 +144,8 @@ EDN_MUST_USE bool edn_login_verify(const edn_signature *sig, const edn_login_mes
  *   POST /v1/inbox          inbox           -> letters; a put needs no token, the others a device's
  *   POST /v1/recovery       set ask         -> held: the account's log and, once the wait is over, its recovery box; no
  *                                              token
+ *   POST /v1/shares         share ask       -> shares: a machine that recovers asks for shares that others keep, and
+ *                           they give them; no token
  *   POST /v1/held           held ask        -> held: the account's recovery that is under way, looked at or cancelled
  *
  * After login every request carries "Authorization: Bearer {token}". Errors are application/problem+json. Byte by byte,
@@ -424,6 +426,28 @@ typedef struct edn_msg_held_ask {
     edn_signature sig; /* edn_cancel_sign; look: time and signature zero */
 } edn_msg_held_ask;
 
+/* While a recovery is under way, who keeps a share for the account finds the keys of those who ask for it, and puts it
+ * there, sealed to one of them. */
+#define EDN_SHARE_GIVE_SIZE_MAX 256u
+#define EDN_SHARE_REQUESTS_MAX 16u
+#define EDN_SHARE_GIVES_MAX 64u /* for one request */
+enum { EDN_SHARES_LOOK = 1, EDN_SHARES_WANT = 2, EDN_SHARES_GIVE = 3 };
+typedef struct edn_msg_share_ask {
+    uint8_t kind;
+    edn_account_id account;
+    uint8_t set[16]; /* as of a set ask */
+    uint8_t key[32]; /* the request's; look: zero */
+    uint64_t from;   /* want: the first give that is wanted; else 0 */
+    edn_bytes give;  /* give; else empty */
+} edn_msg_share_ask;
+typedef struct edn_msg_shares {
+    uint8_t state;  /* of the recovery: EDN_HELD_… */
+    edn_hash *keys; /* look: of the requests, in ascending order */
+    size_t keys_n;
+    edn_msg_letter *gives; /* want: numbered from 1 */
+    size_t gives_n;
+} edn_msg_shares;
+
 /* T("EDNv1/sig/recovery-cancel"; account, set id, u64 begun, device, u64 time ms), by the device's key. */
 typedef struct edn_cancel {
     edn_account_id account;
@@ -440,7 +464,7 @@ EDN_MUST_USE bool edn_cancel_verify(const edn_signature *sig, const edn_cancel *
     X(server_info) X(challenge_ask) X(challenge) X(login) X(token) X(account) X(log_append) X(log_state) \
     X(box_ask) X(boxes) X(pull) X(pulled) X(push) X(pushed) X(mail) X(mails) \
     X(set_ask) X(held) X(held_ask) X(lookup) X(found) X(inbox) X(letters) \
-    X(batch_ask) X(batches) X(shelf) X(absent)
+    X(batch_ask) X(batches) X(shelf) X(absent) X(share_ask) X(shares)
 /* clang-format on */
 
 /* edn_<name>_put(buffer, message) and edn_<name>_decode(arena, bytes, message). */

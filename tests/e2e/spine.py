@@ -299,6 +299,21 @@ class Spine(Case):
         self.assertSame(a, c)
         b.run("sync")  # its own lock is as it was
 
+    def test_a_weak_lock_is_offered_to_be_raised(self):
+        s, a, b = self.two_devices()
+        offer = "edn passwd --same --strength default"
+        self.assertIn(offer, a.run("unlock", passphrase=True).note)
+        a.run("passwd", "--same", code=USAGE)
+        a.run("passwd", "--same", "--strength", "default", "--new-passphrase-fd", "SECRET_FD",
+              secret_lines=("another",), code=USAGE)
+        a.run("passwd", "--same", "--strength", "default", passphrase="wrong wrong wrong", code=LOCKED)
+        a.run("passwd", "--same", "--strength", "default", passphrase=True)
+        self.assertNotIn(offer, a.run("unlock", passphrase=True).note)
+        b.run("sync")
+        self.assertIn(offer, b.run("unlock", passphrase=True).note)  # its own lock is as it was
+        c = self.device("c")
+        c.login(s, a.account_key)  # by the passphrase that there was
+
     def test_an_account_without_an_account_key(self):
         s = self.server()
         a = self.device("a")

@@ -325,6 +325,11 @@ def recovery():
     secret = SEED + RK + u64(9) + pattern(0xD2, 32)
     answer("recovery-box", seal(KDF(key, "recovery", 32, ACCOUNT), 1, T("aad/recovery", ACCOUNT, set_id, u32(EPOCH)),
                                 secret, RND))
+    request = H32(T("share/request", ACCOUNT, set_id, x25519(pattern(0xD5, 32), NINE)))
+    answer("share-request", request)
+    enc, ct = hpke_seal(RND, x25519(pattern(0xD5, 32), NINE), T("share/give", ACCOUNT, set_id, request), b"", b"", b"",
+                        u8(1) + pattern(0xD3, 32) + pattern(0xD4, 16))
+    answer("share-give", u8(1) + enc + ct)
     answer("share", H32(T("share", ACCOUNT, set_id, u8(2), u8(3), u8(1), pattern(0xD3, 32), pattern(0xD4, 16))))
 
 

@@ -126,6 +126,31 @@ static void each(world *w, const char *path)
     CHECK(oom_each(one_request, w) > 5);
 }
 
+static edn_status count_share(void *cb, const edn_meta_share *row)
+{
+    (void)row;
+    ++*(unsigned *)cb;
+    return EDN_OK;
+}
+
+/* A key is put there, and something is given for it, once each, in whichever try has enough memory. */
+static void share_requests(world *w, const uint8_t set[16], int64_t account)
+{
+    edn_msg_share_ask ask = {.kind = EDN_SHARES_WANT, .account = w->p.account, .key = {3}};
+    unsigned rows = 0;
+
+    memcpy(ask.set, set, sizeof ask.set);
+    for (int i = 0; i < 3; i++) { /* asked for, given, taken */
+        ask.kind = i == 1 ? EDN_SHARES_GIVE : EDN_SHARES_WANT;
+        ask.give = i == 1 ? edn_bytes_str("sealed") : EDN_BYTES_EMPTY;
+        edn_buf_reset(&w->body);
+        edn_share_ask_put(&w->body, &ask);
+        each(w, "/v1/shares");
+    }
+    CHECK_OK(w->k.meta.shares_each(w->k.meta.ctx, account, count_share, &rows));
+    CHECK_INT(rows, 2);
+}
+
 /* Asking begins one, and cancelling ends it, in whichever try has enough memory: the next begins where that left. */
 static void recoveries(world *w)
 {
@@ -143,6 +168,7 @@ static void recoveries(world *w)
     CHECK_OK(w->k.meta.account_find(w->k.meta.ctx, &w->p.account, &account));
     CHECK_OK(w->k.meta.recovery_find(w->k.meta.ctx, account.n, &row));
     CHECK(row.begun && !row.cancelled); /* one, however often it was asked for */
+    share_requests(w, ask.set, account.n);
     cancel.begun = what.begun = row.begun;
     edn_cancel_sign(&cancel.sig, &what, &w->p.devices[0].sk);
     edn_buf_reset(&w->body);

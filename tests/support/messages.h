@@ -219,6 +219,19 @@ static inline void random_held_ask(check_rng *r, edn_arena *a, edn_msg_held_ask 
         *m = (edn_msg_held_ask){.kind = EDN_HELD_LOOK};
 }
 
+static inline void random_share_ask(check_rng *r, edn_arena *a, edn_msg_share_ask *m)
+{
+    random_fill(r, m, sizeof *m);
+    m->kind = (uint8_t)(1 + check_below(r, 3));
+    m->give = EDN_BYTES_EMPTY;
+    if (m->kind != EDN_SHARES_WANT)
+        m->from = 0;
+    if (m->kind == EDN_SHARES_LOOK)
+        memset(m->key, 0, sizeof m->key);
+    if (m->kind == EDN_SHARES_GIVE)
+        m->give = random_bytes(r, a, 1, 30);
+}
+
 static inline void random_lookup(check_rng *r, edn_arena *a, edn_msg_lookup *m)
 {
     (void)a;
@@ -251,17 +264,23 @@ static inline void random_inbox(check_rng *r, edn_arena *a, edn_msg_inbox *m)
     }
 }
 
-static inline void random_letters(check_rng *r, edn_arena *a, edn_msg_letters *m)
+static inline edn_msg_letter *random_numbered(check_rng *r, edn_arena *a, size_t n)
 {
+    edn_msg_letter *list = edn_arena_calloc(a, n, sizeof *list);
     uint64_t number = 0;
 
-    m->n = check_below(r, 4);
-    m->letters = edn_arena_calloc(a, m->n, sizeof *m->letters);
-    CHECK(m->letters);
-    for (size_t i = 0; i < m->n; i++) {
+    CHECK(list);
+    for (size_t i = 0; i < n; i++) {
         number += 1 + check_below(r, 1000);
-        m->letters[i] = (edn_msg_letter){number, random_bytes(r, a, 1, 30)};
+        list[i] = (edn_msg_letter){number, random_bytes(r, a, 1, 30)};
     }
+    return list;
+}
+
+static inline void random_letters(check_rng *r, edn_arena *a, edn_msg_letters *m)
+{
+    m->n = check_below(r, 4);
+    m->letters = random_numbered(r, a, m->n);
 }
 
 static inline void random_batch_ask(check_rng *r, edn_arena *a, edn_msg_batch_ask *m)
@@ -289,6 +308,16 @@ static inline edn_hash *random_hashes(check_rng *r, edn_arena *a, size_t n)
     CHECK(list);
     random_fill(r, list, n * sizeof *list);
     return list;
+}
+
+static inline void random_shares(check_rng *r, edn_arena *a, edn_msg_shares *m)
+{
+    memset(m, 0, sizeof *m);
+    m->state = (uint8_t)(1 + check_below(r, 4));
+    m->keys_n = check_below(r, 3);
+    m->keys = random_hashes(r, a, m->keys_n);
+    m->gives_n = check_below(r, 3);
+    m->gives = random_numbered(r, a, m->gives_n);
 }
 
 static inline void random_shelf(check_rng *r, edn_arena *a, edn_msg_shelf *m)

@@ -157,3 +157,28 @@ size_t kit_pull_count(kit *k, const person *p, edn_bytes token)
     edn_arena_dispose(&a);
     return n;
 }
+
+int kit_person_setup(void **state)
+{
+    kit_person *f = calloc(1, sizeof *f);
+
+    assert_non_null(f);
+    kit_init(&f->k);
+    person_init(&f->p, 1);
+    f->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
+    kit_register(&f->k, &f->p);
+    person_sign_in(&f->p, 0, kit_ask, &f->k, &f->token);
+    *state = f;
+    return 0;
+}
+
+int kit_person_teardown(void **state)
+{
+    kit_person *f = *state;
+
+    edn_buf_dispose(&f->token);
+    person_dispose(&f->p);
+    kit_dispose(&f->k);
+    free(f);
+    return 0;
+}

@@ -46,4 +46,15 @@ int kit_push_next(kit *k, person *p, size_t device, uint32_t padded, edn_bytes t
 /* Pulls all from nothing: how many batches came, and the server's heads count. */
 size_t kit_pull_count(kit *k, const person *p, edn_bytes token);
 
+/* A server with one person, whose first device has a token. */
+typedef struct kit_person {
+    kit k;
+    person p;
+    edn_buf token;
+} kit_person;
+
+/* cmocka's: *state is a new kit_person, signed in. */
+int kit_person_setup(void **state);
+int kit_person_teardown(void **state);
+
 #endif

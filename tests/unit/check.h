@@ -46,6 +46,14 @@ static inline void check_bytes(edn_bytes got, edn_bytes want, const char *file, 
     }
 }
 
+/* Of cases that are tried one by one and cost much, a sanitizer's build tries one in so many: memory errors hide in no
+ * single one of them, and the other build tries all. */
+#ifdef __SANITIZE_ADDRESS__
+#define CHECK_ONE_IN 3u
+#else
+#define CHECK_ONE_IN 1u
+#endif
+
 /* A small random source for property tests (xorshift64*). The seed comes from EDN_SEED or is 1, and a failing test
  * prints it. */
 typedef struct check_rng {

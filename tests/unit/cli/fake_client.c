@@ -181,6 +181,13 @@ void edn_client_device_id(const edn_client *c, char out[33])
     out[32] = 0;
 }
 
+edn_status edn_client_strength(edn_client *c, edn_strength *out, edn_err *err)
+{
+    (void)c;
+    *out = EDN_STRENGTH_DEFAULT;
+    return step(err);
+}
+
 edn_status edn_client_passphrase_change(edn_client *c, edn_bytes a, edn_bytes b, edn_strength s, edn_err *err)
 {
     (void)c;

@@ -100,7 +100,7 @@ static void devices_compare_what_they_were_shown(void **state)
     edn_head_shown a, b, old;
     edn_head_verdict v;
     edn_client *c;
-    char other[EDN_HEAD_WORDS_MAX + 8];
+    char other[EDN_HEAD_WORDS_MAX + 8], *last;
     uint64_t links;
 
     (void)state;
@@ -126,7 +126,8 @@ static void devices_compare_what_they_were_shown(void **state)
     CHECK_INT(compare(t.b, a.text, &links), EDN_HEAD_AHEAD);
     CHECK_INT(links, 4);
     CHECK_INT(compare(t.b, a.words, &links), EDN_HEAD_OTHER);
-    old.text[strlen(old.text) - 1] ^= 1; /* another hash at the same place */
+    last = &old.text[strlen(old.text) - 1];
+    *last = *last == '0' ? '1' : '0'; /* another hash at the same place */
     CHECK_INT(compare(t.a, old.text, &links), EDN_HEAD_OTHER);
     CHECK_INT(compare(t.a, "academic acid acne acquire acrobat activity", &links), EDN_HEAD_OTHER);
     CHECK_STATUS(edn_client_head_compare(t.a, edn_bytes_str("academic acid acne"), &v, &links, NULL), EDN_E_INVALID);

@@ -363,11 +363,11 @@ static void power_may_go_at_every_operation(void **state)
 
     (void)state;
     plan_make();
-    for (; power_at(op, CRASHVFS_DROP); op++) {
+    for (; power_at(op, CRASHVFS_DROP); op += CHECK_ONE_IN) {
         power_at(op, others[(op + check_seed()) % EDN_COUNT(others)]);
         n++;
     }
-    CHECK(n > 60);
+    CHECK(n > 60 / CHECK_ONE_IN);
 }
 
 /* ---- a disk that refuses ----------------------------------------------------------------------------------------- */
@@ -408,9 +408,9 @@ static void fault_everywhere(uint64_t first, int rc, bool on, edn_status want)
 
     plan_make();
     last = good.ops[good.n] - crashvfs_ops(g.a);
-    for (op = first; op <= last; op += 2)
+    for (op = first; op <= last; op += (uint64_t)2 * CHECK_ONE_IN)
         hit += fault_at(op, rc, on, want);
-    CHECK(hit > 15);
+    CHECK(hit > 15 / CHECK_ONE_IN);
 }
 
 static void a_full_disk_is_named_and_changes_nothing(void **state)
@@ -502,9 +502,9 @@ static void the_server_may_lose_power_at_any_operation(void **state)
     (void)state;
     plan_make();
     for (crashvfs_fate fate = CRASHVFS_KEEP; fate < CRASHVFS_FATES; fate++)
-        for (op = 1 + (uint64_t)fate % 2; server_power_at(op, fate); op += 2)
+        for (op = 1 + (uint64_t)fate % 2; server_power_at(op, fate); op += (uint64_t)2 * CHECK_ONE_IN)
             n++;
-    CHECK(n > 20);
+    CHECK(n > 20 / CHECK_ONE_IN);
 }
 
 int main(void)

@@ -598,6 +598,86 @@ static void every_language_is_found_as_its_people_type_it(void **state)
     world_free(w);
 }
 
+/* In each language two words that only accents tell apart, and both found by either: the one that was typed comes
+ * first, although the other's entry is newer, shorter and says it twice. */
+static const struct {
+    const char *one, *other;
+    const char *like_one; /* the same but for case and shape */
+} accented[] = {
+    {"résumé", "resume", "RÉSUMÉ"},          /* English */
+    {"pêché", "péché", "Pe\u0302che\u0301"}, /* French */
+    {"schön", "schon", "SCHÖN"},             /* German */
+    {"sąd", "sad", "SĄD"},                   /* Polish */
+    {"año", "ano", "An\u0303o"},             /* Spanish */
+    {"avô", "avó", "AVÔ"},                   /* Portuguese */
+    {"dům", "dum", "DŮM"},                   /* Czech */
+    {"får", "far", "FÅR"},                   /* Swedish */
+    {"kuş", "kus", "KUŞ"},                   /* Turkish */
+    {"всё", "все", "ВСЁ"},                   /* Russian */
+    {"πότε", "ποτέ", "ΠΌΤΕ"},                /* Greek */
+    {"סֵפֶר", "סָפַר", "ס\u05b5פ\u05b6ר"},       /* Hebrew */
+    {"عَلَم", "علم", "ع\u064eل\u064eم"},       /* Arabic */
+    {"mã", "mạ", "ｍã"},                     /* Vietnamese */
+};
+
+typedef struct order {
+    edn_entry_id first;
+    size_t n;
+} order;
+
+static edn_status take_order(void *ctx, const edn_hit *hit)
+{
+    order *o = ctx;
+
+    if (o->n++ == 0)
+        o->first = hit->entry->id;
+    return EDN_OK;
+}
+
+static void is_first(edn_client *c, const char *query, const edn_entry_id *want, size_t all)
+{
+    edn_search_result r;
+    order o = {.n = 0};
+
+    CHECK_OK(edn_client_search(c, edn_bytes_str(query), NULL, take_order, &o, &r, NULL));
+    if (o.n != all || memcmp(&o.first, want, sizeof *want) != 0)
+        print_error("%s: %zu found\n", query, o.n);
+    CHECK_INT(o.n, all);
+    CHECK_INT(r.found, all);
+    CHECK(memcmp(&o.first, want, sizeof *want) == 0);
+}
+
+static void what_has_the_accents_that_were_typed_comes_first(void **state)
+{
+    (void)state;
+    world *w = world_of_two();
+    edn_client *a = world_open(w, "a");
+    edn_entry_id one[EDN_COUNT(accented)], other[EDN_COUNT(accented)];
+    char text[200];
+
+    for (size_t i = 0; i < EDN_COUNT(accented); i++) {
+        snprintf(text, sizeof text, "n%zu, and a long way to it before it says %s.", i, accented[i].one);
+        one[i] = diary_add(a, "1999-01-01", "", text);
+        snprintf(text, sizeof text, "n%zu %s %s", i, accented[i].other, accented[i].other);
+        other[i] = diary_add(a, "2000-01-01", "", text);
+    }
+    for (int folded = 0; folded < 2; folded++) { /* as noted, and in a shard */
+        for (size_t i = 0; i < EDN_COUNT(accented); i++) {
+            is_first(a, accented[i].one, &one[i], 2);
+            is_first(a, accented[i].like_one, &one[i], 2);
+            is_first(a, accented[i].other, &other[i], 2);
+            snprintf(text, sizeof text, "n%zu -nothing (%s OR nothing)", i, accented[i].one);
+            is_first(a, text, &one[i], 2);
+            snprintf(text, sizeof text, "\"n%zu %s\" OR %s", i, accented[i].other, accented[i].one);
+            is_first(a, text, &other[i], 2); /* both as typed: by score */
+        }
+        if (!folded)
+            CHECK_OK(edn_client_reindex(a, NULL, NULL));
+    }
+    edn_client_close(a);
+    world_free(w);
+}
+
 /* ---- what goes with it ------------------------------------------------------------------------------------------- */
 
 static void a_word_that_nobody_wrote_is_guessed_and_named(void **state)
@@ -734,6 +814,7 @@ int main(void)
         cmocka_unit_test(a_damaged_index_is_made_anew_and_costs_nothing_else),
         cmocka_unit_test(verify_names_an_index_that_is_damaged_or_does_not_fit),
         cmocka_unit_test(every_language_is_found_as_its_people_type_it),
+        cmocka_unit_test(what_has_the_accents_that_were_typed_comes_first),
         cmocka_unit_test(a_word_that_nobody_wrote_is_guessed_and_named),
         cmocka_unit_test(entries_alike_and_counts),
         cmocka_unit_test(what_is_deleted_leaves_the_index),

@@ -369,6 +369,8 @@ static void recovery(void **state)
     edn_share_set set = {.account = s.account, .needed = 2, .n = 3, .secret_size = 32};
     edn_recovery_secret secret = {.root = s.rk, .sc_seq = 9};
     edn_share share = {.x = 1};
+    edn_share_request request;
+    edn_dh_sk sk;
     edn_buf out = EDN_BUF_INIT(4096);
     edn_recovery_key key;
     edn_hash commitment;
@@ -384,6 +386,14 @@ static void recovery(void **state)
     memcpy(share.blind, pattern(0xd4, 16).p, 16);
     commitment = edn_share_commitment(&set, &share);
     ANSWER("share", EDN_F(commitment));
+    edn_buf_reset(&out);
+    PATTERN(sk, 0xd5);
+    request = (edn_share_request){.account = s.account, .set = set.id};
+    edn_dh_keypair(&sk, &request.key);
+    commitment = edn_share_request_id(&request);
+    ANSWER("share-request", EDN_F(commitment));
+    CHECK_OK(edn_give_seal(&out, &request, &share, &counting));
+    ANSWER("share-give", edn_buf_view(&out));
     edn_buf_dispose(&out);
 }
 

@@ -230,6 +230,136 @@ static void a_set_that_cannot_be_is_refused(void **state)
     CHECK_STATUS(edn_share_check(&s.set, s.commitments, &s.shares[0]), EDN_E_AUTH);
 }
 
+/* ---- shares with contacts ---------------------------------------------------------------------------------------- */
+
+typedef struct asked {
+    edn_share_request request;
+    edn_dh_sk sk;
+} asked;
+
+static asked asked_for(check_rng *rng)
+{
+    asked a;
+
+    fill_xorshift(rng, a.request.account.b, 32);
+    fill_xorshift(rng, a.request.set.b, 16);
+    fill_xorshift(rng, a.sk.b, 32);
+    edn_dh_keypair(&a.sk, &a.request.key);
+    return a;
+}
+
+static void a_share_that_is_entrusted_comes_back_or_is_refused(void **state)
+{
+    check_rng rng = {check_seed()};
+    edn_buf out = EDN_BUF_INIT(256);
+    edn_entrusted e = {.needed = 3, .n = 5}, back;
+
+    (void)state;
+    fill_xorshift(&rng, e.set.b, 16);
+    fill_xorshift(&rng, &e.share, sizeof e.share);
+    e.share.x = 5;
+    edn_entrusted_put(&out, &e);
+    CHECK_OK(edn_entrusted_read(edn_buf_view(&out), &back));
+    CHECK_BYTES(edn_bytes_of(&back, sizeof back), edn_bytes_of(&e, sizeof e));
+    for (size_t n = 0; n < out.n; n++)
+        CHECK_STATUS(edn_entrusted_read(edn_bytes_of(out.p, n), &back), EDN_E_FORMAT);
+    for (size_t i = 0; i < 3; i++) { /* T, N, x: what no set has */
+        static const uint8_t bad[3][2] = {{0, 6}, {2, 17}, {0, 6}};
+        for (size_t k = 0; k < 2; k++) {
+            uint8_t was = out.p[16 + i];
+            out.p[16 + i] = bad[i][k];
+            CHECK_STATUS(edn_entrusted_read(edn_buf_view(&out), &back), EDN_E_FORMAT);
+            CHECK(back.share.y[0] == 0 && back.n == 0);
+            out.p[16 + i] = was;
+        }
+    }
+    edn_put_u8(&out, 0);
+    CHECK_STATUS(edn_entrusted_read(edn_buf_view(&out), &back), EDN_E_FORMAT);
+    edn_buf_dispose(&out);
+}
+
+static void a_give_opens_for_its_request_alone(void **state)
+{
+    check_rng rng = {check_seed()};
+    const edn_random random = {fill_xorshift, &rng};
+    edn_buf give = EDN_BUF_INIT(EDN_GIVE_SIZE);
+    asked a = asked_for(&rng), other = asked_for(&rng);
+    edn_share share = {.x = 2}, back;
+
+    (void)state;
+    fill_xorshift(&rng, share.y, sizeof share.y + sizeof share.blind);
+    CHECK_OK(edn_give_seal(&give, &a.request, &share, &random));
+    CHECK_INT(give.n, EDN_GIVE_SIZE);
+    CHECK_OK(edn_give_open(&a.request, &a.sk, edn_buf_view(&give), &back));
+    CHECK_BYTES(edn_bytes_of(&back, sizeof back), edn_bytes_of(&share, sizeof share));
+    for (size_t i = 0; i < give.n; i++) {
+        give.p[i] ^= 0x40;
+        CHECK_STATUS(edn_give_open(&a.request, &a.sk, edn_buf_view(&give), &back), i == 0 ? EDN_E_FORMAT : EDN_E_AUTH);
+        CHECK_INT(back.x, 0);
+        give.p[i] ^= 0x40;
+    }
+    for (size_t n = 0; n < give.n; n++)
+        CHECK_STATUS(edn_give_open(&a.request, &a.sk, edn_bytes_of(give.p, n), &back), EDN_E_FORMAT);
+    CHECK_STATUS(edn_give_open(&other.request, &other.sk, edn_buf_view(&give), &back), EDN_E_AUTH);
+    for (int i = 0; i < 3; i++) { /* the same key, for another account, another set; another key in the request */
+        edn_share_request wrong = a.request;
+        if (i == 0)
+            wrong.account.b[7] ^= 1;
+        else if (i == 1)
+            wrong.set.b[7] ^= 1;
+        else
+            wrong.key = other.request.key;
+        CHECK_STATUS(edn_give_open(&wrong, &a.sk, edn_buf_view(&give), &back), EDN_E_AUTH);
+    }
+    memset(a.request.key.b, 0, sizeof a.request.key.b); /* a key that shares a secret with everybody */
+    edn_buf_reset(&give);
+    CHECK_STATUS(edn_give_seal(&give, &a.request, &share, &random), EDN_E_KEY_INVALID);
+    edn_buf_dispose(&give);
+}
+
+static void eight_words_are_of_account_set_and_key(void **state)
+{
+    check_rng rng = {check_seed()};
+    asked a = asked_for(&rng);
+    char words[EDN_REQUEST_WORDS_SIZE], typed[256];
+    edn_share_request other;
+    unsigned blanks = 0;
+
+    (void)state;
+    edn_share_request_words(words, &a.request);
+    for (const char *s = words; *s; s++)
+        blanks += *s == ' ';
+    CHECK_INT(blanks, 7);
+    CHECK(edn_share_request_fits(&a.request, words));
+    for (size_t i = 0; words[i]; i++) { /* each letter counts */
+        char was = words[i];
+        words[i] = was == 'q' ? 'z' : 'q';
+        CHECK(!edn_share_request_fits(&a.request, words));
+        words[i] = was;
+    }
+    snprintf(typed, sizeof typed, "  %s\n", words);
+    for (char *s = typed; *s; s++)
+        *s = (char)(*s >= 'a' && *s <= 'z' ? *s - 'a' + 'A' : *s == ' ' ? ',' : *s);
+    CHECK(edn_share_request_fits(&a.request, typed));
+    typed[0] = 0;
+    for (const char *s = words; s; s = strchr(s, ' ') ? strchr(s, ' ') + 1 : NULL)
+        snprintf(typed + strlen(typed), sizeof typed - strlen(typed), "%.4s ", s);
+    CHECK(edn_share_request_fits(&a.request, typed)); /* four letters tell a word */
+    snprintf(typed, sizeof typed, "%.3s%s", words, strchr(words, ' '));
+    CHECK(!edn_share_request_fits(&a.request, typed)); /* three do not */
+    snprintf(typed, sizeof typed, "%s academic", words);
+    CHECK(!edn_share_request_fits(&a.request, typed));
+    *strrchr(words, ' ') = 0;
+    CHECK(!edn_share_request_fits(&a.request, words));
+    CHECK(!edn_share_request_fits(&a.request, ""));
+    edn_share_request_words(words, &a.request);
+    for (size_t i = 0; i < sizeof other; i++) {
+        other = a.request;
+        ((uint8_t *)&other)[i] ^= 1;
+        CHECK(!edn_share_request_fits(&other, words));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +369,9 @@ int main(void)
         cmocka_unit_test(a_false_share_is_named_before_anything_is_combined),
         cmocka_unit_test(the_box_opens_for_its_key_account_set_and_epoch),
         cmocka_unit_test(a_set_that_cannot_be_is_refused),
+        cmocka_unit_test(a_share_that_is_entrusted_comes_back_or_is_refused),
+        cmocka_unit_test(a_give_opens_for_its_request_alone),
+        cmocka_unit_test(eight_words_are_of_account_set_and_key),
     };
 
     if (edn_crypto_init() != EDN_OK)

@@ -14,7 +14,7 @@
 
 typedef struct token {
     char key[24];
-    uint32_t at;
+    uint32_t at, accents;
 } token;
 
 typedef struct entry {
@@ -33,15 +33,31 @@ typedef struct diary {
 
 static void word_make(check_rng *r, char out[16])
 {
-    /* Few common words, many rare ones, and beginnings that they share. */
+    /* Few common words, many rare ones, and beginnings that they share; some with one accent or another. */
+    static const char *const as[] = {"a", "a", "á", "a\u0301", "À", "Ạ̈", "a\u0323\u0308", "A"};
     uint64_t x = check_below(r, 1000), i = x < 500   ? check_below(r, 6)
                                            : x < 850 ? check_below(r, 60)
                                                      : check_below(r, 3000);
+    const char *a = as[i % 3 == 0 ? check_below(r, EDN_COUNT(as)) : 0];
 
-    snprintf(out, 16, "%c%c%u", (char)('a' + i % 5), (char)('a' + i / 5 % 3), (unsigned)i);
+    snprintf(out, 16, "%c%.*s%u", (char)('a' + i % 5), i / 5 % 3 ? 1 : 8, i / 5 % 3 ? i / 5 % 3 == 1 ? "b" : "c" : a,
+             (unsigned)i);
 }
 
-static void entry_token(entry *e, edn_bytes key, uint32_t at)
+/* The term of a word, in `out` behind what is there already. */
+static uint32_t word_term(const char *word, char out[24])
+{
+    size_t n = strlen(out);
+    edn_words w;
+    edn_word got;
+
+    edn_words_init(&w, edn_bytes_str(word));
+    CHECK(edn_words_next(&w, &got));
+    snprintf(out + n, 24 - n, "%.*s", (int)got.term.n, (const char *)got.term.p);
+    return got.accents;
+}
+
+static void entry_token(entry *e, edn_bytes key, uint32_t at, uint32_t accents)
 {
     if (e->n == e->cap) {
         e->cap = 2 * e->cap + 64;
@@ -51,6 +67,7 @@ static void entry_token(entry *e, edn_bytes key, uint32_t at)
     assert_true(key.n < sizeof e->tokens->key);
     memset(&e->tokens[e->n], 0, sizeof *e->tokens);
     memcpy(e->tokens[e->n].key, key.p, key.n);
+    e->tokens[e->n].accents = accents;
     e->tokens[e->n++].at = at;
 }
 
@@ -65,9 +82,9 @@ static uint32_t entry_words(entry *e, const char *text, uint32_t base, bool titl
     while (edn_words_next(&w, &word)) {
         uint8_t key[EDN_KEY_SIZE_MAX] = {EDN_TERM_TITLE};
         memcpy(key + 1, word.term.p, word.term.n);
-        entry_token(e, word.term, base + word.position);
+        entry_token(e, word.term, base + word.position, word.accents);
         if (title)
-            entry_token(e, edn_bytes_of(key, word.term.n + 1), word.position);
+            entry_token(e, edn_bytes_of(key, word.term.n + 1), word.position, word.accents);
         e->doc.length += !(word.flags & EDN_WORD_ALSO);
         last = word.position;
     }
@@ -98,7 +115,7 @@ static void entry_make(diary *d, entry *e)
     next = entry_words(e, e->text, next, false);
     entry_words(e, e->tag, next, false);
     snprintf(key, sizeof key, "\x02%s", e->tag);
-    entry_token(e, edn_bytes_str(key), 0);
+    entry_token(e, edn_bytes_str(key), 0, 0);
 }
 
 static diary *diary_new(uint64_t seed, size_t n)
@@ -136,6 +153,15 @@ static uint32_t times_of(const entry *e, edn_bytes term, bool prefix)
     for (size_t i = 0; i < e->n; i++)
         n += key_fits(&e->tokens[i], term, prefix);
     return n;
+}
+
+/* Whether a word stands there at least once with these accents. */
+static bool is_typed(const entry *e, edn_bytes term, uint32_t accents)
+{
+    for (size_t i = 0; i < e->n; i++)
+        if (key_fits(&e->tokens[i], term, false) && e->tokens[i].accents == accents)
+            return true;
+    return accents == EDN_ACCENTS_ANY || (term.p[0] >= 2 && term.p[0] < 0x20);
 }
 
 static bool stands_at(const entry *e, const edn_query_item *item, uint32_t at)
@@ -209,12 +235,15 @@ static double bm25(const stats *s, const entry *e, double weight, uint32_t times
     return weight == 0 ? 0 : weight * times / (times + (0.3 + 0.9 / s->mean * e->doc.length));
 }
 
-static bool scan(const stats *s, const entry *e, const edn_query *q, const weights *w, size_t *leaf, double *score)
+/* *typed: matches with the accents that were asked for, too. */
+static bool scan(const stats *s, const entry *e, const edn_query *q, const weights *w, size_t *leaf, double *score,
+                 bool *typed)
 {
     bool any = q->kind != EDN_QUERY_OR;
     uint32_t times;
 
     *score = 0;
+    *typed = any;
     switch (q->kind) {
     case EDN_QUERY_ALL:
         return true;
@@ -225,16 +254,22 @@ static bool scan(const stats *s, const entry *e, const edn_query *q, const weigh
     case EDN_QUERY_PHRASE:
         times = q->kind == EDN_QUERY_PHRASE ? times_phrase(e, q) : times_of(e, q->term, q->kind == EDN_QUERY_PREFIX);
         *score = bm25(s, e, w->v[(*leaf)++], times);
+        for (size_t i = 0; i < q->items_n; i++)
+            *typed = *typed && (q->items[i].prefix || is_typed(e, q->items[i].term, q->items[i].accents));
+        if (q->kind == EDN_QUERY_TERM)
+            *typed = is_typed(e, q->term, q->accents);
         return times != 0;
     case EDN_QUERY_NOT:
-        any = !scan(s, e, q->child, w, leaf, score);
+        any = !scan(s, e, q->child, w, leaf, score, typed);
         *score = 0;
+        *typed = true;
         return any;
     default:
         for (const edn_query *kid = q->child; kid; kid = kid->next) {
             double one;
-            bool fits = scan(s, e, kid, w, leaf, &one);
+            bool kid_typed, fits = scan(s, e, kid, w, leaf, &one, &kid_typed);
             any = q->kind == EDN_QUERY_OR ? any || fits : any && fits;
+            *typed = q->kind == EDN_QUERY_OR ? *typed || (fits && kid_typed) : *typed && kid_typed;
             *score += fits ? one : 0;
         }
         return any;
@@ -243,6 +278,7 @@ static bool scan(const stats *s, const entry *e, const edn_query *q, const weigh
 
 typedef struct found {
     const entry *e;
+    bool typed;
     double score;
 } found;
 
@@ -250,6 +286,8 @@ static int found_compare(const void *a, const void *b)
 {
     const found *x = a, *y = b;
 
+    if (x->typed != y->typed)
+        return x->typed ? -1 : 1;
     if (x->score != y->score)
         return x->score > y->score ? -1 : 1;
     if (x->e->doc.date != y->e->doc.date)
@@ -283,7 +321,8 @@ static size_t naive_search(const diary *d, const edn_query *q, bool ranked, uint
     for (size_t i = 0; i < d->n; i++) {
         size_t leaf = 0;
         out[n].e = &d->e[i];
-        if (!d->e[i].dead && scan(&s, &d->e[i], q, &w, &leaf, &out[n].score)) {
+        if (!d->e[i].dead && scan(&s, &d->e[i], q, &w, &leaf, &out[n].score, &out[n].typed)) {
+            out[n].typed = out[n].typed || !ranked;
             out[n].score = ranked ? out[n].score * naive_recency(today, d->e[i].doc.date) : 0;
             n++;
         }
@@ -392,12 +431,15 @@ static void made_dispose(made *m)
 static edn_query *query_leaf(check_rng *r, edn_arena *a)
 {
     edn_query *q = edn_arena_calloc(a, 1, sizeof *q);
-    char word[24] = "", *text;
+    char word[24] = "", typed[16], *text;
     uint64_t kind = check_below(r, 20);
 
-    word_make(r, word + (kind == 17));
+    word_make(r, typed);
     if (kind == 17)
         word[0] = EDN_TERM_TITLE;
+    q->accents = word_term(typed, word);
+    if (check_below(r, 8) == 0)
+        q->accents = EDN_ACCENTS_ANY;
     if (kind == 18)
         snprintf(word, sizeof word, "\x02tag%u", (unsigned)check_below(r, 5));
     q->kind = EDN_QUERY_TERM;
@@ -416,8 +458,9 @@ static edn_query *query_leaf(check_rng *r, edn_arena *a)
         q->kind = EDN_QUERY_PHRASE;
         q->items_n = 2 + check_below(r, 8) / 7;
         for (size_t i = 0; i < q->items_n; i++) {
-            char item[24];
-            word_make(r, item);
+            char item[24] = "";
+            word_make(r, typed);
+            items[i].accents = word_term(typed, item);
             items[i].prefix = i + 1 == q->items_n && check_below(r, 3) == 0;
             if (items[i].prefix)
                 item[2] = 0;
@@ -451,10 +494,10 @@ static void say_query(const edn_query *q)
 {
     static const char *const names[] = {"ALL", "AND", "OR", "NOT", "TERM", "PREFIX", "PHRASE", "JOURNAL", "DATE"};
 
-    print_error("(%s %.*s", names[q->kind], (int)q->term.n, (const char *)q->term.p);
+    print_error("(%s %.*s/%x", names[q->kind], (int)q->term.n, (const char *)q->term.p, (unsigned)q->accents);
     for (size_t i = 0; i < q->items_n; i++)
-        print_error(" %.*s%s", (int)q->items[i].term.n, (const char *)q->items[i].term.p,
-                    q->items[i].prefix ? "*" : "");
+        print_error(" %.*s/%x%s", (int)q->items[i].term.n, (const char *)q->items[i].term.p,
+                    (unsigned)q->items[i].accents, q->items[i].prefix ? "*" : "");
     for (const edn_query *kid = q->child; kid; kid = kid->next)
         say_query(kid);
     print_error(")");
@@ -633,10 +676,11 @@ static void guesses_are_all_the_terms_that_are_near(void **state)
     made_build(&m, d, 3, 0);
     made_mask(&m, d);
     for (unsigned round = 0; round < 60; round++) {
-        char word[24];
+        char word[24] = "", typed[16];
         size_t n, at;
         near_words want;
-        word_make(&d->rng, word);
+        word_make(&d->rng, typed);
+        (void)word_term(typed, word);
         at = check_below(&d->rng, strlen(word));
         word[at] = (char)('a' + check_below(&d->rng, 6));
         want = (near_words){word, 1 + round % 2, 0};
@@ -762,6 +806,7 @@ static void phrases_without_positions_ask_for_the_text(void **state)
     CHECK_OK(edn_index_count(m.x, &q, &n));
     CHECK(n < loose && n > 0);
     same_answer(d, &m, &q, 20, 20200301);
+    ask(d, &m, 60);
     made_dispose(&m);
     diary_free(d);
 }

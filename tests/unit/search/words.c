@@ -4,6 +4,8 @@
 
 #include "check.h"
 
+#include "search/unicode.h"
+
 #include <utf8proc.h>
 
 /* "term@position", in order; `+` a further form, `*` a pair. */
@@ -195,8 +197,18 @@ static void boundaries_are_unicodes(void **state)
     CHECK(lines > 1000);
 }
 
-/* Equivalent strings are one term: the five columns of each line are the string itself, NFC, NFD, NFKC and NFKD. And
- * folding again changes nothing. */
+static uint32_t accents_of(edn_bytes text)
+{
+    uint8_t out[1024];
+    edn_folding f = {.out = out, .size_max = sizeof out};
+
+    for (size_t at = 0; at < text.n;)
+        edn_fold_put(&f, edn_utf8_next(text, &at));
+    return edn_fold_accents(&f);
+}
+
+/* Equivalent strings are one term, with the same accents: the five columns of each line are the string itself, NFC,
+ * NFD, NFKC and NFKD. And folding again changes nothing. */
 static void equivalent_strings_fold_to_one_term(void **state)
 {
     size_t n, lines = 0;
@@ -206,6 +218,7 @@ static void equivalent_strings_fold_to_one_term(void **state)
     for (char *line = strtok(data, "\n"); line; line = strtok(NULL, "\n")) {
         uint8_t first[512], other[512], text[512];
         size_t first_n = 0;
+        uint32_t accents = 0;
         char *p = line;
         if (line[0] == '#' || line[0] == '@')
             continue;
@@ -213,13 +226,17 @@ static void equivalent_strings_fold_to_one_term(void **state)
             char *end = strchr(p, ';');
             assert_non_null(end);
             size_t size = scalars(p, end, text), other_n = edn_term_fold(edn_bytes_of(text, size), other, sizeof other);
-            if (column == 0)
+            if (column == 0) {
                 memcpy(first, other, first_n = other_n);
+                accents = accents_of(edn_bytes_of(text, size));
+            }
             CHECK_BYTES(edn_bytes_of(other, other_n), edn_bytes_of(first, first_n));
+            CHECK_INT(accents_of(edn_bytes_of(text, size)), accents);
             p = end + 1;
         }
         CHECK_INT(edn_term_fold(edn_bytes_of(first, first_n), other, sizeof other), first_n);
         CHECK(memcmp(other, first, first_n) == 0);
+        CHECK_INT(accents_of(edn_bytes_of(first, first_n)), 0);
         lines++;
     }
     free(data);
@@ -254,6 +271,102 @@ static void scalars_fold_as_utf8proc_folds_them(void **state)
     CHECK(all - same < 2500);
 }
 
+/* ---- accents ----------------------------------------------------------------------------------------------------- */
+
+/* NFD of NFKC_Casefold: with all accents, without case and shape. */
+static char *without_case(const char *text)
+{
+    uint8_t *p = NULL;
+
+    CHECK(utf8proc_map((const uint8_t *)text, 0, &p,
+                       UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE | UTF8PROC_CASEFOLD |
+                           UTF8PROC_IGNORE) >= 0);
+    return (char *)p;
+}
+
+/* A scalar has accents where folding does more than utf8proc does for case and shape. */
+static void what_is_no_case_and_no_shape_is_an_accent(void **state)
+{
+    size_t differ = 0;
+
+    (void)state;
+    for (uint32_t c = 0x80; c < 0x110000; c++) {
+        char text[8] = "", folded[64] = "";
+        uint8_t utf8[4];
+        char *theirs, *ours;
+        if ((c >= 0xd800 && c < 0xe000) || c >> 12 == 0xe0) /* to be ignored, most of them, once they mean something */
+            continue;
+        memcpy(text, utf8, edn_utf8_put(utf8, c));
+        (void)edn_term_fold(edn_bytes_str(text), (uint8_t *)folded, sizeof folded - 1);
+        theirs = without_case(text);
+        ours = without_case(folded);
+        differ += (strcmp(theirs, ours) != 0) != (accents_of(edn_bytes_str(text)) != 0);
+        free(theirs);
+        free(ours);
+    }
+    print_message("# %zu scalars otherwise\n", differ);
+    CHECK(differ < 60); /* what is only spelt otherwise, and what utf8proc does not know yet */
+}
+
+/* Two spellings that fold to one term have the same accents just when they differ in case and shape alone. */
+static void the_same_accents_are_the_same_however_written(void **state)
+{
+    static const char *const letters[] = {"e",  "E",  "é",       "É",  "e\u0301", "è", "ê\u0323", "ệ", "e\u0302\u0323",
+                                          "ｅ", "𝐞",  "e\u00ad", "s",  "ſ",       "ø", "Ø",       "o", "ö",
+                                          "ﬁ",  "fi", "ǆ",       "dz", "dž"};
+    check_rng rng = {check_seed()};
+    size_t same = 0, other = 0;
+
+    (void)state;
+    for (size_t round = 0; round < 60000; round++) {
+        char a[64] = "", b[64] = "", *na, *nb;
+        uint8_t fa[64], fb[64];
+        for (uint64_t n = 1 + check_below(&rng, 3); n; n--) {
+            strcat(a, letters[check_below(&rng, EDN_COUNT(letters))]);
+            strcat(b, letters[check_below(&rng, EDN_COUNT(letters))]);
+        }
+        size_t an = edn_term_fold(edn_bytes_str(a), fa, sizeof fa), bn = edn_term_fold(edn_bytes_str(b), fb, sizeof fb);
+        if (an != bn || memcmp(fa, fb, an) != 0)
+            continue;
+        na = without_case(a);
+        nb = without_case(b);
+        if ((accents_of(edn_bytes_str(a)) == accents_of(edn_bytes_str(b))) != (strcmp(na, nb) == 0))
+            print_error("%s and %s\n", a, b);
+        CHECK_INT(accents_of(edn_bytes_str(a)) == accents_of(edn_bytes_str(b)), strcmp(na, nb) == 0);
+        same += strcmp(na, nb) == 0;
+        other += strcmp(na, nb) != 0;
+        free(na);
+        free(nb);
+    }
+    CHECK(same > 500 && other > 500);
+}
+
+/* What a keyboard or a capital cannot tell apart is none; the numbers are of the format (docs/search.md). */
+static void accents_have_these_numbers(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t accents;
+    } known[] = {{"resume", 0},
+                 {"RESUME", 0},
+                 {"Straße", 0},
+                 {"İstanbul", 0},
+                 {"I\u0307", 0},
+                 {"ıı", 0},
+                 {"’ʼ", 0},
+                 {"が", 0},
+                 {"हिन्दी", 0},
+                 {"résumé", 0xb75ffc},
+                 {"RE\u0301SUMÉ", 0xb75ffc},
+                 {"œuvre", 0x7d5de5},
+                 {"ệ", 0xdf5364},
+                 {"Łódź", 0x0a0d71}};
+
+    (void)state;
+    for (size_t i = 0; i < EDN_COUNT(known); i++)
+        CHECK_INT(accents_of(edn_bytes_str(known[i].text)), known[i].accents);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +379,9 @@ int main(void)
         cmocka_unit_test(boundaries_are_unicodes),
         cmocka_unit_test(equivalent_strings_fold_to_one_term),
         cmocka_unit_test(scalars_fold_as_utf8proc_folds_them),
+        cmocka_unit_test(what_is_no_case_and_no_shape_is_an_accent),
+        cmocka_unit_test(the_same_accents_are_the_same_however_written),
+        cmocka_unit_test(accents_have_these_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

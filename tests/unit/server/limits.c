@@ -2,36 +2,7 @@
 #include "server_kit.h"
 #include "server/server_priv.h"
 
-typedef struct fixture {
-    kit k;
-    person p;
-    edn_buf token;
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-
-    assert_non_null(f);
-    kit_init(&f->k);
-    person_init(&f->p, 1);
-    f->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
-    kit_register(&f->k, &f->p);
-    person_sign_in(&f->p, 0, kit_ask, &f->k, &f->token);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-
-    edn_buf_dispose(&f->token);
-    person_dispose(&f->p);
-    kit_dispose(&f->k);
-    free(f);
-    return 0;
-}
+typedef kit_person fixture;
 
 /* Another configuration, and a new token under it. */
 static void restart(fixture *f)
@@ -417,7 +388,7 @@ static void little_memory_for_accounts_is_only_slower(void **state)
     }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, kit_person_setup, kit_person_teardown)
 
 int main(void)
 {

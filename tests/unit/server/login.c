@@ -1,11 +1,7 @@
 /* Logins: what opens, what does not, and that nobody learns from a refusal which accounts there are. */
 #include "server_kit.h"
 
-typedef struct fixture {
-    kit k;
-    person p;
-    edn_buf token;
-} fixture;
+typedef kit_person fixture;
 
 /* Lookups of the store, by what they found. */
 static struct {
@@ -51,17 +47,6 @@ static int setup(void **state)
     f->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
     kit_register(&f->k, &f->p);
     *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-
-    edn_buf_dispose(&f->token);
-    person_dispose(&f->p);
-    kit_dispose(&f->k);
-    free(f);
     return 0;
 }
 
@@ -477,7 +462,7 @@ static void pseudonyms_change_with_the_day(void **state)
     CHECK(strcmp(a, c) != 0);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, kit_person_teardown)
 
 int main(void)
 {

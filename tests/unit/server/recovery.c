@@ -296,6 +296,198 @@ static void all_that_does_not_fit_is_answered_alike(void **state)
     edn_buf_dispose(&b);
 }
 
+/* ---- shares that others keep ------------------------------------------------------------------------------------- */
+
+static int shares_of(fixture *f, const edn_account_id *account, uint8_t set, edn_msg_share_ask m, edn_msg_shares *out)
+{
+    edn_buf rq = EDN_BUF_INIT(4096), body = EDN_BUF_INIT(0);
+    edn_msg_shares ignored;
+    edn_bytes kept;
+    int status;
+
+    m.account = *account;
+    memset(m.set, set, sizeof m.set);
+    edn_share_ask_put(&rq, &m);
+    status = kit_ask(&f->k, "POST", "/v1/shares", EDN_BYTES_EMPTY, edn_buf_view(&rq), &body);
+    if (status == 200) {
+        CHECK(edn_arena_copy(&f->a, edn_buf_view(&body), &kept));
+        CHECK_OK(edn_shares_decode(&f->a, kept, out ? out : &ignored));
+    }
+    edn_buf_dispose(&rq);
+    edn_buf_dispose(&body);
+    return status;
+}
+
+static edn_msg_shares shares_shown(fixture *f)
+{
+    edn_msg_shares m;
+
+    CHECK_INT(shares_of(f, &f->p.account, SET, (edn_msg_share_ask){.kind = EDN_SHARES_LOOK}, &m), 200);
+    return m;
+}
+
+/* Asked for by the key that is `key` repeated. */
+static int want(fixture *f, uint8_t key, uint64_t from, edn_msg_shares *out)
+{
+    edn_msg_share_ask m = {.kind = EDN_SHARES_WANT, .from = from};
+
+    memset(m.key, key, sizeof m.key);
+    return shares_of(f, &f->p.account, SET, m, out);
+}
+
+static int give(fixture *f, uint8_t key, const char *what, edn_msg_shares *out)
+{
+    edn_msg_share_ask m = {.kind = EDN_SHARES_GIVE, .give = edn_bytes_str(what)};
+
+    memset(m.key, key, sizeof m.key);
+    return shares_of(f, &f->p.account, SET, m, out);
+}
+
+static void what_is_given_for_a_request_is_there_for_who_asked(void **state)
+{
+    fixture *f = *state;
+    edn_msg_shares m;
+
+    CHECK_INT(want(f, 1, 0, &m), 200); /* nobody recovers: no device was told, so nothing is asked for */
+    CHECK_INT(m.state, EDN_HELD_NONE);
+    CHECK_INT(ask(f, 0), 200);
+    CHECK_INT(shares_shown(f).keys_n, 0);
+    CHECK_INT(give(f, 1, "early", NULL), 409);
+    CHECK_INT(want(f, 2, 0, &m), 200);
+    CHECK_INT(m.state, EDN_HELD_WAITING);
+    CHECK_INT(want(f, 1, 0, NULL), 200);
+    CHECK_INT(want(f, 1, 0, NULL), 200); /* said again */
+    m = shares_shown(f);
+    CHECK_INT(m.keys_n, 2);
+    CHECK(m.keys[0].b[31] == 1 && m.keys[1].b[0] == 2);
+    CHECK_INT(m.gives_n, 0);
+    CHECK_INT(give(f, 2, "of ben", &m), 200);
+    CHECK_INT(m.gives_n + m.keys_n, 0); /* who gives is shown nothing */
+    CHECK_INT(give(f, 2, "of carl", NULL), 200);
+    CHECK_INT(give(f, 2, "of ben", NULL), 200); /* an answer that was lost */
+    restart(f);                                 /* it outlives the server */
+    CHECK_INT(want(f, 2, 0, &m), 200);
+    CHECK_INT(m.keys_n, 0);
+    CHECK_INT(m.gives_n, 2);
+    CHECK_INT(m.gives[1].number, 2);
+    CHECK_STR(m.gives[0].message, "of ben");
+    CHECK_STR(m.gives[1].message, "of carl");
+    CHECK_INT(want(f, 2, 2, &m), 200);
+    CHECK_INT(m.gives_n, 1);
+    CHECK_STR(m.gives[0].message, "of carl");
+    CHECK_INT(want(f, 2, 3, &m), 200);
+    CHECK_INT(m.gives_n, 0);
+    CHECK_INT(want(f, 1, 0, &m), 200); /* another's */
+    CHECK_INT(m.gives_n, 0);
+    CHECK_INT(give(f, 3, "for nobody", NULL), 409);
+}
+
+static void requests_end_with_their_recovery(void **state)
+{
+    fixture *f = *state;
+    edn_msg_shares m;
+
+    CHECK_INT(ask(f, 0), 200);
+    CHECK_INT(want(f, 1, 0, NULL), 200);
+    CHECK_INT(give(f, 1, "of ben", NULL), 200);
+    CHECK_INT(ask(f, f->m.begun), 200); /* joining it leaves them */
+    CHECK_INT(shares_shown(f).keys_n, 1);
+    CHECK_INT(cancel(f, 0, 0, f->m.begun), 200);
+    CHECK_INT(give(f, 1, "late", &m), 200); /* and is told why nothing came of it */
+    CHECK_INT(m.state, EDN_HELD_CANCELLED);
+    CHECK_INT(shares_shown(f).keys_n, 0);
+    CHECK_INT(ask(f, 0), 200);
+    CHECK_INT(shares_shown(f).keys_n, 0); /* what was given to the one before is gone */
+    CHECK_INT(want(f, 1, 0, &m), 200);
+    CHECK_INT(m.gives_n, 0);
+    f->k.now_ms += WAIT_MS + GOOD_MS; /* and so with its time */
+    CHECK_INT(want(f, 1, 0, &m), 200);
+    CHECK_INT(m.state, EDN_HELD_NONE);
+}
+
+static edn_status count_share(void *cb, const edn_meta_share *row)
+{
+    (void)row;
+    ++*(unsigned *)cb;
+    return EDN_OK;
+}
+
+/* How many rows lie there. */
+static unsigned share_rows(fixture *f)
+{
+    edn_meta_account account;
+    unsigned n = 0;
+
+    CHECK_OK(f->k.meta.account_find(f->k.meta.ctx, &f->p.account, &account));
+    CHECK_OK(f->k.meta.shares_each(f->k.meta.ctx, account.n, count_share, &n));
+    return n;
+}
+
+static void sweep(fixture *f)
+{
+    f->k.now_ms += 86400000;
+    for (int i = 0; i < 600; i++) /* a round and more */
+        edn_server_tick(f->k.s);
+}
+
+static void what_was_given_is_swept_away_when_its_time_is_over(void **state)
+{
+    fixture *f = *state;
+
+    CHECK_INT(ask(f, 0), 200);
+    CHECK_INT(want(f, 1, 0, NULL), 200);
+    CHECK_INT(give(f, 1, "of ben", NULL), 200);
+    CHECK_INT(share_rows(f), 2);
+    f->k.now_ms += WAIT_MS;
+    sweep(f);
+    CHECK_INT(share_rows(f), 2);
+    f->k.now_ms += GOOD_MS;
+    sweep(f);
+    CHECK_INT(share_rows(f), 0);
+}
+
+static void requests_and_gives_are_taken_up_to_their_limits(void **state)
+{
+    fixture *f = *state;
+    edn_msg_shares m;
+    char text[16];
+
+    f->k.config.limits.login_address_per_min = 0;
+    restart(f);
+    CHECK_INT(ask(f, 0), 200);
+    for (unsigned i = 1; i <= EDN_SHARE_REQUESTS_MAX; i++)
+        CHECK_INT(want(f, (uint8_t)i, 0, NULL), 200);
+    CHECK_INT(want(f, 200, 0, NULL), 507); /* none is pushed aside */
+    CHECK_INT(want(f, 1, 0, NULL), 200);
+    CHECK_INT(shares_shown(f).keys_n, EDN_SHARE_REQUESTS_MAX);
+    for (unsigned i = 0; i < EDN_SHARE_GIVES_MAX; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        CHECK_INT(give(f, 1, text, NULL), 200);
+    }
+    CHECK_INT(give(f, 1, "more", NULL), 507);
+    CHECK_INT(give(f, 1, "0", NULL), 200);
+    CHECK_INT(want(f, 1, 0, &m), 200);
+    CHECK_INT(m.gives_n, EDN_SHARE_GIVES_MAX);
+    CHECK_INT(give(f, 2, "another's", NULL), 200);
+}
+
+static void shares_of_what_does_not_fit_are_answered_alike(void **state)
+{
+    fixture *f = *state;
+    edn_account_id nobody = {{9}};
+
+    CHECK_INT(ask(f, 0), 200);
+    for (uint8_t kind = EDN_SHARES_LOOK; kind <= EDN_SHARES_GIVE; kind++) {
+        edn_msg_share_ask m = {.kind = kind, .give = kind == EDN_SHARES_GIVE ? edn_bytes_str("x") : EDN_BYTES_EMPTY};
+        CHECK_INT(shares_of(f, &nobody, SET, m, NULL), 401);
+        CHECK_INT(shares_of(f, &f->p.account, SET + 1, m, NULL), 401);
+    }
+    f->k.config.limits.login_address_per_min = 1;
+    restart(f);
+    CHECK_INT(want(f, 1, 0, NULL), 200);
+    CHECK_INT(want(f, 1, 0, NULL), 429);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -307,6 +499,11 @@ int main(void)
         T(a_revoked_device_cancels_nothing),
         T(each_change_is_news_to_devices),
         T(all_that_does_not_fit_is_answered_alike),
+        T(what_is_given_for_a_request_is_there_for_who_asked),
+        T(requests_end_with_their_recovery),
+        T(what_was_given_is_swept_away_when_its_time_is_over),
+        T(requests_and_gives_are_taken_up_to_their_limits),
+        T(shares_of_what_does_not_fit_are_answered_alike),
     };
     CHECK_OK(edn_crypto_init());
     return cmocka_run_group_tests(tests, NULL, NULL);

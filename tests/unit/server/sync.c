@@ -1,36 +1,7 @@
 /* Accounts, logins, pushes, pulls, probes and events of one person. */
 #include "server_kit.h"
 
-typedef struct fixture {
-    kit k;
-    person p;
-    edn_buf token;
-} fixture;
-
-static int setup(void **state)
-{
-    fixture *f = calloc(1, sizeof *f);
-
-    assert_non_null(f);
-    kit_init(&f->k);
-    person_init(&f->p, 1);
-    f->token = EDN_BUF_INIT(EDN_TOKEN_SIZE_MAX);
-    kit_register(&f->k, &f->p);
-    person_sign_in(&f->p, 0, kit_ask, &f->k, &f->token);
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fixture *f = *state;
-
-    edn_buf_dispose(&f->token);
-    person_dispose(&f->p);
-    kit_dispose(&f->k);
-    free(f);
-    return 0;
-}
+typedef kit_person fixture;
 
 static edn_bytes token(const fixture *f) { return edn_buf_view(&f->token); }
 
@@ -696,7 +667,7 @@ static void unknown_addresses_and_methods_are_told_apart(void **state)
     CHECK_INT(kit_ask(&f->k, "POST", "/v1/push", EDN_BYTES_EMPTY, edn_bytes_str("x"), NULL), 401);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, kit_person_setup, kit_person_teardown)
 
 int main(void)
 {

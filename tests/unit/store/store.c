@@ -540,6 +540,33 @@ static void another_local_key_is_refused(void **state)
     edn_store_close(s);
 }
 
+static void what_power_left_of_a_beginning_is_anybodys(void **state)
+{
+    (void)state;
+    static const edn_local_key other = {{9}};
+    edn_buf b = EDN_BUF_INIT(100);
+    edn_store *s = open_new(); /* its key was checked in, and then power went */
+
+    edn_store_lock(s);
+    CHECK_OK(edn_store_begin_write(s));
+    CHECK_OK(edn_store_unlock_new(s, &other, &rng));
+    CHECK_OK(edn_store_put(s, EDN_TABLE_META, edn_bytes_str("k"), edn_bytes_str("v")));
+    edn_store_rollback(s); /* and again */
+    CHECK_STATUS(edn_store_get(s, EDN_TABLE_META, edn_bytes_str("k"), &b), EDN_E_MISSING);
+    CHECK_OK(edn_store_begin_write(s));
+    CHECK_OK(edn_store_unlock_new(s, &other, &rng));
+    CHECK_OK(edn_store_put(s, EDN_TABLE_META, edn_bytes_str("k"), edn_bytes_str("v")));
+    CHECK_OK(edn_store_commit(s));
+    CHECK_STATUS(edn_store_unlock(s, &ldk, &rng), EDN_E_AUTH);
+    CHECK_OK(edn_store_begin_write(s));
+    CHECK_STATUS(edn_store_unlock_new(s, &ldk, &rng), EDN_E_EXISTS);
+    CHECK_STATUS(edn_store_put(s, EDN_TABLE_META, edn_bytes_str("k"), edn_bytes_str("w")), EDN_E_LOCKED);
+    edn_store_rollback(s);
+    CHECK_OK(edn_store_unlock(s, &other, &rng));
+    expect(s, EDN_TABLE_META, "k", "v");
+    edn_store_close(s);
+}
+
 static void names_differ_by_key_table_name_and_salt(void **state)
 {
     (void)state;
@@ -1000,6 +1027,7 @@ int main(void)
         TEST(a_killed_process_leaves_its_last_commit),
         TEST(a_locked_store_gives_only_its_open_table),
         TEST(another_local_key_is_refused),
+        TEST(what_power_left_of_a_beginning_is_anybodys),
         TEST(names_differ_by_key_table_name_and_salt),
         TEST(every_flipped_bit_of_a_row_is_noticed),
         TEST(a_shortened_row_is_noticed),

@@ -338,7 +338,9 @@ static void messages_between_accounts_are_as_known(void **state)
     edn_arena a = edn_arena_init(1 << 20);
     edn_msg_lookup lookup = {.kind = EDN_LOOKUP_ACCOUNT, .from = 5}, by_name = {.kind = EDN_LOOKUP_NAME};
     edn_msg_inbox inbox = {.kind = EDN_INBOX_PUT}, drop = {.kind = EDN_INBOX_DROP, .number = 300};
+    edn_msg_share_ask ask = {.kind = EDN_SHARES_WANT, .from = 3};
     edn_msg_letter letters[2];
+    edn_hash keys[2];
     edn_account_id account;
     parts p;
 
@@ -359,6 +361,18 @@ static void messages_between_accounts_are_as_known(void **state)
     letters[0] = (edn_msg_letter){2, p.boxes[0]};
     letters[1] = (edn_msg_letter){(uint64_t)1 << 33, p.boxes[1]};
     CHECK_MESSAGE("message_letters", letters, {letters, 2});
+    ask.account = account;
+    FILLED(ask.set, 0xbf);
+    FILLED(ask.key, 0xc3);
+    CHECK_MESSAGE("message_share_ask", share_ask, ask);
+    ask.kind = EDN_SHARES_GIVE;
+    ask.from = 0;
+    ask.give = p.boxes[0];
+    CHECK_MESSAGE("message_share_give", share_ask, ask);
+    FILLED(keys[0], 0xba);
+    FILLED(keys[1], 0xbb);
+    CHECK_MESSAGE("message_shares", shares, {EDN_HELD_WAITING, keys, 2, NULL, 0});
+    CHECK_MESSAGE("message_shares_given", shares, {EDN_HELD_READY, NULL, 0, letters, 2});
     edn_arena_dispose(&a);
 }
 

@@ -232,6 +232,31 @@ static void only_a_put_names_an_inbox(void **state)
     CHECK_STATUS(decode_patched(k, &m, 1, EDN_INBOX_GET), EDN_E_FORMAT); /* with one */
 }
 
+static void only_who_asks_for_shares_names_a_key_and_only_a_give_has_bytes(void **state)
+{
+    const kind *k = kind_named("share_ask");
+    edn_msg_share_ask m;
+
+    (void)state;
+    memset(&m, 0, sizeof m);
+    m.kind = EDN_SHARES_LOOK;
+    CHECK_OK(decode_patched(k, &m, 2, 1));                    /* whose */
+    CHECK_OK(decode_patched(k, &m, 34, 1));                   /* set */
+    CHECK_STATUS(decode_patched(k, &m, 50, 1), EDN_E_FORMAT); /* key */
+    CHECK_STATUS(decode_patched(k, &m, 82, 1), EDN_E_FORMAT); /* from */
+    CHECK_STATUS(decode_patched(k, &m, 1, EDN_SHARES_GIVE), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, 4), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, 0), EDN_E_FORMAT);
+    m.kind = EDN_SHARES_WANT;
+    CHECK_OK(decode_patched(k, &m, 50, 1));
+    CHECK_OK(decode_patched(k, &m, 82, 1));
+    m.kind = EDN_SHARES_GIVE;
+    m.give = edn_bytes_str("sealed");
+    CHECK_OK(decode_patched(k, &m, 50, 1));
+    CHECK_STATUS(decode_patched(k, &m, 82, 1), EDN_E_FORMAT);
+    CHECK_STATUS(decode_patched(k, &m, 1, EDN_SHARES_WANT), EDN_E_FORMAT);
+}
+
 static void letters_come_in_order(void **state)
 {
     const kind *k = kind_named("letters");
@@ -289,6 +314,8 @@ static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
     edn_msg_inbox inbox = {.kind = EDN_INBOX_PUT};
     edn_msg_letter letter = {.number = 1};
     edn_msg_letters letters = {&letter, 1};
+    edn_msg_share_ask ask = {.kind = EDN_SHARES_GIVE};
+    edn_msg_shares shares = {.state = EDN_HELD_WAITING, .gives = &letter, .gives_n = 1};
     struct {
         const char *name;
         const void *m;
@@ -302,7 +329,9 @@ static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
         {"log_append", &append, &item, EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MAX},
         {"found", &found, &item, EDN_MSG_LINK_SIZE_MIN, EDN_MSG_LINK_SIZE_MAX},
         {"letters", &letters, &letter.message, 1, EDN_INBOX_LETTER_SIZE_MAX},
+        {"shares", &shares, &letter.message, 1, EDN_SHARE_GIVE_SIZE_MAX},
         {"inbox", &inbox, &inbox.message, 1, EDN_INBOX_LETTER_SIZE_MAX},
+        {"share_ask", &ask, &ask.give, 1, EDN_SHARE_GIVE_SIZE_MAX},
     };
 
     (void)state;
@@ -314,7 +343,8 @@ static void an_item_is_taken_at_its_limit_and_not_past_it(void **state)
         CHECK_OK(put_status(k, limits[i].m));
         limits[i].item->n = limits[i].max + 1;
         CHECK_STATUS(put_status(k, limits[i].m), EDN_E_LIMIT);
-        if (limits[i].min > 0 && limits[i].m != &inbox) { /* a put without a message is our own mistake */
+        if (limits[i].min > 0 && limits[i].m != &inbox &&
+            limits[i].m != &ask) { /* a put without a message is our own mistake */
             limits[i].item->n = limits[i].min - 1;
             CHECK_STATUS(put_status(k, limits[i].m), EDN_E_LIMIT);
         }
@@ -476,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_passphrase_login_names_no_device),
         cmocka_unit_test(a_lookup_by_name_bears_no_witness),
         cmocka_unit_test(only_a_put_names_an_inbox),
+        cmocka_unit_test(only_who_asks_for_shares_names_a_key_and_only_a_give_has_bytes),
         cmocka_unit_test(letters_come_in_order),
         cmocka_unit_test(unknown_flags_are_refused),
         cmocka_unit_test(an_item_is_taken_at_its_limit_and_not_past_it),
