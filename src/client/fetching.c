@@ -1,9 +1,10 @@
 /* What a new device asks its server for before anything else: each device's newest manifest, the blobs of the one in
  * force, and the batches that hold what is opened. Every answer may be hostile; what is not as it must be is named, and
  * left out until the entries are here. */
-#include "client/arriving.h"
+#include "client/fetching.h"
 
 #include "client/account_priv.h"
+#include "client/arriving.h"
 #include "client/published.h"
 #include "search/image.h"
 
@@ -14,16 +15,7 @@
 
 /* ---- asking the server ------------------------------------------------------------------------------------------- */
 
-typedef struct asking {
-    edn_client *c;
-    const edn_fetch_options *options;
-    edn_fetch_result *out;
-    char token[EDN_TOKEN_SIZE_MAX + 1];
-    edn_err *err;
-} asking;
-
-/* A token of before if it is still good, else a new login. Nothing else is synced. */
-static edn_status sign_in(asking *q)
+edn_status asking_sign_in(asking *q)
 {
     edn_client *c = q->c;
     const identity *id = client_id(c);
@@ -62,9 +54,6 @@ static void tell(asking *q, edn_status st, const char *text)
         q->options->on_finding(q->options->ctx, &f);
 }
 
-/* Asks for batches by their numbers and hands out each that is what it should be. */
-typedef edn_status batch_fn(void *ctx, const edn_sync_batch *b);
-
 static edn_status batch_check(asking *q, const edn_place *at, edn_bytes bytes, edn_arena *a, edn_sync_batch *out)
 {
     edn_client *c = q->c;
@@ -83,7 +72,7 @@ static edn_status batch_check(asking *q, const edn_place *at, edn_bytes bytes, e
     return edn_batch_check_run(&check, bytes, a, out);
 }
 
-static edn_status batches_check(asking *q, const edn_place *places, const edn_msg_batches *m, batch_fn *fn, void *ctx)
+static edn_status batches_check(asking *q, const edn_place *places, const edn_msg_batches *m, asking_batch_fn *fn, void *ctx)
 {
     char text[200], device[33];
     edn_status st = client_begin_write(q->c, q->err), bad = EDN_OK;
@@ -117,7 +106,7 @@ static edn_status batches_check(asking *q, const edn_place *places, const edn_ms
     return EDN_OK;
 }
 
-static edn_status batches_ask(asking *q, const edn_place *places, size_t n, batch_fn *fn, void *ctx)
+edn_status asking_batches(asking *q, const edn_place *places, size_t n, asking_batch_fn *fn, void *ctx)
 {
     edn_status st = EDN_OK;
 
@@ -185,7 +174,7 @@ static edn_status find_manifest(asking *q)
         if (memcmp(d->id.b, client_id(c)->device.b, sizeof d->id.b) != 0)
             places[n++].device = d->id;
     }
-    st = batches_ask(q, places, n, take_listed, c);
+    st = asking_batches(q, places, n, take_listed, c);
     free(places);
     if (st == EDN_OK && (st = client_begin_write(c, q->err)) == EDN_OK)
         st = client_end_write(c, arriving_begin(c, q->options && q->options->quiet), q->err);
@@ -194,7 +183,7 @@ static edn_status find_manifest(asking *q)
 
 /* ---- blobs ------------------------------------------------------------------------------------------------------- */
 
-static edn_status get_blob(asking *q, const shard_item *it, edn_buf *out, int *status)
+edn_status asking_blob(asking *q, const shard_item *it, edn_buf *out, int *status)
 {
     char path[BLOB_PATH_SIZE_MAX];
 
@@ -306,7 +295,7 @@ static edn_status fetch_blob(asking *q, size_t i, const shard_item *it)
     edn_status st, why = EDN_OK;
 
     q->err = &said;
-    st = get_blob(q, it, &blob, &status);
+    st = asking_blob(q, it, &blob, &status);
     q->err = err;
     if (st == EDN_OK || status == 404 || status == 500) {
         if ((st = client_begin_write(q->c, q->err)) == EDN_OK)
@@ -348,7 +337,7 @@ static edn_status fill_group(asking *q, const shard_item *items, size_t n, size_
         uint32_t which;
         int status;
         client_random(q->c, &which, sizeof which);
-        st = get_blob(q, &items[which % n], &blob, &status);
+        st = asking_blob(q, &items[which % n], &blob, &status);
         st = status >= 400 ? EDN_OK : st; /* what is lost was named when it was wanted */
         edn_buf_dispose(&blob);
     }
@@ -459,7 +448,7 @@ edn_status edn_client_fetch_index(edn_client *c, const edn_fetch_options *option
         (st = client_begin_read(c, err)) == EDN_OK)
         st = client_end_read(c, is_wanted(c, &begun, &wanted), err);
     if (st == EDN_OK && wanted) {
-        if ((st = sign_in(&q)) == EDN_OK && !begun)
+        if ((st = asking_sign_in(&q)) == EDN_OK && !begun)
             st = find_manifest(&q);
         if (st == EDN_OK)
             st = fetch_blobs(&q);
@@ -548,7 +537,7 @@ static edn_status look_for_places(wanted_entry *w)
         st = client_end_read(c, st, st == EDN_E_MISSING || bad ? NULL : w->q.err);
         if (!bad && !unknown)
             return st;
-        if ((bad && (st = mend_arriving(&w->q)) != EDN_OK) || (st = sign_in(&w->q)) != EDN_OK ||
+        if ((bad && (st = mend_arriving(&w->q)) != EDN_OK) || (st = asking_sign_in(&w->q)) != EDN_OK ||
             (st = fetch_blobs(&w->q)) != EDN_OK)
             return st;
     }
@@ -595,8 +584,8 @@ edn_status arriving_fetch_entry(edn_client *c, const edn_entry_id *id, edn_err *
 
     memset(&none, 0, sizeof none);
     st = look_for_places(&w);
-    if (st == EDN_OK && (st = sign_in(&w.q)) == EDN_OK && (st = fetch_blobs(&w.q)) == EDN_OK &&
-        (st = batches_ask(&w.q, w.places, w.n, keep_batch, &w)) == EDN_OK &&
+    if (st == EDN_OK && (st = asking_sign_in(&w.q)) == EDN_OK && (st = fetch_blobs(&w.q)) == EDN_OK &&
+        (st = asking_batches(&w.q, w.places, w.n, keep_batch, &w)) == EDN_OK &&
         (st = client_begin_write(c, err)) == EDN_OK)
         st = client_end_write(c, take_entry(&w), err);
     edn_wipe(w.q.token, sizeof w.q.token);

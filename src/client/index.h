@@ -97,6 +97,9 @@ EDN_MUST_USE edn_status index_bury(edn_client *c, const index_pending *p);
 EDN_MUST_USE edn_status index_save_masks(edn_client *c);
 /* Adds a live entry to a segment that is being made; one that is deleted, missing or does not open is left out. */
 EDN_MUST_USE edn_status index_add(edn_client *c, edn_builder *b, const edn_entry_id *id);
+/* Segments in memory: pages from and to an edn_buf. */
+EDN_MUST_USE edn_status index_bytes_get(void *ctx, uint32_t page, uint8_t *to, size_t n);
+EDN_MUST_USE edn_status index_bytes_out(void *ctx, uint32_t page, edn_bytes bytes);
 /* A page of a segment from its row. EDN_E_DAMAGED: it is not there, does not open, or is of another size. */
 EDN_MUST_USE edn_status index_page_in(edn_client *c, edn_bytes key, uint8_t *to, size_t n);
 /* A new shard of pages as they come; index_shard_done adds it to the list, unless it has no documents. */

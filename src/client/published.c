@@ -8,8 +8,7 @@
 #include "client/published.h"
 
 #include "client/account_priv.h"
-#include "client/index.h"
-#include "client/manifest.h"
+#include "client/published_priv.h"
 #include "search/image.h"
 
 #include <stdio.h>
@@ -22,58 +21,6 @@
 #define GROUP_DOCS_MAX 4096u /* neighbouring years together */
 #define YEAR_DOCS_MAX 16384u /* of a year in one range */
 #define PENDING_NAMES_MAX 800u
-#define DICTIONARIES_MAX 16u
-
-/* A record of an entry: in which batch. */
-typedef struct found_place {
-    edn_entry_id entry;
-    edn_place at;
-} found_place;
-
-/* An entry of the local index. */
-typedef struct live_doc {
-    edn_entry_id id;
-    uint8_t version[8];
-    uint32_t date;
-    size_t part;
-    uint32_t doc;
-} live_doc;
-
-/* Some live documents, as days say. */
-typedef struct range {
-    uint32_t from, to;
-    size_t lo, hi;
-} range;
-
-typedef struct name_list {
-    edn_hash *p;
-    size_t n, cap;
-} name_list;
-
-typedef struct publishing {
-    edn_client *c;
-    edn_arena a;
-    listed *known; /* the one in force first */
-    size_t known_n;
-    heads h; /* of all that is here */
-    found_place *found;
-    size_t found_n, found_cap;
-    edn_place *places; /* of `found`, in its order */
-    edn_bytes dictionaries[DICTIONARIES_MAX];
-    size_t dictionaries_n;
-    name_list drop, absent;
-
-    live_doc *live;
-    size_t live_n, live_cap;
-    edn_segment_part *parts;
-    uint8_t **masks;
-    size_t parts_n;
-    shard_item *items;
-    size_t items_n, items_cap;
-    edn_buf blobs; /* LP each, of the new items in their order */
-    name_list fresh;
-    edn_buf text; /* of the manifest */
-} publishing;
 
 static int entry_compare(const void *a, const void *b) { return memcmp(a, b, sizeof(edn_entry_id)); }
 
@@ -96,7 +43,7 @@ static bool names_have(const name_list *l, const edn_hash *name)
     return false;
 }
 
-static void publishing_init(publishing *p, edn_client *c)
+void publishing_init(publishing *p, edn_client *c)
 {
     *p = (publishing){.c = c,
                       .a = edn_arena_init((size_t)256 << 20),
@@ -104,7 +51,7 @@ static void publishing_init(publishing *p, edn_client *c)
                       .text = EDN_BUF_INIT(MANIFEST_SIZE_MAX)};
 }
 
-static void publishing_dispose(publishing *p)
+void publishing_dispose(publishing *p)
 {
     for (size_t i = 0; p->masks && i < p->parts_n; i++)
         free(p->masks[i]);
@@ -246,7 +193,7 @@ static int found_compare(const void *a, const void *b)
 }
 
 /* All that is here beyond `cover`: sorted, each place once. */
-static edn_status find_places(publishing *p, const edn_head *cover, size_t cover_n)
+edn_status publishing_places(publishing *p, const edn_head *cover, size_t cover_n)
 {
     size_t n = 0;
     edn_status st = EDN_OK;
@@ -301,7 +248,7 @@ static const edn_place *places_of(const publishing *p, const edn_entry_id *id, s
 
 /* ---- whether it is time ------------------------------------------------------------------------------------------ */
 
-static edn_status state_load(publishing *p)
+edn_status publishing_load(publishing *p)
 {
     edn_status st = listed_load(p->c, &p->a, &p->known, &p->known_n);
 
@@ -339,7 +286,7 @@ static edn_status is_due(publishing *p, bool *due)
     edn_status st = catalog_counts(p->c, &live, &deleted);
 
     *due = false;
-    if (st != EDN_OK || live < p->c->index->publish_min || (st = state_load(p)) != EDN_OK)
+    if (st != EDN_OK || live < p->c->index->publish_min || (st = publishing_load(p)) != EDN_OK)
         return st;
     if (p->known_n == 0) {
         *due = true;
@@ -353,7 +300,7 @@ static edn_status is_due(publishing *p, bool *due)
     }
     if (covers_all(p))
         return EDN_OK;
-    if ((st = find_places(p, p->known->cover, p->known->cover_n)) != EDN_OK)
+    if ((st = publishing_places(p, p->known->cover, p->known->cover_n)) != EDN_OK)
         return st;
     changed = entries_found(p);
     *due = changed >= CHANGED_MAX || (changed && age >= AGE_MS);
@@ -361,20 +308,6 @@ static edn_status is_due(publishing *p, bool *due)
 }
 
 /* ---- shards ------------------------------------------------------------------------------------------------------ */
-
-static edn_status bytes_page(void *ctx, uint32_t page, uint8_t *to, size_t n)
-{
-    const edn_buf *b = ctx;
-    memcpy(to, b->p + (size_t)page * EDN_PAGE_SIZE, n);
-    return EDN_OK;
-}
-
-static edn_status bytes_out(void *ctx, uint32_t page, edn_bytes bytes)
-{
-    (void)page;
-    edn_put_bytes(ctx, bytes.p, bytes.n);
-    return edn_buf_status(ctx);
-}
 
 static edn_status item_room(publishing *p)
 {
@@ -441,7 +374,7 @@ static edn_status shard_make(publishing *p, shard_item it, shard_kind kind, edn_
             packed = EDN_BUF_INIT(SHARD_SIZE_MAX);
     shard_entries e = {.p = p};
     shard_body body = {.kind = kind};
-    edn_status st = edn_segment_open(p->c->index->pages, segment->n, bytes_page, segment, &e.s);
+    edn_status st = edn_segment_open(p->c->index->pages, segment->n, index_bytes_get, segment, &e.s);
 
     if (st == EDN_OK) {
         it.docs = edn_segment_docs(e.s);
@@ -485,7 +418,7 @@ static edn_status recent_make(publishing *p)
             gone[gone_n++] = p->found[i].entry;
     }
     if (st == EDN_OK)
-        st = edn_builder_finish(b, bytes_out, &segment, &size);
+        st = edn_builder_finish(b, index_bytes_out, &segment, &size);
     if (st == EDN_OK)
         st = shard_make(p, (shard_item){0}, SHARD_RECENT, &segment, gone, gone_n);
     edn_builder_free(b);
@@ -534,7 +467,7 @@ static int live_compare(const void *a, const void *b)
 }
 
 /* Everything that lives in the local index, in order of days. */
-static edn_status live_gather(publishing *p)
+edn_status publishing_live(publishing *p)
 {
     index_cache *x = p->c->index;
     edn_status st = EDN_OK;
@@ -603,7 +536,7 @@ static size_t cut(const publishing *p, range *out)
     return n;
 }
 
-static edn_status range_digest(const publishing *p, const range *r, uint64_t *out)
+edn_status publishing_digest(const publishing *p, const range *r, uint64_t *out)
 {
     edn_buf b = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     edn_hash h;
@@ -646,7 +579,7 @@ static edn_status range_make(publishing *p, const range *r, uint64_t digest)
             if (used[i])
                 some[n++] = p->parts[i];
         mark(p, r, false);
-        st = edn_segment_merge(some, n, EDN_SEGMENT_NO_POSITIONS, bytes_out, &segment, &size);
+        st = edn_segment_merge(some, n, EDN_SEGMENT_NO_POSITIONS, index_bytes_out, &segment, &size);
         mark(p, r, true);
     }
     if (st == EDN_OK)
@@ -675,7 +608,7 @@ static edn_status ranges_make(publishing *p)
 {
     range *r;
     size_t n;
-    edn_status st = live_gather(p);
+    edn_status st = publishing_live(p);
 
     if (st != EDN_OK)
         return st;
@@ -685,7 +618,7 @@ static edn_status ranges_make(publishing *p)
     for (size_t i = 0; st == EDN_OK && i < n; i++) {
         uint64_t digest = 0;
         const shard_item *it;
-        if ((st = range_digest(p, &r[i], &digest)) != EDN_OK)
+        if ((st = publishing_digest(p, &r[i], &digest)) != EDN_OK)
             break;
         it = range_find(p, &r[i], digest);
         st = it ? item_keep(p, it) : range_make(p, &r[i], digest);
@@ -786,13 +719,13 @@ static edn_status make_all(publishing *p)
     bool all;
     edn_status st;
 
-    if ((st = state_load(p)) != EDN_OK || (st = catalog_counts(p->c, &live, &deleted)) != EDN_OK ||
+    if ((st = publishing_load(p)) != EDN_OK || (st = catalog_counts(p->c, &live, &deleted)) != EDN_OK ||
         (st = index_load(p->c)) != EDN_OK || (st = index_open_all(p->c)) != EDN_OK)
         return st;
-    if (p->known_n && (st = find_places(p, p->known->cover, p->known->cover_n)) != EDN_OK)
+    if (p->known_n && (st = publishing_places(p, p->known->cover, p->known->cover_n)) != EDN_OK)
         return st;
     all = must_consolidate(p, live);
-    if (all && (st = find_places(p, NULL, 0)) != EDN_OK)
+    if (all && (st = publishing_places(p, NULL, 0)) != EDN_OK)
         return st;
     if (all)
         st = ranges_make(p);

@@ -375,14 +375,14 @@ static edn_status page_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
     return st;
 }
 
-static edn_status fresh_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
+edn_status index_bytes_get(void *ctx, uint32_t page, uint8_t *to, size_t n)
 {
     const edn_buf *bytes = ctx;
     memcpy(to, bytes->p + (size_t)page * EDN_PAGE_SIZE, n);
     return EDN_OK;
 }
 
-static edn_status fresh_out(void *ctx, uint32_t page, edn_bytes bytes)
+edn_status index_bytes_out(void *ctx, uint32_t page, edn_bytes bytes)
 {
     (void)page;
     edn_put_bytes(ctx, bytes.p, bytes.n);
@@ -464,9 +464,9 @@ edn_status index_open_all(edn_client *c)
             st = index_add(c, b, &x->pending[i].id);
     }
     if (st == EDN_OK && edn_builder_docs(b) > 0) {
-        st = edn_builder_finish(b, fresh_out, &x->fresh_bytes, &x->fresh.size);
+        st = edn_builder_finish(b, index_bytes_out, &x->fresh_bytes, &x->fresh.size);
         if (st == EDN_OK)
-            st = edn_segment_open(x->pages, x->fresh.size, fresh_get, &x->fresh_bytes, &x->fresh.segment);
+            st = edn_segment_open(x->pages, x->fresh.size, index_bytes_get, &x->fresh_bytes, &x->fresh.segment);
     }
     edn_builder_free(b);
     x->open = st == EDN_OK;
