@@ -470,12 +470,19 @@ typedef struct edn_client_status {
 } edn_client_status;
 EDN_MUST_USE edn_status edn_client_status_get(edn_client *c, edn_client_status *out, edn_err *err);
 
-/* Checks every signature, chain, seal and document in the local store, and that the search index is theirs. */
+/* Checks every signature, chain, seal and document in the local store, and that the search index is theirs; and of what
+ * is published of it, what is here. Without a network. What can be made anew from the rest is, or by the next sync. */
 typedef struct edn_verify_result {
     uint64_t links, batches, records, entries, damaged;
+    uint64_t parts; /* of the published search index */
 } edn_verify_result;
 EDN_MUST_USE edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const edn_progress *progress,
                                           edn_verify_result *out, edn_err *err);
+/* Fetches what is published of the search index, as a new device would, and holds it against the entries: each part has
+ * the entries and words that it must. What is wrong or lost is told, and made anew by the next sync. Of *out, parts and
+ * damaged. EDN_E_INVALID: not all of the diary is here. */
+EDN_MUST_USE edn_status edn_client_verify_published(edn_client *c, edn_finding_fn *fn, void *ctx,
+                                                    const edn_progress *progress, edn_verify_result *out, edn_err *err);
 
 #ifdef __cplusplus
 }

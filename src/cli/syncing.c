@@ -456,18 +456,45 @@ edn_status edn_cli_status(edn_cli *c)
 
 /* ---- verify ------------------------------------------------------------------------------------------------------ */
 
+static edn_status verify(edn_cli *c, found *f, edn_verify_result *r)
+{
+    edn_verify_result published = {0};
+    edn_status st = edn_client_verify(c->client, found_one, f, &f->progress->progress, r, &c->err);
+
+    if (st == EDN_OK && edn_cli_has(&c->args, EDN_OPT_PUBLISHED))
+        st = edn_client_verify_published(c->client, found_one, f, &f->progress->progress, &published, &c->err);
+    r->parts = published.parts;
+    r->damaged += published.damaged;
+    return st;
+}
+
+static void put_verified(edn_cli *c, const edn_verify_result *r)
+{
+    char links[64], batches[64], records[64], entries[64], parts[64], damaged[64];
+
+    edn_cli_putf(&c->buf, "checked %s, %s, %s, %s", edn_cli_count(links, r->links, "link", "links"),
+                 edn_cli_count(batches, r->batches, "batch", "batches"),
+                 edn_cli_count(records, r->records, "record", "records"),
+                 edn_cli_count(entries, r->entries, "entry", "entries"));
+    if (edn_cli_has(&c->args, EDN_OPT_PUBLISHED))
+        edn_cli_putf(&c->buf, ", %s of the published index", edn_cli_count(parts, r->parts, "part", "parts"));
+    edn_put_str(&c->buf, ": ");
+    edn_cli_style_put(&c->buf, &c->out, r->damaged ? EDN_STYLE_RED : EDN_STYLE_GREEN);
+    edn_cli_putf(&c->buf, "%s\n", r->damaged ? edn_cli_count(damaged, r->damaged, "damaged", "damaged") : "all good");
+    edn_cli_style_put(&c->buf, &c->out, EDN_STYLE_PLAIN);
+}
+
 edn_status edn_cli_verify(edn_cli *c)
 {
     edn_cli_progress progress;
     found f = {.c = c, .progress = &progress};
     edn_verify_result r = {0};
-    char links[64], batches[64], records[64], entries[64], damaged[64];
     edn_status st = edn_cli_need(c);
 
     if (st != EDN_OK)
         return st;
     edn_cli_progress_init(&progress, &c->note, c->quiet || c->json);
-    st = edn_client_verify(c->client, found_one, &f, &progress.progress, &r, &c->err);
+    st = verify(c, &f, &r);
     edn_cli_progress_end(&progress);
     if (st == EDN_OK && c->json) {
         edn_json_open(&c->buf, NULL, '{');
@@ -475,18 +502,13 @@ edn_status edn_cli_verify(edn_cli *c)
         edn_json_number(&c->buf, "batches", r.batches);
         edn_json_number(&c->buf, "records", r.records);
         edn_json_number(&c->buf, "entries", r.entries);
+        edn_json_number(&c->buf, "parts", r.parts);
         edn_json_number(&c->buf, "damaged", r.damaged);
         edn_cli_put_findings_json(&c->buf, f.p, f.n);
         edn_json_close(&c->buf, '}');
         edn_put_u8(&c->buf, '\n');
     } else if (st == EDN_OK && !c->quiet) {
-        edn_cli_putf(&c->buf, "checked %s, %s, %s, %s: ", edn_cli_count(links, r.links, "link", "links"),
-                     edn_cli_count(batches, r.batches, "batch", "batches"),
-                     edn_cli_count(records, r.records, "record", "records"),
-                     edn_cli_count(entries, r.entries, "entry", "entries"));
-        edn_cli_style_put(&c->buf, &c->out, r.damaged ? EDN_STYLE_RED : EDN_STYLE_GREEN);
-        edn_cli_putf(&c->buf, "%s\n", r.damaged ? edn_cli_count(damaged, r.damaged, "damaged", "damaged") : "all good");
-        edn_cli_style_put(&c->buf, &c->out, EDN_STYLE_PLAIN);
+        put_verified(c, &r);
     }
     if (st == EDN_OK)
         st = edn_cli_out(c);

@@ -317,6 +317,11 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .help = "Until the diary has arrived: ask the server for parts of the index, and for what is opened, in "
                     "groups of eight.",
         },
+    [EDN_OPT_PUBLISHED] =
+        {
+            .name = "published",
+            .help = "Fetch what the server keeps of the search index for new devices, and compare it with the entries.",
+        },
     [EDN_OPT_COUNT_ONLY] =
         {
             .name = "count",
@@ -1274,10 +1279,11 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "verify",
             .group = "Sync",
-            .options = {EDN_OPT_JSON},
+            .options = {EDN_OPT_PUBLISHED, EDN_OPT_JSON},
             .json = EDN_JSON_VERIFY,
             .summary = "Check every signature, chain and seal on this machine",
-            .text = "Damage found: exit code 6.",
+            .text = "Damage found: exit code 6. Without --published no network is needed. What of the search index is "
+                    "damaged, here or at the server, is made anew from the entries.",
         },
     [EDN_CMD_REINDEX] =
         {
@@ -1519,6 +1525,7 @@ static const edn_cli_member verify_members[] = {
     {"batches", "number", ""},
     {"records", "number", ""},
     {"entries", "number", ""},
+    {"parts", "number", "of the search index at the server, with --published; else 0"},
     {"damaged", "number", "things that are not what they must be"},
     {"findings", "array of objects", "class, time, text"},
     {NULL, NULL, NULL},

@@ -10,6 +10,8 @@
  * The row 6 is there from when the server was asked until all of the diary is here; then all of these go. */
 #include "client/arriving.h"
 
+#include "client/idset.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -203,69 +205,6 @@ edn_status arriving_rows_drop(edn_client *c, const shard_item *it)
 
 /* ---- which entries count ----------------------------------------------------------------------------------------- */
 
-/* Ids, in a table with room to spare. */
-typedef struct id_set {
-    edn_entry_id *at;
-    uint8_t *used;
-    size_t n, size; /* size: a power of two */
-} id_set;
-
-static size_t id_slot(const id_set *s, const edn_entry_id *id)
-{
-    size_t i = (size_t)edn_table_hash(id->b, sizeof id->b, 1) & (s->size - 1);
-
-    while (s->used[i] && memcmp(s->at[i].b, id->b, sizeof id->b) != 0)
-        i = (i + 1) & (s->size - 1);
-    return i;
-}
-
-static void id_set_dispose(id_set *s)
-{
-    free(s->at);
-    free(s->used);
-}
-
-static edn_status id_set_grow(id_set *s)
-{
-    id_set more = {.size = s->size ? 2 * s->size : 1024, .n = s->n};
-
-    more.at = calloc(more.size, sizeof *more.at);
-    more.used = calloc(more.size, 1);
-    if (!more.at || !more.used) {
-        id_set_dispose(&more);
-        return EDN_E_NOMEM;
-    }
-    for (size_t i = 0; i < s->size; i++)
-        if (s->used[i]) {
-            size_t to = id_slot(&more, &s->at[i]);
-            more.at[to] = s->at[i];
-            more.used[to] = 1;
-        }
-    id_set_dispose(s);
-    *s = more;
-    return EDN_OK;
-}
-
-/* *was: whether it stood there already. */
-static edn_status id_set_add(id_set *s, const edn_entry_id *id, bool *was)
-{
-    edn_status st = 2 * (s->n + 1) > s->size ? id_set_grow(s) : EDN_OK;
-    size_t i;
-
-    if (st != EDN_OK)
-        return st;
-    i = id_slot(s, id);
-    *was = s->used[i];
-    if (!s->used[i]) {
-        s->used[i] = 1;
-        s->at[i] = *id;
-        s->n++;
-    }
-    return EDN_OK;
-}
-
-static bool id_set_has(const id_set *s, const edn_entry_id *id) { return s->size && s->used[id_slot(s, id)]; }
-
 static edn_status add_key(void *ctx, edn_bytes key, edn_status st, edn_bytes value)
 {
     edn_entry_id id;
@@ -369,6 +308,27 @@ edn_status arriving_open(edn_client *c)
     id_set_dispose(&here);
     id_set_dispose(&later);
     return st;
+}
+
+edn_status arriving_check(edn_client *c)
+{
+    arriving *x;
+    edn_status st = arriving_load(c);
+
+    if (st != EDN_OK || !(x = c->index->arriving))
+        return st == EDN_OK && c->index->arriving_bad ? EDN_E_DAMAGED : st;
+    if ((st = index_open_pages(c)) == EDN_OK)
+        st = arriving_open(c);
+    for (size_t i = 0; st == EDN_OK && i < x->manifest.items_n; i++) {
+        edn_arena a = edn_arena_init((size_t)256 << 20);
+        shard_places places;
+        if (x->shards[i].segment && (st = edn_segment_check(x->shards[i].segment)) == EDN_OK)
+            st = arriving_places(c, &x->manifest.items[i], &a, &places);
+        if (st != EDN_OK && st != EDN_E_NOMEM)
+            c->index->arriving_bad = i + 1;
+        edn_arena_dispose(&a);
+    }
+    return st == EDN_E_FORMAT ? EDN_E_DAMAGED : st;
 }
 
 edn_status arriving_each(edn_client *c, arriving_fn *fn, void *ctx)

@@ -41,6 +41,8 @@ void arriving_forget(edn_client *c);
  * c->index->pages, which must be there. */
 EDN_MUST_USE edn_status arriving_open(edn_client *c);
 void arriving_close(edn_client *c);
+/* Reads every row of it. EDN_E_DAMAGED: arriving_bad says of which shard, the first one. */
+EDN_MUST_USE edn_status arriving_check(edn_client *c);
 /* Everything that counts and has not arrived. Opens what is not open. */
 typedef edn_status arriving_fn(void *ctx, const edn_segment_doc *d);
 EDN_MUST_USE edn_status arriving_each(edn_client *c, arriving_fn *fn, void *ctx);

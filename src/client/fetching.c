@@ -72,7 +72,8 @@ static edn_status batch_check(asking *q, const edn_place *at, edn_bytes bytes, e
     return edn_batch_check_run(&check, bytes, a, out);
 }
 
-static edn_status batches_check(asking *q, const edn_place *places, const edn_msg_batches *m, asking_batch_fn *fn, void *ctx)
+static edn_status batches_check(asking *q, const edn_place *places, const edn_msg_batches *m, asking_batch_fn *fn,
+                                void *ctx)
 {
     char text[200], device[33];
     edn_status st = client_begin_write(q->c, q->err), bad = EDN_OK;
@@ -265,7 +266,7 @@ static edn_status keep_blob(asking *q, size_t i, edn_bytes blob, bool came, edn_
     } else if (record_is_at_fault(*why) || *why == EDN_E_WITHHELD || *why == EDN_E_EXISTS) {
         x->shards[i].state = ARRIVING_LOST;
         if ((st = arriving_rows_drop(c, it)) == EDN_OK)
-            st = published_absent(c, &it->name);
+            st = published_absent(c, &it->name, false);
     } else {
         return *why;
     }

@@ -102,6 +102,74 @@ edn_status listed_take(edn_client *c, const edn_sync_batch *b)
     return st;
 }
 
+static edn_status reopen(edn_client *c, const edn_device_id *device, uint64_t dseq, edn_arena *a, edn_sync_batch *out)
+{
+    memset(out, 0, sizeof *out);
+    return batch_reopen(c, device, dseq, a, &out->batch, &out->body);
+}
+
+static bool same_cover(const listed *l, const edn_head *cover, size_t n)
+{
+    edn_hash x = edn_heads_hash(l->cover, l->cover_n), y = edn_heads_hash(cover, n);
+    return memcmp(x.b, y.b, sizeof x.b) == 0;
+}
+
+/* A batch's own manifest, and what it covers. */
+static edn_status read_batch(edn_client *c, const edn_sync_batch *b, edn_arena *a, edn_head **cover, size_t *n,
+                             edn_buf *bytes)
+{
+    edn_status st = cover_of(b, a, cover, n);
+
+    for (uint32_t i = 0; st == EDN_OK && i < b->body.records_n; i++)
+        if (b->body.records[i].type == EDN_RECORD_INDEX)
+            st = record_manifest(c, &b->batch.header, &b->body.records[i], i, bytes);
+    return st;
+}
+
+edn_status listed_check(edn_client *c, const edn_device_id *device, uint64_t dseq, bool *good)
+{
+    edn_arena a = edn_arena_init((size_t)64 << 20);
+    edn_buf row = EDN_BUF_INIT(ROW_SIZE_MAX), bytes = EDN_BUF_INIT(MANIFEST_SIZE_MAX);
+    listed_key k = key_of(device);
+    edn_head *cover = NULL;
+    size_t cover_n = 0;
+    edn_sync_batch b;
+    listed kept = {.dseq = 0};
+    edn_status st = reopen(c, device, dseq, &a, &b);
+
+    *good = true;
+    if (st == EDN_OK)
+        st = read_batch(c, &b, &a, &cover, &cover_n, &bytes);
+    if (st == EDN_OK && bytes.n) {
+        st = edn_store_get(c->store, EDN_TABLE_INDEX, EDN_F(k), &row);
+        if (st == EDN_OK)
+            st = row_read(&a, edn_buf_view(&row), &kept);
+        *good = st == EDN_OK && (kept.dseq > dseq || (kept.dseq == dseq && same_cover(&kept, cover, cover_n) &&
+                                                      edn_bytes_equal(kept.bytes, edn_buf_view(&bytes))));
+        if (st == EDN_E_MISSING || st == EDN_E_DAMAGED || st == EDN_E_FORMAT)
+            st = EDN_OK;
+    } else if (record_is_at_fault(st)) {
+        st = EDN_OK; /* the batch is named for itself */
+    }
+    edn_buf_wipe(&row);
+    edn_buf_wipe(&bytes);
+    edn_arena_dispose(&a);
+    return st;
+}
+
+edn_status listed_renew(edn_client *c, const edn_device_id *device, uint64_t dseq)
+{
+    edn_arena a = edn_arena_init((size_t)64 << 20);
+    listed_key k = key_of(device);
+    edn_sync_batch b;
+    edn_status st = reopen(c, device, dseq, &a, &b);
+
+    if (st == EDN_OK && (st = edn_store_del(c->store, EDN_TABLE_INDEX, EDN_F(k))) == EDN_OK)
+        st = listed_take(c, &b);
+    edn_arena_dispose(&a);
+    return record_is_at_fault(st) ? EDN_OK : st;
+}
+
 typedef struct loading {
     edn_arena *a;
     listed *list;

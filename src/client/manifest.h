@@ -94,6 +94,11 @@ typedef struct listed {
 EDN_MUST_USE edn_status listed_take(edn_client *c, const edn_sync_batch *b);
 EDN_MUST_USE edn_status listed_save(edn_client *c, const edn_device_id *device, uint64_t dseq, const edn_head *cover,
                                     size_t cover_n, edn_bytes manifest_bytes);
+/* Whether what is kept of a device is what its batch says: *good. It is, too, when something newer is kept, and when
+ * the batch does not open. */
+EDN_MUST_USE edn_status listed_check(edn_client *c, const edn_device_id *device, uint64_t dseq, bool *good);
+/* Inside a transaction that writes: takes it from that batch again. */
+EDN_MUST_USE edn_status listed_renew(edn_client *c, const edn_device_id *device, uint64_t dseq);
 /* Every device's newest, the one in force first; what does not open is left out. */
 EDN_MUST_USE edn_status listed_load(edn_client *c, edn_arena *a, listed **out, size_t *n);
 

@@ -2,7 +2,7 @@
  * memory; then uploads; and at last, if nobody wrote meanwhile, the batch that lists them.
  *
  *     EDN_TABLE_INDEX   5     u32 n ‖ n × name 32, blobs that may have to go ‖ u32 m ‖ m × name 32, such as the server
- *                             did not have
+ *                             did not have, or that are not good ‖ u8 1: the next sync shall make them anew, else 0
  *
  * A blob is noted there before it is uploaded, so that none is forgotten when the rest does not come about. */
 #include "client/published.h"
@@ -89,16 +89,31 @@ static edn_status read_names(edn_reader *r, name_list *l)
     return st;
 }
 
-static edn_status row_load(edn_client *c, name_list *drop, name_list *absent)
+static edn_status row_load(edn_client *c, name_list *drop, name_list *absent, bool *soon)
 {
     edn_buf row = EDN_BUF_INIT((size_t)1 << 20);
     edn_status st = edn_store_get(c->store, EDN_TABLE_INDEX, edn_bytes_of(row_key, sizeof row_key), &row);
     edn_reader r = edn_reader_init(edn_buf_view(&row));
 
-    if (st == EDN_OK && (st = read_names(&r, drop)) == EDN_OK)
-        st = read_names(&r, absent);
+    *soon = false;
+    if (st == EDN_OK && (st = read_names(&r, drop)) == EDN_OK && (st = read_names(&r, absent)) == EDN_OK)
+        *soon = edn_read_u8(&r, "soon") != 0;
     edn_buf_dispose(&row);
     return st == EDN_E_NOMEM || st == EDN_E_IO ? st : EDN_OK; /* without it a blob stays longer than it must */
+}
+
+edn_status published_check(edn_client *c)
+{
+    edn_buf row = EDN_BUF_INIT((size_t)1 << 20);
+    edn_status st = edn_store_get(c->store, EDN_TABLE_INDEX, edn_bytes_of(row_key, sizeof row_key), &row);
+
+    edn_buf_dispose(&row);
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
+edn_status published_forget(edn_client *c)
+{
+    return edn_store_del(c->store, EDN_TABLE_INDEX, edn_bytes_of(row_key, sizeof row_key));
 }
 
 static void put_names(edn_buf *out, const name_list *l)
@@ -110,28 +125,30 @@ static void put_names(edn_buf *out, const name_list *l)
         edn_put_bytes(out, l->p[i].b, sizeof l->p[i].b);
 }
 
-static edn_status row_save(edn_client *c, const name_list *drop, const name_list *absent)
+static edn_status row_save(edn_client *c, const name_list *drop, const name_list *absent, bool soon)
 {
     edn_buf row = EDN_BUF_INIT((size_t)1 << 20);
     edn_status st;
 
     put_names(&row, drop);
     put_names(&row, absent);
+    edn_put_u8(&row, soon);
     if ((st = edn_buf_status(&row)) == EDN_OK)
         st = edn_store_put(c->store, EDN_TABLE_INDEX, edn_bytes_of(row_key, sizeof row_key), edn_buf_view(&row));
     edn_buf_dispose(&row);
     return st;
 }
 
-edn_status published_absent(edn_client *c, const edn_hash *name)
+edn_status published_absent(edn_client *c, const edn_hash *name, bool soon)
 {
     name_list drop = {NULL, 0, 0}, absent = {NULL, 0, 0};
-    edn_status st = row_load(c, &drop, &absent);
+    bool was_soon;
+    edn_status st = row_load(c, &drop, &absent, &was_soon);
 
     if (st == EDN_OK)
         st = names_add(&absent, name);
     if (st == EDN_OK)
-        st = row_save(c, &drop, &absent);
+        st = row_save(c, &drop, &absent, soon || was_soon);
     free(drop.p);
     free(absent.p);
     return st;
@@ -254,7 +271,7 @@ edn_status publishing_load(publishing *p)
 
     if (st == EDN_OK)
         st = heads_load(p->c, &p->h);
-    return st == EDN_OK ? row_load(p->c, &p->drop, &p->absent) : st;
+    return st == EDN_OK ? row_load(p->c, &p->drop, &p->absent, &p->soon) : st;
 }
 
 static bool covers_all(const publishing *p)
@@ -294,7 +311,7 @@ static edn_status is_due(publishing *p, bool *due)
     }
     then = p->known->manifest.time_ms;
     age = now > then ? now - then : then - now;
-    if ((age >= AGE_MS && p->absent.n) || !is_of_this_epoch(p)) {
+    if (((age >= AGE_MS || p->soon) && p->absent.n) || !is_of_this_epoch(p)) {
         *due = true;
         return EDN_OK;
     }
@@ -788,7 +805,7 @@ static edn_status note_names(publishing *p)
             st = names_add(&p->drop, &p->known[i].manifest.items[k].name);
     for (size_t i = 0; st == EDN_OK && i < p->fresh.n; i++)
         st = names_add(&p->drop, &p->fresh.p[i]);
-    return st == EDN_OK ? row_save(p->c, &p->drop, &p->absent) : st;
+    return st == EDN_OK ? row_save(p->c, &p->drop, &p->absent, p->soon) : st;
 }
 
 static bool same_heads(const heads *a, const heads *b)
@@ -858,7 +875,8 @@ static edn_status shelf_make(edn_client *c, name_list *keep, name_list *drop)
     edn_arena a = edn_arena_init((size_t)64 << 20);
     listed *known;
     size_t n;
-    edn_status st = row_load(c, &noted, &absent);
+    bool soon;
+    edn_status st = row_load(c, &noted, &absent, &soon);
 
     if (st == EDN_OK)
         st = listed_load(c, &a, &known, &n);
@@ -906,7 +924,7 @@ edn_status published_settle(edn_client *c, const char *token, edn_err *err)
         st = client_end_read(c, shelf_make(c, &keep, &drop), err);
     if (st == EDN_OK && (st = shelf_ask(c, token, &keep, &drop, &absent, err)) == EDN_OK &&
         (st = client_begin_write(c, err)) == EDN_OK)
-        st = client_end_write(c, row_save(c, &none, &absent), err);
+        st = client_end_write(c, row_save(c, &none, &absent, false), err);
     free(keep.p);
     free(drop.p);
     free(absent.p);

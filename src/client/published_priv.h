@@ -45,6 +45,7 @@ typedef struct publishing {
     edn_bytes dictionaries[DICTIONARIES_MAX];
     size_t dictionaries_n;
     name_list drop, absent;
+    bool soon; /* what is absent is to be made anew at once */
 
     live_doc *live;
     size_t live_n, live_cap;

@@ -1,4 +1,5 @@
 /* `verify`: nothing in the local store is believed; every signature, chain, seal and document is checked again. */
+#include "client/audit.h"
 #include "client/family.h"
 #include "client/index.h"
 
@@ -13,6 +14,7 @@ typedef struct verifying {
     edn_verify_result *out;
     edn_devlog *log; /* built anew, with every signature checked */
     edn_head last;   /* of the device whose chain is being walked */
+    audit published;
     uint64_t done, total;
 } verifying;
 
@@ -27,6 +29,8 @@ static void report(verifying *v, edn_status st, const char *text)
     if (v->fn)
         v->fn(v->ctx, &f);
 }
+
+static void report_published(void *ctx, edn_status st, const char *text) { report(ctx, st, text); }
 
 static edn_status step(verifying *v, const char *what)
 {
@@ -164,6 +168,8 @@ static edn_status check_batch(verifying *v, const edn_device_id *device, uint64_
     } else if (st == EDN_OK) {
         v->last = (edn_head){*device, dseq, b.hash};
         st = check_records(v, &b);
+        if (st == EDN_OK && b.batch.header.kind == EDN_BATCH_INDEX && !client_is_shared(v->c))
+            st = audit_batch(&v->published, device, dseq);
     } else {
         report_batch(v, st, device, dseq);
         if (kept_st == EDN_OK) /* the chain goes on from what its row is called by */
@@ -254,14 +260,14 @@ static edn_status audit_listed(void *ctx, const catalog_item *it) { return index
 /* A damaged index costs no entry: the next search makes it anew. */
 static edn_status check_index(verifying *v)
 {
-    index_audit audit;
+    index_audit held;
     uint64_t wrong;
     char text[160];
-    edn_status st = index_audit_begin(v->c, &audit);
+    edn_status st = index_audit_begin(v->c, &held);
 
     if (st == EDN_OK)
-        st = catalog_list(v->c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, audit_listed, &audit);
-    wrong = index_audit_end(&audit);
+        st = catalog_list(v->c, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, false, audit_listed, &held);
+    wrong = index_audit_end(&held);
     index_forget(v->c);
     if (st == EDN_E_DAMAGED || st == EDN_E_FORMAT) {
         report(v, EDN_E_DAMAGED, "the search index is damaged; the next search makes it anew, from the entries");
@@ -335,13 +341,20 @@ static edn_status verify_store(verifying *v, edn_err *err)
         st = check_objects(v);
     if (st == EDN_OK && v->out->damaged == 0)
         st = check_index(v);
+    if (st == EDN_OK && v->out->damaged == 0 && !client_is_shared(v->c))
+        st = audit_ranges(&v->published);
+    if (st == EDN_OK)
+        st = audit_manifests(&v->published);
     if (st == EDN_OK && !client_is_shared(v->c))
         st = check_family(v);
     edn_devlog_free(v->log);
     v->log = NULL;
     if (st == EDN_E_CANCELLED)
         edn_fail(err, st, "stopped");
-    return client_end_read(v->c, st, err);
+    st = client_end_read(v->c, st, err);
+    if (st == EDN_OK && !client_is_shared(v->c))
+        st = audit_mend(&v->published, err);
+    return st;
 }
 
 static void add_result(edn_verify_result *to, const edn_verify_result *r)
@@ -361,7 +374,10 @@ edn_status edn_client_verify(edn_client *c, edn_finding_fn *fn, void *ctx, const
     edn_status st;
 
     memset(out, 0, sizeof *out);
+    v.published = (audit){.c = c, .tell = report_published, .ctx = &v};
     st = verify_store(&v, err);
+    audit_dispose(&v.published);
+    v.published = (audit){.c = NULL};
     for (size_t at = 0; st == EDN_OK;) {
         if ((st = family_next(c, &at, &v.c, err)) != EDN_OK || !v.c)
             break;

@@ -57,7 +57,7 @@ static edn_status see(void *ctx, const edn_hit *hit)
     return EDN_OK;
 }
 
-static void note_finding(void *ctx, const edn_finding *f)
+void note_finding(void *ctx, const edn_finding *f)
 {
     seen *s = ctx;
 

@@ -24,6 +24,7 @@ typedef struct seen {
     unsigned findings;
     char text[400];
 } seen;
+void note_finding(void *ctx, const edn_finding *f); /* ctx: a seen */
 edn_search_result find(edn_client *c, const char *query, seen *s);
 bool among(const seen *s, const edn_entry_id *id);
 edn_fetch_result fetch(edn_client *c, bool quiet, seen *s);
