@@ -1,31 +1,10 @@
-/* What the linker puts in front of functions of src and of the C library (-Wl,--wrap): a stretching that costs nothing,
- * a register of every nonce, and allocations that fail. Nothing in src knows of it. */
+/* What the linker puts in front of functions of src and of the C library (-Wl,--wrap): a register of every nonce, and
+ * allocations that fail. Nothing in src knows of it. A stretching that costs nothing is tests/support/stretch.c. */
 #include "sim.h"
 
 #include <stdlib.h>
 
 #include "crypto/seal.h"
-
-/* ---- Argon2id, which would cost a second a seed ------------------------------------------------------------------ */
-
-edn_status __wrap_edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t salt[16], uint32_t ops,
-                               uint32_t mem_kib);
-
-edn_status __wrap_edn_argon2id(uint8_t out[32], edn_bytes passphrase, const uint8_t salt[16], uint32_t ops,
-                               uint32_t mem_kib)
-{
-    edn_buf b = EDN_BUF_INIT(65536);
-    edn_hash h;
-
-    edn_put_bytes(&b, salt, 16);
-    edn_put_u32(&b, ops);
-    edn_put_u32(&b, mem_kib);
-    edn_put_bytes(&b, passphrase.p, passphrase.n);
-    h = edn_h32(edn_buf_view(&b));
-    memcpy(out, h.b, 32);
-    edn_buf_wipe(&b);
-    return EDN_OK;
-}
 
 static sim *world;
 

@@ -419,7 +419,7 @@ static void a_sync_can_run_out_of_memory_anywhere(void **state)
     each_of(syncing, EDN_COUNT(syncing));
 }
 
-/* ---- a home in the making: stretching a passphrase takes long, so not every allocation is tried ------------------ */
+/* ---- a home in the making: many allocations, so not every one is tried ------------------------------------------- */
 
 typedef edn_status home_fn(const edn_client_options *o, const char *name, edn_client **out, edn_err *err);
 
@@ -488,7 +488,7 @@ static void each_home(home_fn *make)
         while (make_home(&s, make, n, on)) {
             /* The name's folded form comes from utf8proc, uncounted, and is freed here. */
             CHECK(before - oom_live() <= 2);
-            n += n / 3 + 1 + check_seed() % 2;
+            n += n / 32 + 1;
             before = oom_live();
         }
         CHECK(n > 50);

@@ -408,8 +408,8 @@ static void a_copy_from_before_finds_itself_out(void **state)
 
 /* ---- power and the network --------------------------------------------------------------------------------------- */
 
-/* Each try stretches passphrases, so not every operation is tried in one run; the seed moves which. */
-#define STRIDE 17u
+/* Each try takes long, so not every operation is tried in one run; the seed moves which. */
+#define STRIDE 5u
 
 /* Whatever happened before: it is gone on with, and then all is as it should be. */
 static void check_in_the_end(two *t)
