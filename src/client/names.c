@@ -100,9 +100,13 @@ edn_status journal_name(edn_client *c, const edn_journal_id *j, edn_buf *out)
     return names_find(c, "journals", j->b, out);
 }
 
-/* In a shared journal a device is called by whose it is. */
+/* In a shared journal a device is called by whose it is; in a locked one, whose are all, as it is called elsewhere. */
 edn_status device_name(edn_client *c, const edn_device_id *d, edn_buf *out)
 {
+    edn_statement says;
+
+    if (family_is_locked(c) && statement_load(c, d, &says) == EDN_OK)
+        return names_find(c->parent, "devices", says.device.b, out);
     if (client_is_shared(c))
         return member_name(c, d, out);
     return names_find(c, "devices", d->b, out);

@@ -1069,8 +1069,8 @@ static edn_status settle_lock(edn_client *p, const space_info *info, uint32_t ep
 {
     if (info->closed && info->epoch < epoch)
         return edn_fail(err, EDN_E_KEY_INVALID,
-                        "\"%s\" is locked, and a device was taken out since it was last open: open it, and sync, so "
-                        "that it gets keys which that device never had",
+                        "\"%s\" is closed, and the diary has got new keys since it was open: open it, so that it gets "
+                        "new ones too ('edn journal open')",
                         info->name);
     return info->unlocked ? family_lock_set(p, &info->account, &info->lock) : EDN_OK;
 }
@@ -1197,8 +1197,12 @@ edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *
             st = edn_fail(err, one, "%s", why.text);
         if (one == EDN_OK || !fn)
             continue;
-        /* The last names the journal itself. */
-        snprintf(f.text, sizeof f.text, "%s%.360s", one == EDN_E_KEY_INVALID ? "" : "a shared journal: ", why.text);
+        if (one == EDN_E_KEY_INVALID) {
+            f.status = EDN_E_LOCKED;
+            snprintf(f.text, sizeof f.text, "%.390s", why.text);
+        } else {
+            snprintf(f.text, sizeof f.text, "a shared journal: %.360s", why.text);
+        }
         fn(ctx, &f);
     }
     free(g.p);

@@ -109,7 +109,8 @@ EDN_MUST_USE edn_status space_join(edn_client *p, const space_info *x, edn_clien
 /* What is to be done for a space once the person's own store is synced: comes into it when another device did, lets go
  * of it when it was left, proves this device, makes a new member key after a device was revoked. */
 EDN_MUST_USE edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err);
-/* The same for all. Each failure is a finding, and keeps nothing else back. */
+/* The same for all. Each failure is a finding, and keeps nothing else back: EDN_E_LOCKED, a locked journal that is
+ * closed, and should be opened to get new keys. */
 EDN_MUST_USE edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *err);
 /* The member key of the person in a space, to sign a link with: for a device that was copied and comes in anew.
  * EDN_E_MISSING. */

@@ -723,7 +723,7 @@ static void tell(void *ctx, const edn_finding *finding)
     telling *t = ctx;
     edn_finding named = *finding;
 
-    t->told++;
+    t->told += finding->status != EDN_E_LOCKED; /* of a journal that is closed, which keeps nothing from being synced */
     if (t->c)
         family_name_finding(t->c, &named);
     if (t->options && t->options->on_finding)
