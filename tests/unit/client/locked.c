@@ -550,6 +550,38 @@ static void after_a_theft_it_gets_new_keys_when_it_is_opened(void **state)
     two_close(&t);
 }
 
+/* All devices are lost but for what is on paper: a new one has the second passphrase, and nobody who was in before. */
+static void a_new_device_opens_it_when_all_others_are_gone(void **state)
+{
+    two t = two_open();
+    edn_client *c, *s = make(t.a, "Vault", NULL);
+    const edn_account_id space = client_id(s)->account;
+    edn_entry_id id = write_in(t.a, "Vault", "", "kept");
+    const edn_device *d;
+    unsigned active = 0;
+
+    (void)state;
+    diary_sync(t.a);
+    diary_sync(t.b);
+    c = world_login(t.w, "c");
+    diary_sync(c);
+    OK(edn_client_device_revoke(c, "a", edn_bytes_str(WORLD_PASSPHRASE), &err));
+    OK(edn_client_device_revoke(c, "b", edn_bytes_str(WORLD_PASSPHRASE), &err));
+    REFUSED(edn_client_journal_open(c, "Vault", edn_bytes_str(OTHER), &err), EDN_E_PASSPHRASE);
+    open_it(c, "Vault");
+    diary_check_text(c, &id, "kept");
+    diary_edit(c, &id, "kept, and going on");
+    CHECK(diary_sync(c).synced);
+    OK(family_find(c, &space, &s, &err));
+    OK(client_begin_read(s, &err));
+    for (size_t i = 0; (d = edn_devlog_device(s->log, i)) != NULL; i++)
+        active += edn_device_active(d) && !(d->cert.caps & EDN_CAP_MEMBER);
+    OK(client_end_read(s, EDN_OK, &err));
+    CHECK_INT(active, 1);
+    edn_client_close(c);
+    two_close(&t);
+}
+
 /* ---- the lock itself --------------------------------------------------------------------------------------------- */
 
 /* Another device, or whoever can write as one, says that less is enough. */
@@ -972,6 +1004,7 @@ int main(void)
         cmocka_unit_test(a_name_can_change_whether_it_is_open_or_not),
         cmocka_unit_test(a_diary_without_a_server_can_have_one),
         cmocka_unit_test(after_a_theft_it_gets_new_keys_when_it_is_opened),
+        cmocka_unit_test(a_new_device_opens_it_when_all_others_are_gone),
         cmocka_unit_test(a_lock_that_is_too_weak_is_refused),
         cmocka_unit_test(nothing_of_it_opens_with_the_diarys_own_keys),
         cmocka_unit_test(where_it_was_before_it_is_made_blank_and_a_deep_rekey_does_the_rest),
