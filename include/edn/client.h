@@ -459,6 +459,7 @@ typedef struct edn_client_status {
     uint64_t set_aside;
     uint64_t closed;           /* locked journals that are not open (edn/locked.h): nothing of them is counted here */
     uint64_t closed_unsent;    /* those of them of which something may be only here */
+    uint64_t quarantined;      /* batches in quarantine (edn/quarantine.h) */
     bool synced;               /* a receipt signed by the server covers exactly the present state */
     uint64_t receipt_ms;       /* the newest receipt's time (the server's); 0: none */
     uint64_t receipt_local_ms; /* when it came, by this clock */

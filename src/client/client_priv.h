@@ -410,6 +410,8 @@ EDN_MUST_USE edn_status filter_check(const edn_filter *f, edn_err *err);
 EDN_MUST_USE edn_status filter_fits(edn_client *c, const edn_filter *f, const catalog_item *it, bool *out);
 /* Whether it is deleted because it lies in another store now. */
 bool doc_moved_away(const edn_doc *doc);
+/* A text on its way to another, in pieces. */
+EDN_MUST_USE edn_status text_pieces(edn_bytes from, edn_bytes to, edn_piece_fn *fn, void *ctx);
 /* Turns the document's text into `text` by the smallest edits. */
 EDN_MUST_USE edn_status doc_edit_to(edn_doc *doc, edn_bytes text);
 /* Makes `doc` show what `want` shows (text, fields, tags, deleted), by events of its present author. */
@@ -457,6 +459,9 @@ typedef struct inbox_figures {
 EDN_MUST_USE edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures *out);
 /* Applies the records of one entry, of checked batches that came ahead of their turn; they come again. */
 EDN_MUST_USE edn_status inbox_take_entry(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id);
+/* The same without the keys and dictionaries that they bring. *whole: nothing of it was at fault. */
+EDN_MUST_USE edn_status inbox_take_events(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id,
+                                          bool *whole);
 /* Opens one record of a held batch and gives its message; used by `verify` too. */
 typedef struct record_head {
     uint64_t seq_from, time_ms; /* the author's first event in it; when it was last changed, as the author believed */

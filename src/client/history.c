@@ -375,6 +375,25 @@ static void tell_patch(void *ctx, const edn_doc_patch *patch)
     x->at = patch->pos + edn_utf8_count(patch->inserted);
 }
 
+static edn_status tell_edit(void *ctx, const edn_diff_edit *e)
+{
+    comparing *x = ctx;
+    edn_doc_patch patch = {.pos = e->pos, .deleted = e->deleted, .inserted = e->inserted};
+
+    tell_patch(x, &patch);
+    return x->st;
+}
+
+edn_status text_pieces(edn_bytes from, edn_bytes to, edn_piece_fn *fn, void *ctx)
+{
+    comparing x = {.old = from, .fn = fn, .ctx = ctx};
+    edn_status st = edn_diff(from, to, tell_edit, &x);
+
+    if (st == EDN_OK)
+        tell_piece(&x, EDN_PIECE_SAME, x.old);
+    return st == EDN_OK ? x.st : st;
+}
+
 edn_status edn_client_diff(edn_client *c, const edn_entry_id *id, edn_moment from, edn_moment to, edn_piece_fn *fn,
                            void *ctx, edn_err *err)
 {

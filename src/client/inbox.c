@@ -6,9 +6,12 @@
  *     EDN_TABLE_ASIDE   'w' ‖ device 16 ‖ u64be dseq ‖ u32be index   u8 status: waits for a key or for events of others
  *                       'r' ‖ the same                               u8 status: did not open, or is not what it should
  *                       be
- *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence */
+ *                       'e' ‖ hash 16                                u8 status ‖ a refused object, as evidence
+ *
+ * 'q' and 'k' are the quarantine's (quarantine.c). */
 #include "bases.h"
 #include "manifest.h"
+#include "quarantine.h"
 #include "space.h"
 
 #include "base/plant.h"
@@ -346,8 +349,14 @@ static edn_status count_row(void *ctx, edn_bytes key, edn_status st, edn_bytes v
 
 edn_status aside_count(edn_client *c, uint64_t *out)
 {
+    static const char kinds[] = "erw";
+    edn_status st = EDN_OK;
+
     *out = 0;
-    return edn_store_scan(c->store, EDN_TABLE_ASIDE, EDN_BYTES_EMPTY, EDN_BYTES_EMPTY, true, count_row, out);
+    for (size_t i = 0; st == EDN_OK && kinds[i]; i++)
+        st = edn_store_scan(c->store, EDN_TABLE_ASIDE, edn_bytes_of((const uint8_t *)&kinds[i], 1), EDN_BYTES_EMPTY,
+                            true, count_row, out);
+    return st;
 }
 
 edn_status aside_evidence(edn_client *c, edn_status why, edn_bytes evidence)
@@ -525,16 +534,16 @@ static edn_status apply_batch(edn_client *c, const edn_sync_batch *b, inbox_figu
 }
 
 /* Records of one entry may stand in any order: goes round until nothing moves. */
-edn_status inbox_take_entry(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id)
+edn_status inbox_take_events(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id, bool *whole)
 {
     inbox_figures f = {0};
     bool moved = true;
     edn_status st = EDN_OK;
 
-    for (size_t i = 0; st == EDN_OK && i < n; i++)
-        st = records_take_keys(c, &b[i]);
+    *whole = false;
     for (size_t rounds = 0; st == EDN_OK && moved && rounds <= n; rounds++) {
         moved = false;
+        *whole = true;
         for (size_t i = 0; st == EDN_OK && i < n; i++)
             for (uint32_t k = 0; st == EDN_OK && k < b[i].body.records_n; k++) {
                 const edn_record *r = &b[i].body.records[k];
@@ -542,10 +551,22 @@ edn_status inbox_take_entry(edn_client *c, const edn_sync_batch *b, size_t n, co
                     continue;
                 st = apply_record(c, &b[i].batch.header, r, k, &f);
                 moved |= st == EDN_E_PARENTS;
-                st = record_is_at_fault(st) ? EDN_OK : st; /* it comes again in its turn, and is named then */
+                *whole &= st == EDN_OK;
+                st = record_is_at_fault(st) ? EDN_OK : st;
             }
     }
     return st;
+}
+
+/* What is at fault comes again in its turn, and is named then. */
+edn_status inbox_take_entry(edn_client *c, const edn_sync_batch *b, size_t n, const edn_entry_id *id)
+{
+    bool whole;
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < n; i++)
+        st = records_take_keys(c, &b[i]);
+    return st == EDN_OK ? inbox_take_events(c, b, n, id, &whole) : st;
 }
 
 /* Another process may have kept some of the links since this sync began: those are left, if they are the same. */
@@ -604,6 +625,8 @@ edn_status inbox_save(edn_client *c, const edn_sync_action *save, inbox_figures 
         st = heads_save(c, &h);
     if (st == EDN_OK && save->batches_n && !EDN_PLANT(never_retries))
         st = retry_aside(c, f);
+    if (st == EDN_OK && (st = quarantine_take(c, save->late, save->late_n)) == EDN_OK)
+        st = quarantine_settle(c);
     heads_dispose(&h);
     return st;
 }

@@ -1,4 +1,5 @@
 /* Where things stand: what is here, what the server has signed for, what needs a look. */
+#include "quarantine.h"
 #include "space.h"
 
 #include <stdio.h>
@@ -152,6 +153,7 @@ static edn_status add_store(edn_client *c, edn_client *k, edn_client_status *out
 
     if ((st = catalog_counts(k, &one.entries, &one.deleted)) == EDN_OK &&
         (st = outbox_count(k, &one.unsent)) == EDN_OK && (st = aside_count(k, &one.set_aside)) == EDN_OK &&
+        (st = quarantine_count(k, &one.quarantined)) == EDN_OK &&
         (st = heads_load(k, &h)) == EDN_OK && (st = remote_load(k, &remote)) == EDN_OK &&
         (client_is_shared(k) || (st = load_heads(k, &h, out)) == EDN_OK) && (st = load_findings(c, k, out)) == EDN_OK)
         judge(k, &remote, &h, &one);
@@ -162,6 +164,7 @@ static edn_status add_store(edn_client *c, edn_client *k, edn_client_status *out
     out->deleted += one.deleted;
     out->unsent += one.unsent;
     out->set_aside += one.set_aside;
+    out->quarantined += one.quarantined;
     out->synced &= one.synced;
     if (k == c) {
         out->receipt_ms = one.receipt_ms;

@@ -1,6 +1,7 @@
 /* Drives the sync engine: carries its requests, keeps what it has checked, and remembers what it learned. */
 #include "arriving.h"
 #include "published.h"
+#include "quarantine.h"
 #include "space.h"
 
 #include "base/plant.h"
@@ -246,7 +247,7 @@ static edn_status run_begin(run *r, bool full)
                             .remote = &r->remote,
                             .full = full,
                             .sponsor = r->sponsor};
-    heads h = {NULL, 0};
+    heads h = {NULL, 0}, late = {NULL, 0};
     bool behind;
     edn_status st;
 
@@ -256,6 +257,7 @@ static edn_status run_begin(run *r, bool full)
         return st;
     setup.claims = r->claims;
     if ((st = remote_load(c, &r->remote)) == EDN_OK && (st = heads_load(c, &h)) == EDN_OK &&
+        (st = quarantine_heads(c, &late)) == EDN_OK &&
         (st = claims_load(c, r->claims, &r->claims_n)) == EDN_OK && (st = roots_behind(c, &behind)) == EDN_OK &&
         (behind || (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK)) {
         const identity *id = client_id(c);
@@ -268,6 +270,8 @@ static edn_status run_begin(run *r, bool full)
         setup.claims_n = r->claims_n;
         setup.heads = h.p;
         setup.heads_n = h.n;
+        setup.late = late.p;
+        setup.late_n = late.n;
         if (strncmp(id->server, "https:", 6) == 0)
             setup.channel_binding = r->binding;
         r->own = own_head(c, &h);
@@ -276,6 +280,7 @@ static edn_status run_begin(run *r, bool full)
         st = edn_sync_new(&setup, &r->engine);
     }
     heads_dispose(&h);
+    heads_dispose(&late);
     return client_end_read(c, st, r->err);
 }
 
@@ -658,6 +663,28 @@ static void take_sponsor(run *r)
     edn_sync_remote_dispose(&remote);
 }
 
+/* What came behind the cuts of revoked devices. */
+static edn_status tell_quarantine(run *r)
+{
+    edn_client *c = r->c;
+    edn_finding f;
+    bool any = false;
+    edn_status st = client_begin_read(c, r->err);
+
+    if (st == EDN_OK)
+        st = client_end_read(c, quarantine_has_news(c, &any), r->err);
+    while (st == EDN_OK && any) {
+        if ((st = client_begin_write(c, r->err)) == EDN_OK)
+            st = client_end_write(c, quarantine_tell(c, &any, &f), r->err);
+        if (st != EDN_OK || !any)
+            break;
+        if (r->options && r->options->on_finding)
+            r->options->on_finding(r->options->ctx, &f);
+        r->result->findings++;
+    }
+    return st;
+}
+
 /* What of the index others may need, and one more sync for the batch that lists it. A failure is for the next sync to
  * mend; this one is done. */
 static void publish_index(run *r)
@@ -696,6 +723,8 @@ edn_status client_sync(edn_client *c, const edn_sync_options *options, bool full
     st = run_to_end(&r, full);
     if (st == EDN_OK)
         st = take_new_roots(&r);
+    if (st == EDN_OK)
+        st = tell_quarantine(&r);
     if (st == EDN_OK)
         st = take_recovery(&r);
     if (st == EDN_OK && out->synced)

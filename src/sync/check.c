@@ -45,9 +45,9 @@ static edn_status author_cut(const edn_batch_check *check, const batch_in *in)
     return hash_equal(&hash, &in->hash) ? EDN_OK : EDN_E_FORK;
 }
 
-static edn_status author_in_log(void *ctx, const batch_in *in, edn_sign_pk *pk, bool *known)
+/* All but the cut. */
+static edn_status author_then(const edn_batch_check *check, const batch_in *in, edn_sign_pk *pk, bool *known)
 {
-    const edn_batch_check *check = ctx;
     const edn_batch_header *h = &in->batch.header;
     const edn_device *d = edn_devlog_device_find(check->log, &h->device);
     edn_hash at;
@@ -70,7 +70,20 @@ static edn_status author_in_log(void *ctx, const batch_in *in, edn_sign_pk *pk, 
         return EDN_E_FORK; /* its author was shown another device log */
     if (h->epoch < edn_devlog_epoch_min(check->log, h->log_seq))
         return EDN_E_POLICY; /* its author knew that the epochs before are closed */
-    return author_cut(check, in);
+    return EDN_OK;
+}
+
+static edn_status author_in_log(void *ctx, const batch_in *in, edn_sign_pk *pk, bool *known)
+{
+    const edn_batch_check *check = ctx;
+    edn_status st = author_then(check, in, pk, known);
+
+    return st == EDN_OK ? author_cut(check, in) : st;
+}
+
+static edn_status late_author(void *ctx, const batch_in *in, edn_sign_pk *pk, bool *known)
+{
+    return author_then(ctx, in, pk, known);
 }
 
 batch_author edn_batch_author_in_log(const edn_batch_check *check)
@@ -151,6 +164,35 @@ edn_status edn_batch_in_check(const batch_in *in, const batch_author *author, co
         return st;
     *out = (edn_sync_batch){in->batch, in->hash, body};
     return EDN_OK;
+}
+
+edn_status edn_batch_late_check(const edn_batch_check *check, const batch_in *in, edn_arena *arena,
+                                edn_sync_batch *out, bool *its)
+{
+    EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
+    const batch_author author = {(void *)(uintptr_t)check, late_author};
+    const edn_batch_header *h = &in->batch.header;
+    edn_body body = {.records_n = 0};
+    edn_status st;
+
+    *its = false;
+    *out = (edn_sync_batch){in->batch, in->hash, body};
+    if (memcmp(h->space.b, check->space.b, sizeof h->space.b) != 0)
+        return EDN_E_AUTH;
+    if (h->dseq <= check->last.dseq)
+        return EDN_E_EXISTS;
+    if ((st = signature_check(in, &author)) != EDN_OK)
+        return st;
+    if (!check->view->space_key(check->view->ctx, h->epoch, &key))
+        return EDN_E_EPOCH;
+    if (h->dseq != check->last.dseq + 1)
+        return EDN_E_CHAIN;
+    if (!hash_equal(&h->prev, &check->last.hash))
+        return EDN_E_FORK;
+    *its = true;
+    if ((st = batch_read(in, &key, arena, &body)) == EDN_OK)
+        out->body = body;
+    return st;
 }
 
 edn_status edn_batch_check_run(const edn_batch_check *check, edn_bytes bytes, edn_arena *arena, edn_sync_batch *out)

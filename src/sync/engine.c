@@ -58,7 +58,7 @@ static bool sound(const edn_sync *s)
 {
     bool under_token = s->state == SYNC_PULL || s->state == SYNC_APPEND || s->state == SYNC_PUSH ||
                        (s->state == SYNC_REGISTER && s->sponsored);
-    bool handed_out = s->save_links_n || s->save_batches_n;
+    bool handed_out = s->save_links_n || s->save_batches_n || s->save_late_n;
 
     if ((s->bearer != NULL) != under_token || handed_out != (s->state == SYNC_SAVE))
         return false;
@@ -521,7 +521,7 @@ static void pull_answered(edn_sync *s, uint64_t now_ms, int http_status, edn_byt
         return;
     }
     s->stalls = s->progress ? 0 : s->stalls + 1;
-    if (s->save_links_n || s->save_batches_n) {
+    if (s->save_links_n || s->save_batches_n || s->save_late_n) {
         go(s, SYNC_SAVE);
         return;
     }
@@ -681,6 +681,8 @@ edn_sync_action edn_sync_step(edn_sync *s, uint64_t now_ms)
         a.links_n = s->save_links_n;
         a.batches = s->save_batches;
         a.batches_n = s->save_batches_n;
+        a.late = s->save_late;
+        a.late_n = s->save_late_n;
         break;
     case SYNC_DONE:
         a.kind = EDN_SYNC_DONE;
@@ -708,7 +710,7 @@ edn_status edn_sync_new(const edn_sync_setup *options, edn_sync **out)
     if (!s)
         return st;
     s->setup = *options;
-    s->setup.heads = NULL;
+    s->setup.heads = s->setup.late = NULL;
     s->setup.claims = NULL;
     s->setup.log = NULL;
     s->request = EDN_BUF_INIT(EDN_PUSH_SIZE_MAX);
@@ -718,6 +720,7 @@ edn_status edn_sync_new(const edn_sync_setup *options, edn_sync **out)
     if (!(s->claims = calloc(EDN_CLAIMS_MAX, sizeof *s->claims)) ||
         (st = edn_devlog_copy(options->log, &s->log)) != EDN_OK ||
         (st = edn_head_map_copy(&s->have, options->heads, options->heads_n)) != EDN_OK ||
+        (st = edn_head_map_copy(&s->late, options->late, options->late_n)) != EDN_OK ||
         (st = edn_head_map_copy(&s->srv, options->remote->heads, options->remote->heads_n)) != EDN_OK)
         goto out;
     if ((st = edn_sync_bases_take(s)) != EDN_OK)
@@ -744,6 +747,7 @@ void edn_sync_free(edn_sync *s)
     if (!EDN_PLANT(leaks_memory))
         edn_devlog_free(s->log);
     edn_head_map_dispose(&s->have);
+    edn_head_map_dispose(&s->late);
     edn_head_map_dispose(&s->srv);
     edn_head_map_dispose(&s->pushing);
     edn_buf_dispose(&s->request);

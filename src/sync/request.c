@@ -162,18 +162,23 @@ out:
 
 /* ---- pull -------------------------------------------------------------------------------------------------------- */
 
-/* What the server is told that we hold: what we do, but of a device whose batches are not taken the server's own head,
- * so that they do not come again; and of a suspect one what is agreed, so that the proof comes. */
+/* What the server is told that we hold: what we do, and of a revoked device what is settled behind its cut; but of a
+ * device whose batches are not taken the server's own head, so that they do not come again; and of a suspect one what is
+ * agreed, so that the proof comes. */
 static edn_status told_heads(edn_sync *s, head_map *told)
 {
     edn_status st = edn_head_map_copy(told, s->have.p, s->have.n);
 
+    for (size_t i = 0; i < s->late.n && st == EDN_OK; i++) {
+        edn_head settled = edn_sync_settled(s, &s->late.p[i].device), cut;
+        if (edn_sync_cut(s, &settled.device, &cut) && edn_head_map_get(&s->have, &settled.device).dseq >= cut.dseq &&
+            settled.dseq)
+            st = edn_head_map_set(told, &settled);
+    }
     for (size_t i = 0; i < s->srv.n && st == EDN_OK; i++) {
         const edn_head *theirs = &s->srv.p[i];
-        edn_head mine = edn_head_map_get(&s->have, &theirs->device), counts = edn_sync_effective(s, theirs);
         const peer *p = edn_peer_find(s, &theirs->device);
-        bool past_cut = counts.dseq < theirs->dseq && mine.dseq >= counts.dseq;
-        if ((p && p->stopped) || past_cut)
+        if (p && p->stopped)
             st = edn_head_map_set(told, theirs);
     }
     for (size_t i = 0; i < s->peers_n && st == EDN_OK; i++) {

@@ -8,8 +8,9 @@
  *
  * What holds when it returns EDN_OK:
  *   1. everything in save_links continues the device log, and was checked in full against next_log;
- *   2. everything in save_batches passed SECURITY 2.8 and continues its device's chain, with no gap;
- *   3. `have` is what will be held once both are durable; nothing refused has changed it;
+ *   2. everything in save_batches passed SECURITY 2.8 and continues its device's chain, with no gap; what is in
+ *      save_late did, but that it stands behind its device's cut, and none of it is counted for anything;
+ *   3. `have` and `late` are what will be held and settled once all are durable; nothing refused has changed them;
  *   4. nothing points into `body`: the engine keeps its own copy until the round ends. */
 #include "sync_priv.h"
 
@@ -448,6 +449,47 @@ static edn_status batch_accept(edn_sync *s, uint64_t now_ms, round_group *g, rou
     return st;
 }
 
+/* ---- batches: behind a cut --------------------------------------------------------------------------------------- */
+
+/* It is settled whatever is in it: what an honest server holds of it would else come again at every pull. */
+static edn_status late_settle(edn_sync *s, round_group *g, const round_entry *e, edn_status why)
+{
+    const edn_batch_header *h = &e->in.batch.header;
+    about a = {&h->device, h->dseq, NULL, e->in.batch.bytes};
+    edn_head head = {h->device, h->dseq, e->in.hash};
+    edn_status st = why == EDN_E_NOMEM ? why : edn_head_map_set(&s->late, &head);
+
+    if (st != EDN_OK)
+        return st;
+    g->at++;
+    s->save_late[s->save_late_n++] = (edn_sync_late){e->ready, why};
+    if (why == EDN_OK)
+        return EDN_OK;
+    return edn_sync_find(s, why, &a,
+                         "Batch %llu of device %s, which was revoked, cannot be opened (%s), though that device has "
+                         "signed it. It is refused, and not asked for again.",
+                         (unsigned long long)h->dseq, edn_device_text(&h->device).s, edn_status_name(why));
+}
+
+static edn_status late_step(edn_sync *s, round_group *g, round_entry *e, const edn_head *cut)
+{
+    const edn_batch_check check = {round_log(s), s->setup.space, edn_sync_settled(s, &g->device), &s->round_view};
+    bool its;
+    edn_status st;
+
+    if (edn_head_map_get(&s->have, &g->device).dseq < cut->dseq)
+        return batch_hold(s, g, e); /* first what counts */
+    st = edn_batch_late_check(&check, &e->in, &s->arena, &e->ready, &its);
+    if (its)
+        return late_settle(s, g, e, st);
+    if (st != EDN_E_EXISTS)
+        return batch_refuse(s, g, e, &check.last, st);
+    g->at++;
+    return EDN_OK;
+}
+
+/* ---- batches: each in its turn ----------------------------------------------------------------------------------- */
+
 /* Checks the device's next entry. *moved: it is settled, one way or the other. `force`: accepts it though what it has
  * seen is still to come (which then cannot come before it). */
 static edn_status group_step(edn_sync *s, uint64_t now_ms, round_group *g, bool force, bool *moved)
@@ -456,9 +498,12 @@ static edn_status group_step(edn_sync *s, uint64_t now_ms, round_group *g, bool 
                                    &s->round_view};
     batch_author author = edn_batch_author_in_log(&check);
     round_entry *e = g->at;
+    edn_head cut;
     edn_status st = EDN_OK;
 
-    *moved = false;
+    *moved = edn_sync_cut(s, &g->device, &cut) && e->in.batch.header.dseq > cut.dseq;
+    if (*moved)
+        return late_step(s, g, e, &cut);
     if (!e->opened) {
         st = edn_batch_in_check(&e->in, &author, &check.space, &check.last, check.view, &s->arena, &e->ready);
         *moved = true;
@@ -548,7 +593,8 @@ static edn_status entries_read(edn_sync *s, const edn_msg_pulled *m)
     s->entries = edn_arena_calloc(&s->arena, m->batches_n, sizeof *s->entries);
     s->groups = edn_arena_calloc(&s->arena, m->batches_n, sizeof *s->groups);
     s->save_batches = edn_arena_calloc(&s->arena, m->batches_n, sizeof *s->save_batches);
-    if (!s->entries || !s->groups || !s->save_batches)
+    s->save_late = edn_arena_calloc(&s->arena, m->batches_n, sizeof *s->save_late);
+    if (!s->entries || !s->groups || !s->save_batches || !s->save_late)
         return EDN_E_NOMEM;
     for (size_t i = 0; i < m->batches_n; i++) {
         about a = {NULL, 0, NULL, m->batches[i]};
@@ -619,19 +665,23 @@ static edn_status batches_of_others_take(edn_sync *s, uint64_t now_ms)
  * id, and then they come again. */
 static edn_status batches_take(edn_sync *s, uint64_t now_ms)
 {
-    head_map before = {NULL, 0, 0};
+    head_map before = {NULL, 0, 0}, late_before = {NULL, 0, 0};
     edn_status st = edn_head_map_copy(&before, s->have.p, s->have.n);
 
+    if (st == EDN_OK)
+        st = edn_head_map_copy(&late_before, s->late.p, s->late.n);
     for (size_t i = 0; i < s->groups_n && st == EDN_OK; i++)
         if (is_self(s, &s->groups[i].device))
             st = own_take(s, &s->groups[i]);
     if (st == EDN_OK)
         st = batches_of_others_take(s, now_ms); /* also for what their heads say of this device */
     if (st == EDN_OK && self_doubted(s) && !EDN_PLANT(takes_in_doubt)) {
-        s->save_batches_n = 0;
-        st = edn_head_map_copy(&s->have, before.p, before.n);
+        s->save_batches_n = s->save_late_n = 0;
+        if ((st = edn_head_map_copy(&s->have, before.p, before.n)) == EDN_OK)
+            st = edn_head_map_copy(&s->late, late_before.p, late_before.n);
     }
     edn_head_map_dispose(&before);
+    edn_head_map_dispose(&late_before);
     return st;
 }
 
@@ -641,7 +691,7 @@ static edn_status batches_take(edn_sync *s, uint64_t now_ms)
 static void held_release(edn_sync *s)
 {
     for (size_t i = 0; i < s->peers_n; i++)
-        if (s->peers[i].held <= edn_head_map_get(&s->have, &s->peers[i].id).dseq)
+        if (s->peers[i].held <= edn_sync_settled(s, &s->peers[i].id).dseq)
             s->peers[i].held = 0;
 }
 
@@ -649,7 +699,7 @@ static void progress_note(edn_sync *s)
 {
     uint64_t lacks = edn_sync_lacks_there_count(s);
 
-    s->progress |= s->save_links_n || s->save_batches_n || lacks < s->lacks_min;
+    s->progress |= s->save_links_n || s->save_batches_n || s->save_late_n || lacks < s->lacks_min;
     s->lacks_min = EDN_MIN(s->lacks_min, lacks);
 }
 
@@ -685,9 +735,10 @@ void edn_sync_round_end(edn_sync *s)
     s->next_log = NULL;
     s->entries = NULL;
     s->groups = NULL;
-    s->groups_n = s->save_links_n = s->save_batches_n = 0;
+    s->groups_n = s->save_links_n = s->save_batches_n = s->save_late_n = 0;
     s->save_links = NULL;
     s->save_batches = NULL;
+    s->save_late = NULL;
     s->progress = false;
     edn_arena_reset(&s->arena);
     edn_buf_reset(&s->answer);

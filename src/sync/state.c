@@ -8,18 +8,25 @@
 /* The device log as it will be once SAVE is done. */
 static const edn_devlog *newest_log(const edn_sync *s) { return s->next_log ? s->next_log : s->log; }
 
+bool edn_sync_cut(const edn_sync *s, const edn_device_id *device, edn_head *cut)
+{
+    *cut = (edn_head){.device = *device};
+    return edn_devlog_device_find(newest_log(s), device) &&
+           edn_devlog_cut(newest_log(s), device, &s->setup.space, &cut->dseq, &cut->hash);
+}
+
 edn_head edn_sync_effective(const edn_sync *s, const edn_head *head)
 {
-    edn_head e = *head;
-    uint64_t dseq;
-    edn_hash hash;
+    edn_head cut;
 
-    if (edn_devlog_device_find(newest_log(s), &head->device) &&
-        edn_devlog_cut(newest_log(s), &head->device, &s->setup.space, &dseq, &hash) && e.dseq > dseq) {
-        e.dseq = dseq;
-        e.hash = hash;
-    }
-    return e;
+    return edn_sync_cut(s, &head->device, &cut) && head->dseq > cut.dseq ? cut : *head;
+}
+
+edn_head edn_sync_settled(const edn_sync *s, const edn_device_id *device)
+{
+    edn_head late = edn_head_map_get(&s->late, device), mine = edn_head_map_get(&s->have, device);
+
+    return late.dseq > mine.dseq ? late : mine;
 }
 
 edn_head edn_sync_base(const edn_sync *s, const edn_device_id *device)
@@ -84,6 +91,15 @@ bool edn_sync_covered(const edn_sync *s)
     return edn_sync_log_signed(s) && map_within(s, &s->have, &signed_heads) && map_within(s, &signed_heads, &s->have);
 }
 
+/* Behind its cut the device has sent what is not settled here yet. */
+static bool late_here(const edn_sync *s, const edn_head *theirs)
+{
+    edn_head cut;
+
+    return !is_self(s, &theirs->device) && edn_sync_cut(s, &theirs->device, &cut) && theirs->dseq > cut.dseq &&
+           theirs->dseq > edn_sync_settled(s, &theirs->device).dseq;
+}
+
 bool edn_sync_lacks_here(const edn_sync *s)
 {
     if (!s->log_bad && s->srv_log_count > edn_devlog_count(newest_log(s)))
@@ -92,7 +108,7 @@ bool edn_sync_lacks_here(const edn_sync *s)
         const edn_head *theirs = &s->srv.p[i];
         edn_head mine = edn_head_map_get(&s->have, &theirs->device);
         const peer *p = edn_peer_find(s, &theirs->device);
-        if (!(p && p->stopped) && head_ahead(s, theirs, &mine))
+        if (!(p && p->stopped) && (head_ahead(s, theirs, &mine) || late_here(s, theirs)))
             return true;
     }
     return false;

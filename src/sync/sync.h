@@ -75,6 +75,8 @@ typedef struct edn_sync_setup {
     const edn_devlog *log; /* the verified log; copied */
     const edn_head *heads; /* what is held here, this device's own included; copied; ascending */
     size_t heads_n;
+    const edn_head *late; /* up to where what revoked devices sent behind their cuts is settled; copied; ascending */
+    size_t late_n;
     const edn_claim *claims; /* copied */
     size_t claims_n;
     edn_sync_remote *remote;        /* updated in place; borrowed while the engine lives */
@@ -92,7 +94,9 @@ void edn_sync_free(edn_sync *s);
 
 typedef enum edn_sync_kind {
     EDN_SYNC_REQUEST, /* carry it, then edn_sync_answered */
-    EDN_SYNC_SAVE,    /* keep links and batches and apply the records, all in one durable step, then edn_sync_saved */
+    /* Keep links and batches, apply the records, and settle what came late, all in one durable step; then
+     * edn_sync_saved. */
+    EDN_SYNC_SAVE,
     EDN_SYNC_DONE,
 } edn_sync_kind;
 
@@ -102,6 +106,15 @@ typedef struct edn_sync_batch {
     edn_hash hash;
     edn_body body;
 } edn_sync_batch;
+
+/* A batch behind the cut of its author, a device that was revoked. It bears that device's signature, continues its
+ * chain, and was made, as it says, under a log in which the device was not revoked yet: written honestly and sent too
+ * late, or by whoever has the device. It counts for nothing; the driver sets it aside or lets it be, remembers it as
+ * settled (edn_sync_setup.late), and is not given it again. */
+typedef struct edn_sync_late {
+    edn_sync_batch batch;
+    edn_status status; /* EDN_OK: it opened; else why there is nothing in it to set aside, and `body` is empty */
+} edn_sync_late;
 
 typedef struct edn_sync_action {
     edn_sync_kind kind;
@@ -116,6 +129,8 @@ typedef struct edn_sync_action {
     size_t links_n;
     const edn_sync_batch *batches; /* each device's in order, causes before effects where both are here */
     size_t batches_n;
+    const edn_sync_late *late; /* each device's in order */
+    size_t late_n;
     /* DONE: */
     /* EDN_OK also with findings; else why nothing more could be done: EDN_E_FORK (another device log than the pinned
      * one), _CLONE (this device's keys are at work elsewhere), _AUTH (the server calls itself otherwise), _DENIED,

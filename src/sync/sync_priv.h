@@ -54,6 +54,10 @@ EDN_MUST_USE edn_status edn_batch_in_check(const batch_in *in, const batch_autho
                                            const edn_head *last, const edn_sync_view *view, edn_arena *arena,
                                            edn_sync_batch *out);
 batch_author edn_batch_author_in_log(const edn_batch_check *check);
+/* Of a batch behind its author's cut; `check->last` is the newest that is settled. EDN_E_EXISTS: settled before. *its:
+ * it is the next of that device's, signed by it: then the answer is EDN_OK, or why it does not open. */
+EDN_MUST_USE edn_status edn_batch_late_check(const edn_batch_check *check, const batch_in *in, edn_arena *arena,
+                                             edn_sync_batch *out, bool *its);
 
 /* ---- the engine -------------------------------------------------------------------------------------------------- */
 
@@ -91,10 +95,11 @@ typedef struct round_entry round_entry;
 typedef struct round_group round_group;
 
 struct edn_sync {
-    edn_sync_setup setup; /* with `heads` and `claims` moved into what follows */
+    edn_sync_setup setup; /* with `heads`, `late` and `claims` moved into what follows */
     edn_devlog *log;      /* what is durable here */
     edn_devlog *next_log; /* the same with the links that SAVE carries; NULL: no links */
     head_map have;        /* what is held here, with what SAVE carries */
+    head_map late;        /* what is settled here of what came behind cuts, with what SAVE carries */
     edn_claim *claims;    /* EDN_CLAIMS_MAX */
     size_t claims_n;
 
@@ -135,6 +140,8 @@ struct edn_sync {
     size_t save_links_n;
     edn_sync_batch *save_batches;
     size_t save_batches_n;
+    edn_sync_late *save_late;
+    size_t save_late_n;
     bool progress;
 
     peer *peers; /* ascending by id */
@@ -167,6 +174,10 @@ device_text edn_device_text(const edn_device_id *id);
 /* ---- what differs (state.c) -------------------------------------------------------------------------------------- */
 
 static inline bool is_self(const edn_sync *s, const edn_device_id *id) { return device_equal(id, &s->setup.device); }
+/* Whether the device was revoked; *cut: its last batch that counts here. */
+bool edn_sync_cut(const edn_sync *s, const edn_device_id *device, edn_head *cut);
+/* Of a revoked device of which all that counts is here: the last of its batches that is held or settled. */
+edn_head edn_sync_settled(const edn_sync *s, const edn_device_id *device);
 /* A head as it counts: of a revoked device at most its cut. */
 edn_head edn_sync_effective(const edn_sync *s, const edn_head *head);
 /* Where the device's chain begins (devlog.h): what is at or below it need be neither held nor sent. {dseq 0}: at 1. */

@@ -1707,15 +1707,176 @@ static void a_revoked_device_counts_up_to_its_cut_and_no_further(void **state)
         device_write(&w, b);
     CHECK_SYNCED(device_sync(&w, b)); /* b: 1 to 4 on the server */
     world_revoke(&w, b, 2, &shelf_find(&b->shelf, &b->id, 2)->hash);
-    o = device_sync(&w, c);
-    CHECK_STATUS(o.status, EDN_OK);
-    check_finding(&o, EDN_E_SIGNER_REVOKED, true);
+    CHECK_SYNCED(device_sync(&w, c)); /* what does not count is missing nowhere */
     CHECK_INT(shelf_head(&c->shelf, &b->id).dseq, 2);
-    CHECK(o.figures.synced); /* what does not count is missing nowhere */
+    CHECK_INT(c->late.n, 2); /* and is handed over once, apart */
+    CHECK_INT(shelf_head(&c->late, &b->id).dseq, 4);
     CHECK_SYNCED(device_sync_on(&w, c, &(line){.full = true}));
+    CHECK_INT(c->late.n, 2);
     shelf_cut(&w.srv.shelf, 3); /* a: 1, b: 1 and 2 */
     o = device_sync_on(&w, c, &(line){.full = true});
     CHECK_SYNCED(o);
+    world_free(&w);
+}
+
+/* How many batches all pulls of a sync brought. */
+static void bend_count(void *ctx, world *w, const edn_sync_action *asked, answer *x)
+{
+    edn_arena a = edn_arena_init(SIZE_MAX);
+    edn_msg_pulled m;
+
+    (void)w;
+    if (is_pull(asked) && x->status == 200) {
+        CHECK_OK(edn_pulled_decode(&a, edn_buf_view(&x->body), &m));
+        *(size_t *)ctx += m.batches_n;
+    }
+    edn_arena_dispose(&a);
+}
+
+/* One more of `d`, which the server takes in as one that does not know better. */
+static kept late_write(world *w, const device *d, size_t record_size)
+{
+    edn_head last = shelf_head(&w->srv.shelf, &d->id);
+    edn_bytes batch = world_batch_after(w, d, &last, NULL, 0, record_size);
+
+    shelf_put(&w->srv.shelf, batch);
+    bytes_free(batch);
+    return w->srv.shelf.p[w->srv.shelf.n - 1];
+}
+
+static void what_comes_behind_a_cut_comes_once_however_it_comes(void **state)
+{
+    world w;
+    device *b, *c;
+    size_t brought = 0;
+    line counted = {.ctx = &brought, .bend = bend_count, .full = true};
+
+    (void)state;
+    world_three(&w);
+    b = &w.d[1];
+    c = &w.d[2];
+    CHECK_SYNCED(device_sync(&w, c));
+    for (int i = 0; i < 5; i++)
+        late_write(&w, b, 10); /* b: 2 to 6, which nobody has seen */
+    world_revoke(&w, b, 1, &shelf_find(&b->shelf, &b->id, 1)->hash);
+    w.srv.pull_batches_max = 2; /* a cut answer is asked on for */
+    CHECK_SYNCED(device_sync_on(&w, c, &counted));
+    CHECK_INT(brought, 5);
+    CHECK_INT(shelf_head(&c->shelf, &b->id).dseq, 1);
+    CHECK_INT(shelf_head(&c->late, &b->id).dseq, 6);
+    brought = 0;
+    CHECK_SYNCED(device_sync_on(&w, c, &counted));
+    CHECK_INT(brought, 0);
+    late_write(&w, b, 10); /* the server takes in another one */
+    CHECK_SYNCED(device_sync_on(&w, c, &counted));
+    CHECK_INT(brought, 1);
+    CHECK_INT(c->late.n, 6);
+    brought = 0; /* nothing of a device counts whose cut is 0: all comes apart, to a device that is new too */
+    shelf_cut(&c->shelf, 0);
+    shelf_cut(&c->late, 0);
+    edn_sync_remote_dispose(&c->remote);
+    c->remote.origin = WORLD_ORIGIN;
+    CHECK_SYNCED(device_sync_on(&w, c, &counted));
+    CHECK_INT(c->late.n, 6);
+    CHECK_SYNCED(device_sync(&w, &w.d[0])); /* the device that revoked it learns of them as well */
+    CHECK_INT(w.d[0].late.n, 6);
+    world_free(&w);
+}
+
+/* A thief signs what does not open: an honest server cannot know, and gives it out. */
+static void late_write_shut(world *w, const device *d)
+{
+    edn_head last = shelf_head(&w->srv.shelf, &d->id);
+    edn_buf out = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_space_key key = {{0x77}}; /* nobody's */
+    edn_random random = world_random(w);
+    edn_batch_header h = {.kind = EDN_BATCH_OPS,
+                          .space = w->space,
+                          .device = d->id,
+                          .dseq = last.dseq + 1,
+                          .prev = last.hash,
+                          .epoch = 0,
+                          .log_seq = edn_devlog_count(d->links.log) - 1,
+                          .log_head = edn_devlog_head(d->links.log)};
+    edn_buf body = EDN_BUF_INIT(4096);
+
+    CHECK_OK(edn_body_encode(&body, NULL, 0, NULL, 0));
+    CHECK_OK(edn_batch_seal(&out, &h, EDN_PADDING_P1, &key, &d->sk, edn_buf_view(&body), &random));
+    shelf_put(&w->srv.shelf, edn_buf_view(&out));
+    edn_buf_dispose(&body);
+    edn_buf_dispose(&out);
+}
+
+static void what_does_not_open_behind_a_cut_is_told_once_and_what_follows_it_comes(void **state)
+{
+    world w;
+    device *b, *c;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    b = &w.d[1];
+    c = &w.d[2];
+    CHECK_SYNCED(device_sync(&w, c));
+    late_write_shut(&w, b);
+    late_write(&w, b, 10);
+    world_revoke(&w, b, 1, &shelf_find(&b->shelf, &b->id, 1)->hash);
+    o = device_sync(&w, c);
+    CHECK_STATUS(o.status, EDN_OK);
+    CHECK_INT(o.findings_n, 1);
+    check_finding(&o, EDN_E_AUTH, true);
+    CHECK(o.figures.synced);
+    CHECK_INT(c->late.n, 2);
+    CHECK_SYNCED(device_sync_on(&w, c, &(line){.full = true}));
+    CHECK_INT(c->late.n, 2);
+    world_free(&w);
+}
+
+/* What the server alone can be to blame for is no device's: it is refused, said each time, and nothing is settled. */
+static void what_is_not_signed_behind_a_cut_is_no_ones(void **state)
+{
+    edn_head next;
+    world w;
+    device *b, *c, forger;
+    outcome o;
+
+    (void)state;
+    world_three(&w);
+    b = &w.d[1];
+    c = &w.d[2];
+    CHECK_SYNCED(device_sync(&w, c));
+    forger = *b;
+    forger.sk = w.d[0].sk;
+    late_write(&w, &forger, 10);
+    world_revoke(&w, b, 1, &shelf_find(&b->shelf, &b->id, 1)->hash);
+    for (int i = 0; i < 2; i++) {
+        o = device_sync_on(&w, c, &(line){.full = true});
+        CHECK_STATUS(o.status, EDN_OK);
+        check_finding(&o, EDN_E_SIG, true);
+        CHECK_INT(c->late.n, 0);
+    }
+    w.srv.shelf.n--; /* the true one may still come */
+    bytes_free(w.srv.shelf.p[w.srv.shelf.n].bytes);
+    late_write(&w, b, 10);
+    CHECK_SYNCED(device_sync_on(&w, c, &(line){.full = true}));
+    CHECK_INT(c->late.n, 1);
+    /* Made under the very link that revokes it: it knew. A gap, and another history behind what is settled. */
+    links_put(&b->links, w.srv.links.p[w.srv.links.n - 1]);
+    late_write(&w, b, 10);
+    o = device_sync_on(&w, c, &(line){.full = true});
+    check_finding(&o, EDN_E_SIGNER_REVOKED, true);
+    CHECK_INT(c->late.n, 1);
+    links_cut(&b->links, b->links.n - 1);
+    w.srv.shelf.n--;
+    bytes_free(w.srv.shelf.p[w.srv.shelf.n].bytes);
+    next = shelf_head(&w.srv.shelf, &b->id);
+    next.hash.b[0] ^= 1;
+    edn_bytes other = world_batch_after(&w, b, &next, NULL, 0, 10);
+    shelf_put(&w.srv.shelf, other);
+    bytes_free(other);
+    o = device_sync_on(&w, c, &(line){.full = true});
+    check_finding(&o, EDN_E_FORK, true);
+    CHECK_INT(c->late.n, 1);
     world_free(&w);
 }
 
@@ -2055,6 +2216,9 @@ int main(void)
         cmocka_unit_test(a_restored_device_is_told_where_it_parted_from_itself),
         cmocka_unit_test(a_clone_that_only_a_peer_has_seen_is_told_too),
         cmocka_unit_test(a_revoked_device_counts_up_to_its_cut_and_no_further),
+        cmocka_unit_test(what_comes_behind_a_cut_comes_once_however_it_comes),
+        cmocka_unit_test(what_does_not_open_behind_a_cut_is_told_once_and_what_follows_it_comes),
+        cmocka_unit_test(what_is_not_signed_behind_a_cut_is_no_ones),
         cmocka_unit_test(a_revoked_device_is_told_so),
         cmocka_unit_test(a_cut_that_names_another_batch_is_a_fork),
         cmocka_unit_test(a_device_without_the_right_to_write_is_refused),

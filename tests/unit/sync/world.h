@@ -111,6 +111,8 @@ typedef struct device {
     edn_device_id id;
     links_kept links;
     shelf shelf;
+    shelf late; /* what came behind cuts */
+    edn_head late_heads[WORLD_DEVICES_MAX + 1];
     edn_claim claims[EDN_CLAIMS_MAX];
     size_t claims_n;
     edn_sync_remote remote;
@@ -269,6 +271,7 @@ static inline void world_free(world *w)
     for (size_t i = 0; i < w->n; i++) {
         links_free(&w->d[i].links);
         shelf_free(&w->d[i].shelf);
+        shelf_free(&w->d[i].late);
         edn_sync_remote_dispose(&w->d[i].remote);
     }
     links_free(&w->srv.links);
@@ -751,6 +754,8 @@ static inline edn_status device_sync_begin(world *w, device *d, view_ctx *v, edn
                             .log = d->links.log,
                             .heads = heads,
                             .heads_n = shelf_heads(&d->shelf, heads),
+                            .late = d->late_heads,
+                            .late_n = shelf_heads(&d->late, d->late_heads),
                             .claims = d->claims,
                             .claims_n = d->claims_n,
                             .remote = &d->remote,
@@ -777,6 +782,16 @@ static inline void device_save(const world *w, device *d, const edn_sync_action 
             CHECK(!named || named->dseq < a->batches[j].batch.header.dseq);
         }
         shelf_put(&d->shelf, b->batch.bytes);
+    }
+    for (size_t i = 0; i < a->late_n; i++) {
+        const edn_batch_header *h = &a->late[i].batch.batch.header;
+        edn_head last = shelf_head(&d->late, &h->device);
+        if (last.dseq == 0)
+            last = shelf_head(&d->shelf, &h->device);
+        CHECK_INT(h->dseq, last.dseq + 1);
+        CHECK_BYTES(EDN_F(h->prev), EDN_F(last.hash));
+        CHECK_INT(a->late[i].batch.body.records_n, a->late[i].status == EDN_OK);
+        shelf_put(&d->late, a->late[i].batch.batch.bytes);
     }
 }
 
