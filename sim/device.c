@@ -520,7 +520,7 @@ edn_status device_sync(device *d)
     if (!d->c)
         return EDN_E_IO;
     alarms_check(d);
-    d->evidence += d->findings[EDN_E_CLONE] + d->findings[EDN_E_SIGNER_REVOKED];
+    d->evidence += d->findings[EDN_E_CLONE];
     if (!crashed)
         check_views(d, false);
     d->told_rollback |= d->findings[EDN_E_ROLLBACK] > 0;

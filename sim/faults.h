@@ -55,6 +55,7 @@
     X(STORY, HONEST_S, "server restored, nothing lost") X(STORY, HONEST_D, "device restored, nothing lost") \
     X(STORY, S_ROT, "server: a bit flips on the disk") X(STORY, LOST, "a device is lost, a new one joins") \
     X(STORY, REVOKED, "a device is revoked")         X(STORY, REVOKED_IN, "revoked in the middle of its sync") \
+    X(STORY, UNSEEN, "a revoked device had sent what nobody had seen") \
     X(STORY, PASSPHRASE, "another passphrase")       X(STORY, YEAR, "one device away for a year") \
     X(STORY, TRACE, "recorded editing, by devices in turn and at once") \
     X(STORY, STUCK, "the random source gives the same again") \

@@ -133,7 +133,7 @@ static edn_status carry(device *d, const edn_http_request *rq, edn_http_answer *
     edn_server_answer answer;
     bool get = rq->method == EDN_HTTP_GET, put = rq->method == EDN_HTTP_PUT;
 
-    story_interrupt(d);
+    story_interrupt(d, rq->path);
     serve_side(s, d->side);
     s->f.exchanges++;
     s->now_ms += 20 + sim_below(&s->plan, 200);

@@ -283,9 +283,10 @@ struct sim {
     edn_buf old_answer; /* what a liar kept */
     struct interruption {
         int who;            /* in the middle of whose exchanges; -1: nothing happens */
+        const char *at;     /* before this request; NULL: before any */
         unsigned exchanges; /* so many later */
         void (*fn)(sim *s, device *d);
-        device *by;
+        device *by, *victim;
     } interruption;
     edn_journal_id journals[8];
     size_t journals_n;
@@ -407,7 +408,7 @@ const trace *trace_get(unsigned which); /* NULL: EDN_DATA names no folder; read 
 
 void story_choose(sim *s);
 void story_day(sim *s);
-void story_interrupt(device *d); /* called before each exchange of a device */
+void story_interrupt(device *d, const char *path); /* called before each exchange of a device */
 
 /* ---- a shared journal (share.c) ---------------------------------------------------------------------------------- */
 

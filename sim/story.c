@@ -3,6 +3,8 @@
  * promised is asked for to the sync and to the minute. */
 #include "sim.h"
 
+#include <edn/quarantine.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -564,13 +566,21 @@ static void go_on(sim *s, device *revoker)
     }
 }
 
-void story_interrupt(device *d)
+/* It sends something, in the moment in which nobody asks any more before it is out. */
+static void send_unseen(sim *s, device *revoker)
+{
+    (void)revoker;
+    people_act(s->interruption.victim);
+    (void)device_sync(s->interruption.victim);
+}
+
+void story_interrupt(device *d, const char *path)
 {
     sim *s = d->s;
     struct interruption *i = &s->interruption;
     void (*fn)(sim *, device *) = i->fn;
 
-    if (i->who != (int)d->index || i->exchanges-- > 0)
+    if (i->who != (int)d->index || (i->at && strcmp(i->at, path) != 0) || i->exchanges-- > 0)
         return;
     i->who = -1;
     sim_fault(s, FAULT_REVOKED_IN);
@@ -580,19 +590,99 @@ void story_interrupt(device *d)
 static void interrupt(sim *s, device *who, void (*fn)(sim *s, device *d))
 {
     s->interruption.who = (int)who->index;
+    s->interruption.at = NULL;
     s->interruption.exchanges = (unsigned)sim_below(&s->plan, 6);
     s->interruption.fn = fn;
+}
+
+/* ---- what it had sent and nobody had seen ------------------------------------------------------------------------ */
+
+/* *held: up to which of its batches the device counts `of`. */
+static uint64_t quarantined(device *d, const char *of, uint64_t *held)
+{
+    edn_client_status st;
+    edn_err err = {EDN_OK, ""};
+
+    *held = 0;
+    if (edn_client_status_get(d->c, &st, &err) != EDN_OK) {
+        sim_violation(d->s, "device %u: no status: %s", d->index, err.text);
+        return 0;
+    }
+    for (size_t i = 0; i < st.heads_n; i++)
+        if (strcmp(st.heads[i].device, of) == 0)
+            *held = st.heads[i].dseq;
+    return st.quarantined;
+}
+
+static edn_status quarantined_of(void *ctx, const edn_quarantined *q)
+{
+    memcpy(ctx, q->device, sizeof q->device);
+    return EDN_OK;
+}
+
+static void decide(sim *s, device *d, bool keep)
+{
+    char who[33] = "";
+    uint64_t kept = 0;
+    edn_err err = {EDN_OK, ""};
+    edn_status st = edn_client_quarantine(d->c, quarantined_of, who, &err);
+
+    if (st == EDN_OK)
+        st = keep ? edn_client_quarantine_keep(d->c, who, NULL, &kept, &err)
+                  : edn_client_quarantine_drop(d->c, who, NULL, &err);
+    sim_note(s, "device %u %s what is in quarantine: %s %s", d->index, keep ? "keeps" : "drops", edn_status_name(st),
+             err.text);
+    if (st != EDN_OK)
+        sim_violation(s, "device %u cannot decide about the quarantine: %s %s", d->index, edn_status_name(st),
+                      err.text);
+}
+
+/* All have met. What is in quarantine is the same everywhere but where it was taken in before the link came, is told of
+ * no more, and goes everywhere when one device decides. */
+static void check_quarantine(sim *s, const char *of)
+{
+    device *by = s->interruption.by;
+    uint64_t cut, held, n = quarantined(by, of, &cut);
+    bool seen = false;
+
+    for (unsigned i = 0; i < s->devices_n; i++) {
+        device *d = &s->devices[i];
+        if (!is_there(d))
+            continue;
+        if (quarantined(d, of, &held) != n && held <= cut)
+            sim_violation(s, "device %u: not the same is in quarantine as on device %u", d->index, by->index);
+        seen |= held > cut;
+        for (int again = 0; again < 2; again++) {
+            s->now_ms += MINUTE_MS;
+            if (again)
+                people_act(d); /* so that it pulls */
+            (void)device_sync(d);
+            if (d->findings[EDN_E_SIGNER_REVOKED])
+                sim_violation(s, "device %u: is told again of what a revoked device had sent", d->index);
+        }
+    }
+    if (n == 0)
+        return;
+    sim_fault(s, FAULT_UNSEEN);
+    decide(s, by, !seen && sim_chance(&s->plan, 1, 2));
+    all_meet(s);
+    for (unsigned i = 0; i < s->devices_n; i++)
+        if (is_there(&s->devices[i]) && quarantined(&s->devices[i], of, &held))
+            sim_violation(s, "device %u: does not hear what was decided of the quarantine", i);
 }
 
 static void tell_revoked(sim *s)
 {
     device *v = some_device(s), *by = some_device(s);
     size_t mark = model_mark(&s->model);
-    uint64_t k = sim_below(&s->plan, 3);
+    uint64_t k = sim_below(&s->plan, 4);
+    char gone[33];
 
     if (!v || v == by || devices_there(s) < 3)
         return;
+    edn_client_device_id(v->c, gone);
     s->interruption.by = by;
+    s->interruption.victim = v;
     if (k == 0) {
         people_act(v);
         (void)device_sync(v);
@@ -604,7 +694,11 @@ static void tell_revoked(sim *s)
         if (s->interruption.who >= 0) /* it had nothing to ask */
             revoke(s, v);
     } else { /* in the middle of everybody's */
-        interrupt(s, by, go_on);
+        interrupt(s, by, k == 2 ? go_on : send_unseen);
+        if (k == 3) {
+            s->interruption.at = "/v1/log";
+            s->interruption.exchanges = 0;
+        }
         revoke(s, v);
     }
     s->interruption.who = -1;
@@ -617,6 +711,7 @@ static void tell_revoked(sim *s)
     v->gone = true;
     model_unsure(&s->model, (uint8_t)v->index, mark);
     all_meet(s);
+    check_quarantine(s, gone);
 }
 
 /* A liar offers another key, or a cheap lock: nobody joins by it. */

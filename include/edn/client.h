@@ -143,6 +143,11 @@ EDN_MUST_USE edn_status edn_client_server_set(edn_client *c, const char *server,
  * the server as a whole or not at all. EDN_E_MISSING, EDN_E_AMBIGUOUS: the name; EDN_E_INVALID: this device itself;
  * EDN_E_PASSPHRASE; and what a sync can give. */
 EDN_MUST_USE edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err);
+/* The same for several at once: all or none, under one new key, so that none of them can do anything in between.
+ * `guests`: whom one of them let in, or one that it let in did, goes too, but for this device. The same device twice is
+ * once. EDN_E_LIMIT: more than an account has. */
+EDN_MUST_USE edn_status edn_client_devices_revoke(edn_client *c, const char *const *devices, size_t n, bool guests,
+                                                  edn_bytes passphrase, edn_err *err);
 
 /* Gives a device (found as above) another name, which all devices learn at their next sync. EDN_E_LIMIT, EDN_E_UTF8,
  * EDN_E_INVALID: the new name. edn_client_status_get lists the devices. */

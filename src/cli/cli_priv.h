@@ -127,6 +127,9 @@ void edn_cli_warn_of_shares(edn_cli *c);
 void edn_cli_put_finding(edn_cli *c, const edn_finding *f);
 void edn_cli_put_findings_json(edn_buf *out, const edn_finding *findings, size_t n);
 
+/* What would change of an entry in quarantine, as `edn diff` prints it: compare.c. */
+EDN_MUST_USE edn_status edn_cli_put_quarantine_diff(edn_cli *c, const char *device, const edn_entry_id *id);
+
 /* `edn search -i`, beginning with `query`: typing.c. */
 /* On a device that is new, before it has the diary: what others have published of the index. A failure is told, and
  * costs nothing else. */
@@ -153,6 +156,7 @@ edn_cli_run edn_cli_journal_share, edn_cli_journal_members, edn_cli_journal_unsh
 edn_cli_run edn_cli_contact_list, edn_cli_contact_add, edn_cli_contact_show, edn_cli_contact_verify,
     edn_cli_contact_remove, edn_cli_contact_card;
 edn_cli_run edn_cli_invite_list, edn_cli_invite_accept, edn_cli_invite_refuse;
+edn_cli_run edn_cli_quarantine_list, edn_cli_quarantine_show, edn_cli_quarantine_keep, edn_cli_quarantine_drop;
 edn_cli_run edn_cli_import, edn_cli_export, edn_cli_sync, edn_cli_status, edn_cli_verify;
 
 #endif

@@ -1,6 +1,8 @@
 /* Commands about who changed what in one entry: diff, blame. */
 #include "cli/cli_priv.h"
 
+#include <edn/quarantine.h>
+
 #include "cli/json.h"
 #include "cli/text.h"
 
@@ -168,6 +170,27 @@ edn_status edn_cli_diff(edn_cli *c)
         st = c->json ? change_end(&d) : lines_end(&d);
     if (st == EDN_OK && !c->json && !d.any)
         edn_cli_note(c, "Nothing differs.");
+    edn_buf_dispose(&d.old);
+    edn_buf_dispose(&d.new);
+    return st;
+}
+
+static edn_status no_entry(void *ctx, const edn_entry *e)
+{
+    (void)ctx;
+    (void)e;
+    return EDN_OK;
+}
+
+edn_status edn_cli_put_quarantine_diff(edn_cli *c, const char *device, const edn_entry_id *id)
+{
+    diffing d = {.c = c, .old = EDN_BUF_INIT(EDN_BUF_UNLIMITED), .new = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
+    edn_status st;
+
+    d.line = d.line_at = 1;
+    st = edn_client_quarantine_show(c->client, device, id, no_entry, put_piece, &d, &c->err);
+    if (st == EDN_OK)
+        st = lines_end(&d);
     edn_buf_dispose(&d.old);
     edn_buf_dispose(&d.new);
     return st;

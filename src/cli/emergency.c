@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "cli/ask.h"
+#include "cli/revoke.h"
 #include "cli/text.h"
 
 typedef struct emergency {
@@ -95,64 +96,12 @@ static edn_status done(emergency *x, unsigned what)
 
 /* ---- revoking ---------------------------------------------------------------------------------------------------- */
 
-/* Whether a device was let in by the stolen one, or by one that was. */
-static bool is_guest(const edn_client_status *s, const edn_head_status *h, const char *stolen, unsigned depth)
-{
-    const edn_head_status *by = device_of(s, h->added_by);
-
-    if (strcmp(h->added_by, stolen) == 0)
-        return true;
-    return by && depth < s->heads_n && is_guest(s, by, stolen, depth + 1);
-}
-
-/* The next active guest after `after` of them; false: there is no more. */
-static bool guest_find(const edn_client_status *s, const char *stolen, size_t after, char out[33])
-{
-    for (size_t i = 0; i < s->heads_n; i++) {
-        const edn_head_status *h = &s->heads[i];
-        if (h->active && !h->self && is_guest(s, h, stolen, 0) && after-- == 0) {
-            memcpy(out, h->device, 33);
-            return true;
-        }
-    }
-    return false;
-}
-
-static edn_status revoke_one(emergency *x, const char *device)
-{
-    edn_cli *c = x->c;
-    edn_status st = edn_client_device_revoke(c->client, device, edn_cli_secret_view(&x->passphrase), &c->err);
-
-    if (st == EDN_OK)
-        edn_cli_note(c, "Device %.8s is revoked, and all keys were made anew for the others.", device);
-    return st;
-}
-
-/* An honest device may be among them, which its owner keeps: then the next is asked about. */
-static edn_status revoke_guests(emergency *x)
-{
-    edn_cli *c = x->c;
-    edn_client_status s;
-    char guest[33], question[160];
-    size_t kept = 0;
-    bool yes;
-    edn_status st;
-
-    while ((st = edn_client_status_get(c->client, &s, &c->err)) == EDN_OK && guest_find(&s, x->e.device, kept, guest)) {
-        snprintf(question, sizeof question, "Device %.8s was let in by the stolen one. Revoke it too (y/n)? ", guest);
-        if ((st = wants(x, question, true, &yes)) != EDN_OK)
-            return st;
-        if (!yes)
-            kept++;
-        else if ((st = revoke_one(x, guest)) != EDN_OK)
-            return st;
-    }
-    return st;
-}
-
+/* The stolen one, and whom it let in that the person does not know: in one link, so that none of them can do anything
+ * in between. */
 static edn_status revoke(emergency *x)
 {
     edn_cli *c = x->c;
+    edn_cli_revoking r = {.n = 0};
     edn_client_status s;
     const edn_head_status *h;
     char question[160];
@@ -171,9 +120,15 @@ static edn_status revoke(emergency *x)
             return (st = edn_client_emergency_end(c->client, &c->err)) == EDN_OK
                        ? edn_fail(&c->err, EDN_E_CANCELLED, "nothing was done")
                        : st;
-        st = revoke_one(x, x->e.device);
     }
-    if (st == EDN_OK && (st = revoke_guests(x)) == EDN_OK)
+    if ((st = edn_cli_revoking_add(&r, x->e.device, &c->err)) != EDN_OK ||
+        (st = edn_cli_revoking_add_guests(c, &r, x->yes)) != EDN_OK)
+        return st;
+    if (!active) { /* when it was stopped before: what is left to do is whom it let in */
+        r.n--;
+        memmove(r.p[0], r.p[1], r.n * sizeof r.p[0]);
+    }
+    if ((st = edn_cli_revoke(c, &r, edn_cli_secret_view(&x->passphrase))) == EDN_OK)
         st = done(x, EDN_EMERGENCY_REVOKED);
     return st;
 }
@@ -261,7 +216,7 @@ static edn_status report(emergency *x)
                  "What the thief cannot have\n"
                  "  Anything that is written from now on by a device that has synced: it is sealed under new keys\n"
                  "  (number %u and later; the stolen device had those up to %u). What the stolen device sends from now "
-                 "on,\n  the server and all devices refuse.\n",
+                 "on\n  counts for nothing.\n",
                  x->e.epoch_now, x->e.epoch);
     edn_put_str(&c->buf, "What to do next\n"
                          "  - 'edn sync' on your other devices, soon: until then they write under the old keys.\n");
@@ -273,6 +228,8 @@ static edn_status report(emergency *x)
         edn_put_str(&c->buf, "  - 'edn account-key renew', if the thief may have the emergency sheet or the account "
                              "key.\n");
     edn_put_str(&c->buf, "  - 'edn log': is there a device that you do not know? Revoke it.\n"
+                         "  - 'edn quarantine list', when a sync says so: what the device had written and nobody had "
+                         "seen.\n    It may be yours or the thief's: read it before you keep it.\n"
                          "  - Passwords and secrets that stand in the diary: change them where they are used.\n");
     return edn_cli_out(c);
 }

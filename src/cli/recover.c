@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cli/recovery_page.h"
+#include "cli/revoke.h"
 #include "cli/text.h"
 
 /* ---- devices that are lost --------------------------------------------------------------------------------------- */
@@ -29,12 +30,12 @@ static edn_status lost_one(void *ctx, const char *device)
 /* After a sync, so that nothing of what they sent is cut off. */
 static edn_status revoke_lost(edn_cli *c, const lost_list *l, edn_bytes passphrase)
 {
+    edn_cli_revoking r = {.n = 0};
     edn_status st = EDN_OK;
 
     for (size_t i = 0; st == EDN_OK && i < l->n; i++)
-        if ((st = edn_client_device_revoke(c->client, l->p[i], passphrase, &c->err)) == EDN_OK)
-            edn_cli_note(c, "Device %.8s is revoked.", l->p[i]);
-    return st;
+        st = edn_cli_revoking_add(&r, l->p[i], &c->err);
+    return st == EDN_OK ? edn_cli_revoke(c, &r, passphrase) : st;
 }
 
 /* The machine is a device of the account: the diary comes, and the others go. */

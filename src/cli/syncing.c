@@ -235,6 +235,7 @@ static void put_status_json(edn_cli *c, const edn_client_status *s, const char *
         edn_json_time(out, "receipt", s->receipt_ms);
         edn_json_time(out, "receipt_local", s->receipt_local_ms);
         edn_json_number(out, "set_aside", s->set_aside);
+        edn_json_number(out, "quarantined", s->quarantined);
         edn_json_open(out, "devices", '[');
         for (size_t i = 0; i < s->heads_n; i++)
             put_device_json(out, &s->heads[i]);
@@ -335,6 +336,11 @@ static void put_status_words(edn_cli *c, const edn_client_status *s)
         label_put(c, "Aside");
         edn_cli_putf(&c->buf, "%s waiting or refused\n", edn_cli_count(entries, s->set_aside, "object", "objects"));
     }
+    if (s->quarantined) {
+        label_put(c, "Unseen");
+        edn_cli_putf(&c->buf, "%s of revoked devices in quarantine; 'edn quarantine list' shows what is in them\n",
+                     edn_cli_count(entries, s->quarantined, "batch", "batches"));
+    }
     for (size_t i = 0; i < s->findings_n; i++) {
         label_put(c, i ? "" : "Findings");
         edn_cli_time_local(when, s->findings[i].time_ms, edn_cli_now_ms());
@@ -386,52 +392,6 @@ edn_status edn_cli_device_rename(edn_cli *c)
     edn_status st = edn_cli_need(c);
 
     return st == EDN_OK ? edn_client_device_rename(c->client, c->args.words[0], c->args.words[1], &c->err) : st;
-}
-
-/* Whether a device was let in by one that is revoked now, or by one that such a one let in. */
-static bool guest_of_revoked(const edn_client_status *s, const edn_head_status *guest)
-{
-    for (size_t i = 0; i < s->heads_n; i++)
-        if (strcmp(guest->added_by, s->heads[i].device) == 0)
-            return !s->heads[i].active || (i < (size_t)(guest - s->heads) && guest_of_revoked(s, &s->heads[i]));
-    return false;
-}
-
-/* Who had a device may have let others in with it before it was missed. They are named and not revoked: an honest one,
- * this very device even, may be among them. */
-static void warn_of_guests(edn_cli *c)
-{
-    edn_client_status s;
-    edn_err ignored;
-
-    if (edn_client_status_get(c->client, &s, &ignored) != EDN_OK)
-        return;
-    for (size_t i = 0; i < s.heads_n; i++) {
-        const edn_head_status *h = &s.heads[i];
-        if (h->active && !h->self && guest_of_revoked(&s, h))
-            edn_cli_warn(c,
-                         "%.8s (%.*s) was let in by a device that is revoked now; if you do not know it, revoke it too",
-                         h->device, (int)h->device_name.n, (const char *)h->device_name.p);
-    }
-}
-
-/* The passphrase locks the account again. */
-edn_status edn_cli_device_revoke(edn_cli *c)
-{
-    edn_cli_secret passphrase = {NULL, 0};
-    edn_status st = edn_cli_open_with_passphrase(c, &passphrase);
-
-    if (st == EDN_OK)
-        st = edn_client_device_revoke(c->client, c->args.words[0], edn_cli_secret_view(&passphrase), &c->err);
-    edn_cli_secret_dispose(&passphrase);
-    if (st == EDN_OK)
-        edn_cli_note(c, "%s is revoked. Let the other devices sync soon: what they write before is under the old keys.",
-                     c->args.words[0]);
-    if (st == EDN_OK) {
-        warn_of_guests(c);
-        edn_cli_warn_of_shares(c);
-    }
-    return st;
 }
 
 /* ---- the status command ------------------------------------------------------------------------------------------ */

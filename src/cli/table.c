@@ -437,6 +437,22 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .name = "yes",
             .help = "Ask nothing: do what must be done, and what options ask for.",
         },
+    [EDN_OPT_WITH_GUESTS] =
+        {
+            .name = "with-guests",
+            .help = "Revoke whom they let in too, without asking.",
+        },
+    [EDN_OPT_OF_DEVICE] =
+        {
+            .name = "device",
+            .value = "DEVICE",
+            .help = "Only what this device wrote: its name or the beginning of its id.",
+        },
+    [EDN_OPT_ALL] =
+        {
+            .name = "all",
+            .help = "Everything that is in quarantine.",
+        },
     [EDN_OPT_PAGES] =
         {
             .name = "pages",
@@ -583,16 +599,19 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "device revoke",
             .group = "Devices",
-            .words = "DEVICE",
+            .words = "DEVICE...",
             .words_min = 1,
-            .words_max = 1,
-            .summary = "Take a lost or stolen device out of the account",
+            .words_max = MANY,
+            .options = {EDN_OPT_WITH_GUESTS},
+            .summary = "Take lost or stolen devices out of the account",
             .text =
                 "DEVICE is its name or the beginning of its id. Asks for the passphrase. From then on the server "
-                "refuses the device, all other devices refuse what it writes, and nothing that any "
-                "of them writes once it has "
-                "synced opens with a key that the device ever had. What it has read, it has read; if somebody may know "
-                "its passphrase, change that too: 'edn passwd'. The server must be within reach.",
+                "refuses the device, what it writes counts for nothing, and nothing that another one writes once it "
+                "has synced opens with a key that the device ever had. What it has read, it has read; if somebody may "
+                "know its passphrase, change that too: 'edn passwd'. The server must be within reach.\n\n"
+                "Several go together or not at all. Devices that one of them had let in are named; on a terminal each "
+                "is asked about, and goes with the same step.\n\n"
+                "What the device had written and nobody had seen may still come: 'edn quarantine list'.",
         },
     [EDN_CMD_REKEY] =
         {
@@ -1285,6 +1304,56 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .text = "Damage found: exit code 6. Without --published no network is needed. What of the search index is "
                     "damaged, here or at the server, is made anew from the entries.",
         },
+    [EDN_CMD_QUARANTINE_LIST] =
+        {
+            .name = "quarantine list",
+            .group = "Sync",
+            .options = {EDN_OPT_OF_DEVICE, EDN_OPT_JSON},
+            .json = EDN_JSON_QUARANTINED,
+            .summary = "List what revoked devices had written that nobody had seen",
+            .text =
+                "A device that is lost for a week may hold a week of writing. What of it reaches the server when the "
+                "device was revoked already counts for nothing: whoever has the device may have written it, and "
+                "nothing tells the two apart, the times that it says least of all. It is kept here, sealed, in no list "
+                "and no search, until you look at it and keep it or drop it, on one of your devices for all of them. "
+                "Of one device 16 MiB are kept.\n\n"
+                "Columns: id, device, new, changed or deleted, date, title, characters written and deleted, when as "
+                "the device says.",
+        },
+    [EDN_CMD_QUARANTINE_SHOW] =
+        {
+            .name = "quarantine show",
+            .group = "Sync",
+            .words = "ENTRY",
+            .words_min = 1,
+            .words_max = 1,
+            .options = {EDN_OPT_OF_DEVICE, EDN_OPT_TEXT, EDN_OPT_JSON},
+            .json = EDN_JSON_ENTRY,
+            .summary = "Show an entry as it would be, and what would change",
+            .text = "ENTRY is the beginning of an id that 'edn quarantine list' shows. Nothing is changed by looking. "
+                    "With --json or --text, the entry alone, as it would be.",
+        },
+    [EDN_CMD_QUARANTINE_KEEP] =
+        {
+            .name = "quarantine keep",
+            .group = "Sync",
+            .words = "[ENTRY...]",
+            .words_max = MANY,
+            .options = {EDN_OPT_OF_DEVICE, EDN_OPT_ALL},
+            .summary = "Take entries out of quarantine into the diary",
+            .text = "Read them first. Each becomes what it would have been, as a change written by this device now, so "
+                    "that the others get it by their next sync; its field kept-from says which device had written it. "
+                    "Decide on one device: what is kept on two at the same time stands there twice.",
+        },
+    [EDN_CMD_QUARANTINE_DROP] =
+        {
+            .name = "quarantine drop",
+            .group = "Sync",
+            .words = "[ENTRY...]",
+            .words_max = MANY,
+            .options = {EDN_OPT_OF_DEVICE, EDN_OPT_ALL},
+            .summary = "Throw away what is in quarantine, on all devices",
+        },
     [EDN_CMD_REINDEX] =
         {
             .name = "reindex",
@@ -1514,9 +1583,27 @@ static const edn_cli_member status_members[] = {
     {"receipt", "string", "RFC 3339: the newest receipt, by the server's clock; empty: none"},
     {"receipt_local", "string", "when it came, by this machine's clock"},
     {"set_aside", "number", "objects waiting or refused"},
+    {"quarantined", "number", "batches of revoked devices in quarantine"},
     {"devices", "array of objects", "device, name, self, active, batch, added, added_by"},
     {"recovery", "object", "as in sync"},
     {"findings", "array of objects", "class, time, text"},
+    {NULL, NULL, NULL},
+};
+
+static const edn_cli_member quarantined_members[] = {
+    {"id", "string", "32 hex digits: the entry; zeros: nothing of the device can be looked at, only dropped"},
+    {"device", "string", "32 hex digits: which wrote it"},
+    {"device_name", "string", "empty: not known here"},
+    {"whole", "boolean", "false: it rests on something that is not here, and can only be dropped; then what follows is "
+                         "empty"},
+    {"known", "boolean", "the entry is here, and these are changes of it"},
+    {"removed", "boolean", "it would be deleted"},
+    {"date", "string", "as it would be"},
+    {"title", "string", "as it would be"},
+    {"written", "string", "RFC 3339, UTC: when, as the device says"},
+    {"inserted", "number", "characters of the text"},
+    {"deleted", "number", "characters of the text"},
+    {"size", "number", "bytes of its records, as they came"},
     {NULL, NULL, NULL},
 };
 
@@ -1551,6 +1638,7 @@ const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_SYNC] = {"sync", sync_members},
     [EDN_JSON_STATUS] = {"status", status_members},
     [EDN_JSON_VERIFY] = {"verify", verify_members},
+    [EDN_JSON_QUARANTINED] = {"quarantined", quarantined_members},
 };
 
 /* ---- prose ------------------------------------------------------------------------------------------------------- */

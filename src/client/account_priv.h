@@ -57,10 +57,10 @@ EDN_MUST_USE edn_status account_open_root(edn_client *c, edn_bytes prepared, con
 edn_kdf_profile account_profile_of(const edn_kdf_record *r);
 /* The newest log, and a token that is still good for a while: a probe alone would need none, and bring none. */
 EDN_MUST_USE edn_status account_fresh_token(edn_client *c, edn_sync_remote *remote, edn_err *err);
-/* A new root key for all devices but `device` (NULL: for all), and the root box under it (rotation.c). `also` runs
- * in the transaction in which this device takes the key; or NULL. EDN_E_PASSPHRASE, EDN_E_DENIED, … */
-EDN_MUST_USE edn_status account_rotate(edn_client *c, const char *device, edn_bytes passphrase,
-                                       edn_status (*also)(edn_client *c), edn_err *err);
+/* A new root key for all devices, and the root box under it (rotation.c). `also` runs in the transaction in which this
+ * device takes the key; or NULL. EDN_E_PASSPHRASE, EDN_E_DENIED, … */
+EDN_MUST_USE edn_status account_rotate(edn_client *c, edn_bytes passphrase, edn_status (*also)(edn_client *c),
+                                       edn_err *err);
 /* ---- the account key, as it changes (account_key.c); inside a transaction that writes ---------------------------- */
 
 /* What a device document says of it, when that is newer than what is here. */

@@ -446,7 +446,7 @@ edn_status edn_client_rekey_deep(edn_client *c, edn_bytes passphrase, const edn_
     if (st == EDN_OK && !may)
         st = edn_fail(err, EDN_E_DENIED, "this device may not change the account's keys; do it on another one");
     if (st == EDN_OK && !begun)
-        st = account_rotate(c, NULL, passphrase, rekey_begin, err);
+        st = account_rotate(c, passphrase, rekey_begin, err);
     return st == EDN_OK ? finish(c, progress, out, err) : st;
 }
 
@@ -457,5 +457,5 @@ edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err)
 
     if (st == EDN_OK && !may)
         st = edn_fail(err, EDN_E_DENIED, "this device may not change the account's keys; do it on another one");
-    return st == EDN_OK ? account_rotate(c, NULL, passphrase, NULL, err) : st;
+    return st == EDN_OK ? account_rotate(c, passphrase, NULL, err) : st;
 }

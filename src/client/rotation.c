@@ -1,4 +1,4 @@
-/* A device is revoked, or none and the keys only change: a new root key for all that stay, and all that hangs on it, by
+/* Devices are revoked, or none and the keys only change: a new root key for all that stay, and all that hangs on it, by
  * two links in one request.
  *
  *     REVOKE_ROTATE   the cut, the new epoch, grants (in psk mode) for the devices that stay, the old root key under
@@ -11,7 +11,9 @@
 
 typedef struct rotating {
     edn_client *c;
-    const char *what;                  /* the device, as the person named it; NULL: none is revoked */
+    const char *const *what; /* the devices, as the person named them */
+    size_t what_n;           /* 0: none is revoked */
+    bool guests;             /* and whom they let in */
     edn_status (*also)(edn_client *c); /* in the transaction that takes the new key; or NULL */
     edn_bytes prepared;
     edn_sync_remote remote;
@@ -19,7 +21,8 @@ typedef struct rotating {
         edn_root_secret was, is;
         edn_root_key before, next;
     } * secret; /* guarded */
-    edn_device_id revoked;
+    edn_device_id revoked[EDN_DEVICES_MAX];
+    size_t revoked_n;
     uint32_t epoch;  /* the new one */
     edn_devlog *log; /* with the links so far */
     edn_kdf_record record;
@@ -48,37 +51,89 @@ static edn_status open_account(rotating *x)
     return st;
 }
 
-/* The revoked device's newest batch here: what comes after it does not count. */
-static edn_status cut_of(rotating *x, edn_pin *out, size_t *n)
+/* Each revoked device's newest batch here: what comes after it does not count. */
+static edn_status cuts_of(rotating *x, edn_pin out[EDN_DEVICES_MAX], size_t *n)
 {
     const edn_head *h;
     heads all;
     edn_status st = heads_load(x->c, &all);
 
     *n = 0;
-    if (st == EDN_OK && x->what && (h = edn_heads_find(all.p, all.n, &x->revoked)) != NULL) {
-        *out = (edn_pin){client_id(x->c)->space, h->device, h->dseq, h->hash};
-        *n = 1;
-    }
+    for (size_t i = 0; st == EDN_OK && i < x->revoked_n; i++)
+        if ((h = edn_heads_find(all.p, all.n, &x->revoked[i])) != NULL)
+            out[(*n)++] = (edn_pin){client_id(x->c)->space, h->device, h->dseq, h->hash};
     heads_dispose(&all);
     return st;
 }
+
+/* ---- who is revoked ---------------------------------------------------------------------------------------------- */
+
+static bool is_revoked(const rotating *x, const edn_device_id *id)
+{
+    for (size_t i = 0; i < x->revoked_n; i++)
+        if (memcmp(x->revoked[i].b, id->b, sizeof id->b) == 0)
+            return true;
+    return false;
+}
+
+/* Whoever let a device in was in the log before it: so this ends. */
+static bool is_guest(const rotating *x, const edn_device *d)
+{
+    while (d && !is_revoked(x, &d->added_by))
+        d = edn_devlog_device_find(x->c->log, &d->added_by);
+    return d != NULL;
+}
+
+static void add_guests(rotating *x)
+{
+    const edn_device_id *self = &client_id(x->c)->device;
+    const edn_device *d;
+    size_t n = x->revoked_n; /* a guest's guest is found by its own ancestors */
+
+    for (size_t i = 0; (d = edn_devlog_device(x->c->log, i)) != NULL; i++)
+        if (edn_device_active(d) && memcmp(d->id.b, self->b, sizeof self->b) != 0 && !is_revoked(x, &d->id) &&
+            is_guest(x, d))
+            x->revoked[n++] = d->id; /* no more than are active, of which this one stays */
+    x->revoked_n = n;
+}
+
+static edn_status find_revoked(rotating *x)
+{
+    const edn_device_id *self = &client_id(x->c)->device;
+    edn_device_id id;
+    edn_status st;
+
+    x->revoked_n = 0;
+    for (size_t i = 0; i < x->what_n; i++) {
+        if ((st = device_find(x->c, x->what[i], &id, x->err)) != EDN_OK)
+            return st;
+        if (memcmp(id.b, self->b, sizeof id.b) == 0)
+            return edn_fail(x->err, EDN_E_INVALID, "that is this device; revoke it from another one");
+        if (!is_revoked(x, &id))
+            x->revoked[x->revoked_n++] = id;
+    }
+    if (x->guests)
+        add_guests(x);
+    return EDN_OK;
+}
+
+/* ---- both links -------------------------------------------------------------------------------------------------- */
 
 static edn_status make_rotation(rotating *x)
 {
     const identity *id = client_id(x->c);
     edn_link_signer by = {&id->device, &id->sign_sk, client_now(x->c)};
-    edn_rotation r = {.revoked = &x->revoked, .revoked_n = x->what != NULL, .epoch = x->epoch};
+    edn_rotation r = {.revoked = x->revoked, .revoked_n = x->revoked_n, .epoch = x->epoch};
     EDN_SECRET(edn_dh_sk) aek_sk = EDN_KEY_EMPTY;
-    edn_pin cut;
+    edn_pin cuts[EDN_DEVICES_MAX];
     edn_status st;
 
     client_random(x->c, x->secret->next.b, sizeof x->secret->next.b);
     edn_aek_of(&aek_sk, &x->secret->next, &id->account, x->epoch);
     edn_dh_keypair(&aek_sk, &r.aek);
-    r.cuts = &cut;
-    if ((st = cut_of(x, &cut, &r.cuts_n)) != EDN_OK ||
-        (st = edn_rotation_grants(&x->grants, x->log, &x->revoked, r.revoked_n, x->epoch, &x->secret->before,
+    r.cuts = cuts;
+    if ((st = cuts_of(x, cuts, &r.cuts_n)) != EDN_OK ||
+        (st = edn_rotation_grants(&x->grants, x->log, x->revoked, r.revoked_n, x->epoch, &x->secret->before,
                                   &x->secret->next, &x->c->random)) != EDN_OK ||
         (st = edn_prev_box_seal(&x->prev_box, &x->secret->next, &id->account, x->epoch, &x->secret->before,
                                 &x->c->random)) != EDN_OK)
@@ -97,11 +152,7 @@ static edn_status make_links(rotating *x)
     edn_kdf_profile profile;
     edn_status st;
 
-    if (x->what && (st = device_find(c, x->what, &x->revoked, x->err)) != EDN_OK)
-        return st;
-    if (x->what && memcmp(x->revoked.b, client_id(c)->device.b, sizeof x->revoked.b) == 0)
-        return edn_fail(x->err, EDN_E_INVALID, "that is this device; revoke it from another one");
-    if ((st = open_account(x)) != EDN_OK)
+    if ((st = find_revoked(x)) != EDN_OK || (st = open_account(x)) != EDN_OK)
         return st;
     edn_devlog_free(x->log);
     edn_buf_reset(&x->rotate);
@@ -182,13 +233,15 @@ static edn_status rotate(rotating *x)
     return st;
 }
 
-edn_status account_rotate(edn_client *c, const char *device, edn_bytes passphrase, edn_status (*also)(edn_client *c),
-                          edn_err *err)
+static edn_status rotate_for(const rotating *what, edn_bytes passphrase)
 {
     edn_buf prepared = EDN_BUF_INIT(16384);
-    rotating x = {.c = c,
-                  .what = device,
-                  .also = also,
+    edn_err *err = what->err;
+    rotating x = {.c = what->c,
+                  .what = what->what,
+                  .what_n = what->what_n,
+                  .guests = what->guests,
+                  .also = what->also,
                   .err = err,
                   .rotate = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
                   .set_kdf = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
@@ -217,9 +270,27 @@ edn_status account_rotate(edn_client *c, const char *device, edn_bytes passphras
     return st;
 }
 
+edn_status account_rotate(edn_client *c, edn_bytes passphrase, edn_status (*also)(edn_client *c), edn_err *err)
+{
+    const rotating what = {.c = c, .also = also, .err = err};
+
+    return rotate_for(&what, passphrase);
+}
+
+edn_status edn_client_devices_revoke(edn_client *c, const char *const *devices, size_t n, bool guests,
+                                     edn_bytes passphrase, edn_err *err)
+{
+    const rotating what = {.c = c, .what = devices, .what_n = n, .guests = guests, .err = err};
+
+    if (n > EDN_DEVICES_MAX)
+        return edn_fail(err, EDN_E_LIMIT, "an account has at most %u devices", EDN_DEVICES_MAX);
+    for (size_t i = 0; i < n; i++)
+        if (!devices[i])
+            n = 0;
+    return n ? rotate_for(&what, passphrase) : edn_fail(err, EDN_E_INVALID, "say which device");
+}
+
 edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes passphrase, edn_err *err)
 {
-    if (!device)
-        return edn_fail(err, EDN_E_INVALID, "say which device");
-    return account_rotate(c, device, passphrase, NULL, err);
+    return edn_client_devices_revoke(c, &device, 1, false, passphrase, err);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <edn/account.h>
+#include <edn/quarantine.h>
 
 #include "base/base.h"
 
@@ -210,6 +211,51 @@ edn_status edn_client_device_revoke(edn_client *c, const char *device, edn_bytes
     (void)c;
     (void)device;
     (void)passphrase;
+    return step(err);
+}
+
+edn_status edn_client_devices_revoke(edn_client *c, const char *const *devices, size_t n, bool guests,
+                                     edn_bytes passphrase, edn_err *err)
+{
+    (void)guests;
+    return edn_client_device_revoke(c, n ? devices[0] : NULL, passphrase, err);
+}
+
+edn_status edn_client_quarantine(edn_client *c, edn_quarantined_fn *fn, void *ctx, edn_err *err)
+{
+    (void)c;
+    (void)fn;
+    (void)ctx;
+    return step(err);
+}
+
+edn_status edn_client_quarantine_show(edn_client *c, const char *device, const edn_entry_id *id, edn_entry_fn *fn,
+                                      edn_piece_fn *piece, void *ctx, edn_err *err)
+{
+    (void)c;
+    (void)device;
+    (void)id;
+    (void)fn;
+    (void)piece;
+    (void)ctx;
+    return step(err);
+}
+
+edn_status edn_client_quarantine_keep(edn_client *c, const char *device, const edn_entry_id *id, uint64_t *kept,
+                                      edn_err *err)
+{
+    (void)c;
+    (void)device;
+    (void)id;
+    *kept = 0;
+    return step(err);
+}
+
+edn_status edn_client_quarantine_drop(edn_client *c, const char *device, const edn_entry_id *id, edn_err *err)
+{
+    (void)c;
+    (void)device;
+    (void)id;
     return step(err);
 }
 
