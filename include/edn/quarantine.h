@@ -6,7 +6,7 @@
  * at it and keeps it or drops it, on one device for all of them.
  *
  * Entries are offered, with their text, fields and tags, and nothing else: not names of journals and devices, nor
- * keys. Of one device 16 MiB are kept, of all 64 MiB. Of shared journals nothing is. */
+ * keys. Of one device 16 MiB are kept, of all 64 MiB. Of shared and locked journals nothing is. */
 #ifndef EDN_QUARANTINE_H
 #define EDN_QUARANTINE_H
 
@@ -24,11 +24,11 @@ typedef struct edn_quarantined {
     /* EDN_OK; EDN_E_PARENTS: it rests on something that is not here, or was dropped or kept before, so that it can only
      * be dropped. Then what follows `size` is empty. */
     edn_status status;
-    uint64_t size;         /* bytes of its records, as they came */
-    bool known;            /* the entry is here, and these are changes of it */
-    bool removed;          /* it would be deleted */
-    edn_bytes date, title; /* as they would be */
-    uint64_t written_ms;   /* when, as the device says */
+    uint64_t size;              /* bytes of its records, as they came */
+    bool known;                 /* the entry is here, and these are changes of it */
+    bool removed;               /* it would be deleted */
+    edn_bytes date, title;      /* as they would be */
+    uint64_t written_ms;        /* when, as the device says */
     uint64_t inserted, deleted; /* scalars of the text */
 } edn_quarantined;
 typedef edn_status edn_quarantined_fn(void *ctx, const edn_quarantined *item);

@@ -74,7 +74,8 @@ static edn_status item_find(const items *l, const char *word, const edn_quaranti
         n++;
     }
     if (n == 0)
-        return edn_fail(err, EDN_E_MISSING, "no entry \"%.40s\" is in quarantine; 'edn quarantine list' shows them", word);
+        return edn_fail(err, EDN_E_MISSING, "no entry \"%.40s\" is in quarantine; 'edn quarantine list' shows them",
+                        word);
     if (n > 1)
         return edn_fail(err, EDN_E_AMBIGUOUS,
                         "\"%.40s\" fits several entries in quarantine: give more digits of the id, or --device", word);
@@ -125,7 +126,8 @@ static void put_row(edn_cli *c, const edn_quarantined *q)
     edn_cli_put_text(&c->buf, &c->out, q->date, true);
     edn_put_u8(&c->buf, '\t');
     edn_cli_put_text(&c->buf, &c->out, q->title, true);
-    edn_cli_putf(&c->buf, "\t+%llu\t-%llu\t%s\n", (unsigned long long)q->inserted, (unsigned long long)q->deleted, when);
+    edn_cli_putf(&c->buf, "\t+%llu\t-%llu\t%s\n", (unsigned long long)q->inserted, (unsigned long long)q->deleted,
+                 when);
 }
 
 edn_status edn_cli_quarantine_list(edn_cli *c)
@@ -143,8 +145,9 @@ edn_status edn_cli_quarantine_list(edn_cli *c)
     if (st == EDN_OK && l.n == 0)
         edn_cli_note(c, "Nothing is in quarantine.");
     else if (st == EDN_OK)
-        edn_cli_note(c, "Whoever had a device may have written this, at any time. Read it ('edn quarantine show ENTRY') "
-                        "before you keep it.");
+        edn_cli_note(c,
+                     "Whoever had a device may have written this, at any time. Read it ('edn quarantine show ENTRY') "
+                     "before you keep it.");
     items_dispose(&l);
     return st;
 }

@@ -1,5 +1,5 @@
-/* Who had a device may have let others in with it before it was missed. They are asked about and not revoked unasked: an
- * honest one, this very device even, may be among them. */
+/* Who had a device may have let others in with it before it was missed. They are asked about and not revoked unasked:
+ * an honest one, this very device even, may be among them. */
 #include "cli/revoke.h"
 
 #include <stdio.h>

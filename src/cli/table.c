@@ -1594,8 +1594,9 @@ static const edn_cli_member quarantined_members[] = {
     {"id", "string", "32 hex digits: the entry; zeros: nothing of the device can be looked at, only dropped"},
     {"device", "string", "32 hex digits: which wrote it"},
     {"device_name", "string", "empty: not known here"},
-    {"whole", "boolean", "false: it rests on something that is not here, and can only be dropped; then what follows is "
-                         "empty"},
+    {"whole", "boolean",
+     "false: it rests on something that is not here, and can only be dropped; then what follows is "
+     "empty"},
     {"known", "boolean", "the entry is here, and these are changes of it"},
     {"removed", "boolean", "it would be deleted"},
     {"date", "string", "as it would be"},

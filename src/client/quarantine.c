@@ -403,12 +403,13 @@ static edn_status put_finding(edn_client *c, const late_cursor *k, uint64_t fres
     edn_hex_encode(hex, k->head.device.b, sizeof k->head.device.b);
     *out = (edn_finding){.status = EDN_E_SIGNER_REVOKED, .time_ms = client_now(c)};
     if (fresh)
-        snprintf(out->text, sizeof out->text,
-                 "device %.8s \"%.*s\", which was revoked, had sent something that nobody had seen by then (%llu "
-                 "batches). It counts for nothing and is in quarantine, because whoever has the device may have written "
-                 "it: 'edn quarantine' shows it%s",
-                 hex, (int)shown.n, shown.n ? (const char *)shown.p : "", (unsigned long long)fresh,
-                 left ? ". More than is kept there was left" : "");
+        snprintf(
+            out->text, sizeof out->text,
+            "device %.8s \"%.*s\", which was revoked, had sent something that nobody had seen by then (%llu "
+            "batches). It counts for nothing and is in quarantine, because whoever has the device may have written "
+            "it: 'edn quarantine' shows it%s",
+            hex, (int)shown.n, shown.n ? (const char *)shown.p : "", (unsigned long long)fresh,
+            left ? ". More than is kept there was left" : "");
     else
         snprintf(out->text, sizeof out->text,
                  "device %.8s \"%.*s\", which was revoked, had sent something that nobody had seen by then (%llu "

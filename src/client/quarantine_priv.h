@@ -6,9 +6,9 @@
 
 /* Up to where a device's is settled here, and what is known of that. */
 typedef struct late_cursor {
-    edn_head head;      /* the newest that came; dseq 0: nothing did */
-    uint64_t size;       /* of all that was ever set aside of it */
-    uint64_t kept, left; /* batches with entries in them that were set aside, that were let be; ever */
+    edn_head head;                       /* the newest that came; dseq 0: nothing did */
+    uint64_t size;                       /* of all that was ever set aside of it */
+    uint64_t kept, left;                 /* batches with entries in them that were set aside, that were let be; ever */
     uint64_t told, told_kept, told_left; /* the number up to which the person was told, and what the two were then */
 } late_cursor;
 EDN_MUST_USE edn_status late_cursor_load(edn_client *c, const edn_device_id *d, late_cursor *out);

@@ -11,9 +11,9 @@
 
 typedef struct rotating {
     edn_client *c;
-    const char *const *what; /* the devices, as the person named them */
-    size_t what_n;           /* 0: none is revoked */
-    bool guests;             /* and whom they let in */
+    const char *const *what;           /* the devices, as the person named them */
+    size_t what_n;                     /* 0: none is revoked */
+    bool guests;                       /* and whom they let in */
     edn_status (*also)(edn_client *c); /* in the transaction that takes the new key; or NULL */
     edn_bytes prepared;
     edn_sync_remote remote;

@@ -153,9 +153,9 @@ static edn_status add_store(edn_client *c, edn_client *k, edn_client_status *out
 
     if ((st = catalog_counts(k, &one.entries, &one.deleted)) == EDN_OK &&
         (st = outbox_count(k, &one.unsent)) == EDN_OK && (st = aside_count(k, &one.set_aside)) == EDN_OK &&
-        (st = quarantine_count(k, &one.quarantined)) == EDN_OK &&
-        (st = heads_load(k, &h)) == EDN_OK && (st = remote_load(k, &remote)) == EDN_OK &&
-        (client_is_shared(k) || (st = load_heads(k, &h, out)) == EDN_OK) && (st = load_findings(c, k, out)) == EDN_OK)
+        (st = quarantine_count(k, &one.quarantined)) == EDN_OK && (st = heads_load(k, &h)) == EDN_OK &&
+        (st = remote_load(k, &remote)) == EDN_OK && (client_is_shared(k) || (st = load_heads(k, &h, out)) == EDN_OK) &&
+        (st = load_findings(c, k, out)) == EDN_OK)
         judge(k, &remote, &h, &one);
     edn_wipe(remote.token, sizeof remote.token);
     edn_sync_remote_dispose(&remote);

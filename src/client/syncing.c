@@ -257,8 +257,8 @@ static edn_status run_begin(run *r, bool full)
         return st;
     setup.claims = r->claims;
     if ((st = remote_load(c, &r->remote)) == EDN_OK && (st = heads_load(c, &h)) == EDN_OK &&
-        (st = quarantine_heads(c, &late)) == EDN_OK &&
-        (st = claims_load(c, r->claims, &r->claims_n)) == EDN_OK && (st = roots_behind(c, &behind)) == EDN_OK &&
+        (st = quarantine_heads(c, &late)) == EDN_OK && (st = claims_load(c, r->claims, &r->claims_n)) == EDN_OK &&
+        (st = roots_behind(c, &behind)) == EDN_OK &&
         (behind || (st = keys_root(c, edn_devlog_epoch(c->log), &rk)) == EDN_OK)) {
         const identity *id = client_id(c);
         setup.full |= behind; /* without the newest root key there is no probe to ask by */

@@ -166,8 +166,8 @@ edn_status edn_batch_in_check(const batch_in *in, const batch_author *author, co
     return EDN_OK;
 }
 
-edn_status edn_batch_late_check(const edn_batch_check *check, const batch_in *in, edn_arena *arena,
-                                edn_sync_batch *out, bool *its)
+edn_status edn_batch_late_check(const edn_batch_check *check, const batch_in *in, edn_arena *arena, edn_sync_batch *out,
+                                bool *its)
 {
     EDN_SECRET(edn_space_key) key = EDN_KEY_EMPTY;
     const batch_author author = {(void *)(uintptr_t)check, late_author};

@@ -163,8 +163,8 @@ out:
 /* ---- pull -------------------------------------------------------------------------------------------------------- */
 
 /* What the server is told that we hold: what we do, and of a revoked device what is settled behind its cut; but of a
- * device whose batches are not taken the server's own head, so that they do not come again; and of a suspect one what is
- * agreed, so that the proof comes. */
+ * device whose batches are not taken the server's own head, so that they do not come again; and of a suspect one what
+ * is agreed, so that the proof comes. */
 static edn_status told_heads(edn_sync *s, head_map *told)
 {
     edn_status st = edn_head_map_copy(told, s->have.p, s->have.n);

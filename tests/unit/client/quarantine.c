@@ -263,7 +263,7 @@ static edn_status no_hit(void *ctx, const edn_hit *hit)
 
 static edn_status put_piece(void *ctx, edn_piece_kind kind, edn_bytes text)
 {
-    edn_put_u8(ctx, (uint8_t)"=-+"[kind]);
+    edn_put_u8(ctx, (uint8_t) "=-+"[kind]);
     edn_put_bytes(ctx, text.p, text.n);
     return EDN_OK;
 }
