@@ -358,8 +358,10 @@ static edn_status widen_word(searching *s, edn_query *q, bool *wider)
     edn_bytes kin[KIN_MAX];
     edn_status st = first ? EDN_OK : EDN_E_NOMEM;
 
-    if (first)
+    if (first) {
         first->accents = q->accents;
+        first->letter = q->letter;
+    }
     for (size_t i = 0; st == EDN_OK && i < s->stemmer.n; i++) {
         size_t n;
         st = edn_index_kin(s->index, &s->a, q->term, stemmer_stem, s->stemmer.of[i], KIN_MAX, kin, &n);

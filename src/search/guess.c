@@ -300,6 +300,7 @@ edn_status edn_index_guess_terms(edn_index *x, edn_bytes term, unsigned edits_ma
 
 typedef struct told {
     edn_bytes term;
+    bool letter;
     uint32_t times;
     double tells;
 } told;
@@ -332,6 +333,7 @@ static edn_status told_read(edn_arena *a, edn_bytes text, told **out, size_t *n)
             continue;
         if (!edn_arena_copy(a, word.term, &v[all].term))
             return EDN_E_NOMEM;
+        v[all].letter = (word.flags & EDN_WORD_LETTER) != 0;
         v[all++].times = 1;
     }
     qsort(v, all, sizeof *v, told_by_term);
@@ -384,6 +386,7 @@ static edn_status told_query(edn_arena *a, const told *v, size_t n, edn_query **
         kid->kind = EDN_QUERY_TERM;
         kid->term = v[i].term;
         kid->accents = EDN_ACCENTS_ANY;
+        kid->letter = v[i].letter;
         kid->next = q->child;
         q->child = kid;
     }

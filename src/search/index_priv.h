@@ -64,6 +64,7 @@ struct plan {
     bool scored, counted; /* it adds to the score; its counts are wanted */
     bool needed;          /* what it does not match is no hit */
     bool exact;           /* advancing finds hits only; settling need not be asked */
+    bool letter;          /* one of a script without spaces, or a pair that begins with it */
     bool tells;           /* documents may have it otherwise than it was typed */
     double weight;        /* idf * 2.2; 0: adds nothing */
     edn_bytes term;

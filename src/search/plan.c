@@ -25,10 +25,26 @@ static edn_status prefix_list(prefix_docs *u, cursor *c, bool counted)
     return st;
 }
 
+/* Whether a term is one letter, or a pair that begins with it: what follows is not a mark of its own. That of ำ, which
+ * is a letter and folds to a mark and one, is none. */
+static bool is_letter_or_pair(edn_bytes term, size_t letter_n)
+{
+    static const char *const letters[] = {"\u0e4d\u0e32", "\u0ecd\u0eb2"};
+    edn_bytes rest = edn_bytes_of(term.p + letter_n, term.n - letter_n);
+    size_t at = 0;
+
+    for (size_t i = 0; i < EDN_COUNT(letters); i++)
+        if (rest.n >= 6 && memcmp(rest.p, letters[i], 6) == 0)
+            return true;
+    return rest.n == 0 ||
+           (edn_utf8_check(rest, NULL) == rest.n && !edn_props_skipped(edn_scalar_props(edn_utf8_next(rest, &at))));
+}
+
 /* Calls `fn` with each term's list. */
 typedef edn_status list_fn(prefix_docs *u, cursor *c, bool counted);
-static edn_status prefix_each(edn_segment *s, edn_bytes prefix, prefix_docs *u, bool counted, list_fn *fn)
+static edn_status prefix_each(edn_segment *s, const plan *p, prefix_docs *u, list_fn *fn)
 {
+    edn_bytes prefix = p->term;
     terms_walk w;
     bool more = true;
     edn_status st;
@@ -36,7 +52,10 @@ static edn_status prefix_each(edn_segment *s, edn_bytes prefix, prefix_docs *u, 
     terms_walk_init(&w, s);
     st = terms_walk_seek(&w, prefix);
     while (st == EDN_OK && (st = terms_walk_next(&w, &more)) == EDN_OK && more && term_begins(&w, prefix)) {
+        bool counted = p->counted;
         cursor c;
+        if (p->letter && !is_letter_or_pair(edn_bytes_of(w.key, w.key_n), prefix.n))
+            continue;
         if ((st = cursor_init(&c, s, &w.ref, counted)) == EDN_OK)
             st = fn(u, &c, counted);
         cursor_dispose(&c);
@@ -56,15 +75,16 @@ static void prefix_tally(const index_part *p, prefix_docs *u)
     }
 }
 
-static edn_status prefix_make(const index_part *p, edn_arena *a, edn_bytes prefix, bool counted, prefix_docs *u)
+static edn_status prefix_make(const index_part *part, edn_arena *a, const plan *p, prefix_docs *u)
 {
+    size_t docs = part->s->docs;
     edn_status st;
 
-    u->there = edn_arena_calloc(a, (size_t)p->s->docs / 64 + 2, sizeof *u->there);
-    if (!u->there || (counted && !(u->counts = edn_arena_calloc(a, (size_t)p->s->docs + 1, sizeof *u->counts))))
+    u->there = edn_arena_calloc(a, docs / 64 + 2, sizeof *u->there);
+    if (!u->there || (p->counted && !(u->counts = edn_arena_calloc(a, docs + 1, sizeof *u->counts))))
         return EDN_E_NOMEM;
-    if ((st = prefix_each(p->s, prefix, u, counted, prefix_list)) == EDN_OK)
-        prefix_tally(p, u);
+    if ((st = prefix_each(part->s, p, u, prefix_list)) == EDN_OK)
+        prefix_tally(part, u);
     return st;
 }
 
@@ -90,10 +110,10 @@ static edn_status positions_list(prefix_docs *u, cursor *c, bool counted)
 }
 
 /* The positions too: a document's are as many as its counts together. */
-static edn_status prefix_positions(const index_part *p, edn_arena *a, edn_bytes prefix, prefix_docs *u)
+static edn_status prefix_positions(const index_part *part, edn_arena *a, const plan *p, prefix_docs *u)
 {
     uint64_t sum = 0;
-    uint32_t docs = p->s->docs;
+    uint32_t docs = part->s->docs;
 
     if (!(u->from = edn_arena_calloc(a, (size_t)docs + 2, sizeof *u->from)))
         return EDN_E_NOMEM;
@@ -102,12 +122,12 @@ static edn_status prefix_positions(const index_part *p, edn_arena *a, edn_bytes 
         sum += u->counts[d];
     }
     /* What stands once has its position in the dictionary, a byte at least. */
-    if (sum > 8 * (p->s->stream_size[STREAM_POSITIONS] + p->s->stream_size[STREAM_TERMS]) || sum > UINT32_MAX)
+    if (sum > 8 * (part->s->stream_size[STREAM_POSITIONS] + part->s->stream_size[STREAM_TERMS]) || sum > UINT32_MAX)
         return EDN_E_FORMAT; /* more than there are bits */
     u->positions_n = (uint32_t)sum;
     if (!(u->positions = edn_arena_alloc(a, ((size_t)sum + 1) * sizeof *u->positions)))
         return EDN_E_NOMEM;
-    return prefix_each(p->s, prefix, u, true, positions_list);
+    return prefix_each(part->s, p, u, positions_list);
 }
 
 /* ---- leaves ------------------------------------------------------------------------------------------------------ */
@@ -224,23 +244,12 @@ static edn_status prefixes_make(edn_index *x, edn_arena *a, plan *p, bool positi
         return EDN_E_NOMEM;
     for (size_t i = 0; st == EDN_OK && i < x->parts_n; i++) {
         const index_part *part = &x->parts[i];
-        st = prefix_make(part, a, p->term, p->counted, &p->prefixes[i]);
+        st = prefix_make(part, a, p, &p->prefixes[i]);
         if (st == EDN_OK && positions && part->s->positions)
-            st = prefix_positions(part, a, p->term, &p->prefixes[i]);
+            st = prefix_positions(part, a, p, &p->prefixes[i]);
         p->live += p->prefixes[i].live;
     }
     return st;
-}
-
-/* One letter of a script without spaces. Where it stands before another, only the two together are in the index. */
-static bool is_letter(edn_bytes term)
-{
-    size_t at = term.p[0] == EDN_TERM_TITLE;
-
-    term = edn_bytes_of(term.p + at, term.n - at);
-    at = 0;
-    return term.n && edn_utf8_check(term, NULL) == term.n &&
-           edn_scalar_props(edn_utf8_next(term, &at)) & EDN_SCALAR_UNIT && at == term.n;
 }
 
 static edn_status leaf_make(edn_index *x, edn_arena *a, plan *p, bool positions)
@@ -249,7 +258,7 @@ static edn_status leaf_make(edn_index *x, edn_arena *a, plan *p, bool positions)
 
     if (p->term.n == 0 || p->term.n > EDN_KEY_SIZE_MAX)
         return EDN_E_INVALID;
-    if (p->kind == EDN_QUERY_TERM && !key_is_mark(p->term) && is_letter(p->term))
+    if (p->kind == EDN_QUERY_TERM && p->letter) /* where it stands before another, only both are in the index */
         p->kind = EDN_QUERY_PREFIX;
     p->exact = true;
     p->scored = p->scored && !key_is_mark(p->term);
@@ -296,6 +305,7 @@ static edn_status phrase_make(edn_index *x, edn_arena *a, plan *p, const edn_que
         p->offsets[i] = item->offset;
         kid->term = item->term;
         kid->accents = item->accents;
+        kid->letter = item->letter;
         kid->needed = p->needed;
         kid->counted = true;
         if (item->term.n && key_is_mark(item->term))
@@ -351,6 +361,7 @@ static edn_status node_make(edn_index *x, edn_arena *a, const edn_query *q, role
     *out = p;
     p->term = q->term;
     p->accents = q->accents;
+    p->letter = q->letter;
     p->needed = r.needed;
     switch (q->kind) {
     case EDN_QUERY_AND:

@@ -161,6 +161,7 @@ static edn_query *words_node(parser *p, size_t from, size_t to, uint8_t kind)
             return NULL;
         items[i].offset = word.position - first;
         items[i].accents = word.accents;
+        items[i].letter = (word.flags & EDN_WORD_LETTER) != 0;
         items[i].prefix = i + 1 == n && is_prefix(p, to, &word, from + word.at + word.size);
         i++;
     }
@@ -168,6 +169,7 @@ static edn_query *words_node(parser *p, size_t from, size_t to, uint8_t kind)
         q->kind = items->prefix ? EDN_QUERY_PREFIX : EDN_QUERY_TERM;
         q->term = items->term;
         q->accents = items->accents;
+        q->letter = items->letter;
     } else {
         q->items = items;
         q->items_n = n;

@@ -39,7 +39,7 @@ typedef struct edn_query_item {
     edn_bytes term;
     uint32_t offset;
     uint32_t accents; /* as edn_word has them, or EDN_ACCENTS_ANY */
-    bool prefix;
+    bool prefix, letter;
 } edn_query_item;
 
 /* A node. Leaves say where in the query they stand. Terms carry the first byte of EDN_TERM_… that fits them: what is
@@ -50,6 +50,7 @@ struct edn_query {
     edn_query *child, *next; /* the first child; the next one of the same parent */
     edn_bytes term;
     uint32_t accents; /* of a TERM that is a word, as edn_word has them, or EDN_ACCENTS_ANY */
+    bool letter;      /* of a TERM: one of a script without spaces, which is meant wherever it begins a pair, too */
     const edn_query_item *items;
     size_t items_n;
     uint32_t from, to; /* dates as year * 10000 + month * 100 + day; 0: open */
