@@ -262,36 +262,21 @@ edn_status edn_client_journal_lock(edn_client *c, const edn_journal_id *journal,
     return st;
 }
 
-typedef struct same_name {
-    edn_bytes name;
-    bool found;
-} same_name;
-
-static edn_status look_for_name(void *ctx, edn_client *c, const edn_journal_id *j, edn_bytes name)
-{
-    same_name *s = ctx;
-
-    (void)c;
-    (void)j;
-    s->found |= edn_bytes_equal(name, s->name);
-    return EDN_OK;
-}
-
 edn_status edn_client_journal_new_locked(edn_client *c, edn_bytes name, edn_bytes passphrase, edn_strength strength,
                                          edn_journal_id *out, edn_err *err)
 {
     edn_buf prepared = EDN_BUF_INIT(16384);
-    same_name same = {.name = name};
     second_passphrase second;
     edn_client *s;
+    bool found = false;
     edn_status st;
 
     memset(out, 0, sizeof *out);
     if ((st = journal_name_check(name, err)) == EDN_OK &&
         (st = prepare(passphrase, strength, &prepared, &second, err)) == EDN_OK &&
         (st = client_begin_read(c, err)) == EDN_OK)
-        st = client_end_read(c, family_journals(c, look_for_name, &same, err), err);
-    if (st == EDN_OK && same.found)
+        st = client_end_read(c, journal_named(c, name, out, &found, err), err);
+    if (found)
         st = edn_fail(err, EDN_E_EXISTS, "there is a journal of that name already");
     if (st == EDN_OK && (st = locked_make(c, NULL, name, &second, &s, err)) == EDN_OK)
         *out = client_id(s)->journal;

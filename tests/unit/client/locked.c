@@ -187,6 +187,9 @@ static void a_closed_journal_shows_nothing_but_its_name(void **state)
     edn_draft d = {.text = edn_bytes_str("x"), .journal = &j};
     REFUSED(edn_client_add(t.a, &d, &id, &err), EDN_E_LOCKED);
     REFUSED(edn_client_journal_new(t.a, edn_bytes_str("Vault"), &j, &err), EDN_E_EXISTS);
+    REFUSED(
+        edn_client_journal_new_locked(t.a, edn_bytes_str("Vault"), edn_bytes_str(SECOND), EDN_STRENGTH_FLOOR, &j, &err),
+        EDN_E_EXISTS);
     diary_check_verified(t.a);
 
     open_it(t.a, "vault");
