@@ -66,7 +66,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
         self.assertIn("journal", self.complete("edn", ""))
         self.assertEqual(self.complete("edn", "list", "--fr"), ["--from"])
         self.assertIn("--home", self.complete("edn", "list", "--"))
-        self.assertEqual(self.complete("edn", "journal", ""), ["list", "new", "rename"])
+        self.assertEqual(self.complete("edn", "journal", ""), ["list", "new", "rename", "lock", "open", "close"])
         self.assertIn("--json", self.complete("edn", "journal", "list", "--"))
         self.assertEqual(self.complete("edn", "--home", "/x", "-q", "init", "--strength", "f"), ["floor"])
         self.assertEqual(self.complete("edn", "show", "la"), ["last"])
