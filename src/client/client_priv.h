@@ -202,6 +202,20 @@ EDN_MUST_USE edn_status client_exchange(edn_client *c, const edn_transport *t, c
 EDN_MUST_USE edn_status keys_new(key_cache **out);
 void keys_free(key_cache *k);
 void keys_forget(key_cache *k); /* wipes what is cached */
+/* A new secret of 16 to 64 bytes out of randomness, a secret of this device, and what it is for: when the source is
+ * stuck it is still nobody else's, and no other's than its purpose's (docs/spec/keys.md). A root key that came out like
+ * the one before would be one that a revoked device has. */
+typedef enum secret_kind {
+    SECRET_SIGN = 1,
+    SECRET_ENC,
+    SECRET_AIK,
+    SECRET_ROOT,
+    SECRET_JOURNAL,
+    SECRET_ACCOUNT_KEY,
+    SECRET_RECOVERY,
+    SECRET_LOCK
+} secret_kind;
+void keys_make(edn_client *c, secret_kind kind, edn_bytes purpose, uint8_t *out, size_t n);
 EDN_MUST_USE edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out);
 /* Whether the log is in an epoch whose root key is not here: nothing can be sealed then. */
 EDN_MUST_USE edn_status roots_behind(edn_client *c, bool *out);

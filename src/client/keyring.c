@@ -62,6 +62,14 @@ void keys_forget(key_cache *k)
     k->next = 0;
 }
 
+void keys_make(edn_client *c, secret_kind kind, edn_bytes purpose, uint8_t *out, size_t n)
+{
+    EDN_SECRET(edn_seed) rnd = EDN_KEY_EMPTY;
+
+    client_random(c, rnd.b, sizeof rnd.b);
+    edn_kdf_t(out, n, client_id(c)->sign_seed.b, EDN_LABEL_SECRET, EDN_F(rnd), purpose, EDN_F_U8(kind));
+}
+
 /* ---- root keys --------------------------------------------------------------------------------------------------- */
 
 edn_status keys_root(edn_client *c, uint32_t epoch, edn_root_key *out)
@@ -266,6 +274,7 @@ edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t
 {
     uint32_t root_epoch = edn_devlog_epoch(c->log);
     journal_now now;
+    key_salt salt;
     edn_status st = journal_now_load(c, j, &now);
 
     *epoch = now.epoch;
@@ -284,7 +293,8 @@ edn_status keys_journal_current(edn_client *c, const edn_journal_id *j, uint32_t
         if ((st = resend_due(c, j, made)) != EDN_OK)
             return st;
     }
-    client_random(c, out->b, sizeof out->b);
+    salt = salt_of(j, *epoch);
+    keys_make(c, SECRET_JOURNAL, EDN_F(salt), out->b, sizeof out->b);
     *made = true;
     return keys_journal_add(c, j, *epoch, root_epoch, out);
 }

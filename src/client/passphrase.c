@@ -189,11 +189,13 @@ typedef struct changing {
     edn_err *err;
 } changing;
 
-/* This device may have another id than before the last sync. */
+/* The account key that is to be, made once. This device may have another id than before the last sync. */
 static void renewed_refresh(changing *x)
 {
     EDN_SECRET(edn_account_key) key = x->renewed->account_key;
 
+    if (!x->renewed->has_account_key)
+        keys_make(x->c, SECRET_ACCOUNT_KEY, EDN_F(client_id(x->c)->account_key), key.b, sizeof key.b);
     *x->renewed = *client_id(x->c);
     x->renewed->account_key = key;
     x->renewed->has_account_key = true;
@@ -422,18 +424,6 @@ out:
     return st;
 }
 
-/* Another account key, in guarded memory; the rest of it comes with the log that the link is made for. */
-static edn_status renewed_identity(edn_client *c, identity **out, edn_err *err)
-{
-    identity *id = edn_secret_alloc(sizeof *id);
-
-    *out = id;
-    if (!id)
-        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
-    client_random(c, id->account_key.b, sizeof id->account_key.b);
-    return EDN_OK;
-}
-
 edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn_err *err)
 {
     edn_buf prepared = EDN_BUF_INIT(16384);
@@ -447,10 +437,11 @@ edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn
     edn_status st;
 
     x.secret = edn_secret_alloc(sizeof *x.secret);
-    if (!x.secret)
-        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
-    if ((st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK &&
-        (st = renewed_identity(c, &x.renewed, err)) == EDN_OK) {
+    x.renewed = edn_secret_alloc(sizeof *x.renewed);
+    if (!x.secret || !x.renewed) {
+        st = edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    } else if ((st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK) {
+        memset(x.renewed, 0, sizeof *x.renewed);
         x.old_prepared = x.new_prepared = edn_buf_view(&prepared);
         st = change(&x);
     }

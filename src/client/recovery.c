@@ -116,8 +116,8 @@ static edn_status split(making *x)
 
     plan.groups[0].needed = x->set.needed;
     plan.groups[0].n = x->set.n;
-    client_random(x->c, x->secret->key.b, sizeof x->secret->key.b);
     client_random(x->c, x->set.id.b, sizeof x->set.id.b);
+    keys_make(x->c, SECRET_RECOVERY, EDN_F(x->set.id), x->secret->key.b, sizeof x->secret->key.b);
     if ((st = edn_words_split(x->secret->shares, &plan, EDN_F(x->secret->key), EDN_BYTES_EMPTY, &x->c->random)) !=
         EDN_OK)
         return st;

@@ -128,7 +128,7 @@ static edn_status make_rotation(rotating *x)
     edn_pin cuts[EDN_DEVICES_MAX];
     edn_status st;
 
-    client_random(x->c, x->secret->next.b, sizeof x->secret->next.b);
+    keys_make(x->c, SECRET_ROOT, EDN_F(x->secret->before), x->secret->next.b, sizeof x->secret->next.b);
     edn_aek_of(&aek_sk, &x->secret->next, &id->account, x->epoch);
     edn_dh_keypair(&aek_sk, &r.aek);
     r.cuts = cuts;

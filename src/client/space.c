@@ -213,23 +213,10 @@ static void member_key_of(member_key *out, const space_keys *k, edn_role role)
     out->id = edn_device_id_of(&out->cert.sign, &out->cert.enc);
 }
 
-/* A secret out of randomness, a secret of this device, and what it is for: when the randomness is stuck it is still
- * nobody else's, and no other's than its purpose's. A member key that came out like another one would hand over
- * that. */
-static void secret_make(edn_client *c, edn_bytes purpose, uint8_t kind, uint8_t out[32])
-{
-    EDN_SECRET(edn_seed) rnd = EDN_KEY_EMPTY;
-
-    client_random(c, rnd.b, sizeof rnd.b);
-    edn_kdf_t(out, 32, client_id(c)->sign_seed.b, EDN_LABEL_SPACE_SECRET, EDN_F(rnd), purpose, EDN_F_U8(kind));
-}
-
-enum { SECRET_SIGN = 1, SECRET_ENC, SECRET_AIK, SECRET_ROOT, SECRET_LOCK };
-
 static void space_keys_make(edn_client *c, edn_bytes purpose, space_keys *out)
 {
-    secret_make(c, purpose, SECRET_SIGN, out->sign.b);
-    secret_make(c, purpose, SECRET_ENC, out->enc.b);
+    keys_make(c, SECRET_SIGN, purpose, out->sign.b, sizeof out->sign.b);
+    keys_make(c, SECRET_ENC, purpose, out->enc.b, sizeof out->enc.b);
 }
 
 /* This device as it is in a space. */
@@ -430,14 +417,14 @@ edn_status space_create(edn_client *p, const edn_journal_id *from, edn_bytes jou
     snprintf(x->info.name, sizeof x->info.name, "%.*s", (int)EDN_MIN(journal_name.n, sizeof x->info.name - 1),
              (const char *)journal_name.p);
     snprintf(x->info.server, sizeof x->info.server, "%s", client_id(p)->server);
-    secret_make(p, purpose, SECRET_AIK, x->e.aik_seed.b);
+    keys_make(p, SECRET_AIK, purpose, x->e.aik_seed.b, sizeof x->e.aik_seed.b);
     edn_sign_keypair(x->e.aik_seed.b, &x->e.aik, &x->e.aik_sk);
-    secret_make(p, purpose, SECRET_ROOT, x->e.rk.b);
+    keys_make(p, SECRET_ROOT, purpose, x->e.rk.b, sizeof x->e.rk.b);
     space_keys_make(p, purpose, &x->info.keys);
     member_key_of(&x->key, &x->info.keys, EDN_ROLE_OWNER);
     if (second) {
         x->info.locked = true;
-        secret_make(p, purpose, SECRET_LOCK, x->info.lock.b);
+        keys_make(p, SECRET_LOCK, purpose, x->info.lock.b, sizeof x->info.lock.b);
     }
     st = create(x, from, journal_name, second, out, err);
     if (st != EDN_OK && second)
@@ -801,7 +788,7 @@ static edn_status make_rotation(space_change *x, void *ctx)
         return st;
     if ((st = keys_root(x->s, r.epoch - 1, t->before)) != EDN_OK)
         return st;
-    secret_make(x->s, EDN_F(*t->before), SECRET_ROOT, t->next->b);
+    keys_make(x->s, SECRET_ROOT, EDN_F(*t->before), t->next->b, sizeof t->next->b);
     edn_aek_of(&aek_sk, t->next, &id->account, r.epoch);
     edn_dh_keypair(&aek_sk, &r.aek);
     r.revoked = t->gone;

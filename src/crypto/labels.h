@@ -71,7 +71,7 @@
     X(FINGERPRINT, "EDNv1/fp")                                                                                         \
     X(SIG_MEMBER, "EDNv1/sig/member")                                                                                  \
     X(SPACE_SIGN, "EDNv1/space/sign")                                                                                  \
-    X(SPACE_SECRET, "EDNv1/space/secret")                                                                              \
+    X(SECRET, "EDNv1/secret")                                                                                          \
     X(SPACE_ENC, "EDNv1/space/enc")                                                                                    \
     X(CARD, "EDNv1/card")                                                                                              \
     X(SIG_LETTER, "EDNv1/sig/letter")                                                                                  \
