@@ -544,6 +544,9 @@ edn_status edn_client_invitation_accept(edn_client *p, const char *what, bool un
     if (st == EDN_OK && (st = space_settle(p, &v.found->account, err)) == EDN_OK &&
         (st = drop_letters(&v, err)) == EDN_OK && (st = family_find(p, &v.found->account, &s, err)) == EDN_OK)
         st = client_sync(s, NULL, true, &synced, err);
+    if (st == EDN_OK)
+        st = client_sync(p, NULL, false, &synced,
+                         err); /* the person's other devices come in by the key that is theirs */
     edn_secret_free(v.found);
     return st;
 }

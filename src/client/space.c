@@ -599,6 +599,85 @@ edn_status space_join(edn_client *p, const space_info *info, edn_client **out, e
     return client_fail(p, st, err);
 }
 
+/* ---- coming in again --------------------------------------------------------------------------------------------- */
+
+/* In the space's store: the links that it lacks, the newest root key, and where its own batches end that count. */
+static edn_status return_take(edn_client *s, const entering *x, edn_head *own, uint64_t *cut, edn_err *err)
+{
+    const edn_head *h;
+    edn_hash hash;
+    heads all;
+    edn_status st = client_begin_write(s, err);
+
+    if (st != EDN_OK)
+        return st;
+    for (size_t i = 0; st == EDN_OK && i < x->j.links_n; i++)
+        st = log_take_link(s, x->j.links[i]);
+    if (st == EDN_E_CONFLICT)
+        st = edn_fail(err, EDN_E_FORK, "the server shows another log of this shared journal than before");
+    *own = (edn_head){.device = client_id(s)->device};
+    if (st == EDN_OK && !edn_devlog_cut(s->log, &own->device, &client_id(s)->space, cut, &hash))
+        st = edn_fail(err, EDN_E_DENIED, "%s: the server does not accept this device", x->info->server);
+    if (st == EDN_OK && (st = keys_root_save(s, x->j.e->epoch, &x->j.e->rk)) == EDN_OK &&
+        (st = heads_load(s, &all)) == EDN_OK) {
+        if ((h = edn_heads_find(all.p, all.n, &own->device)) != NULL)
+            *own = *h;
+        heads_dispose(&all);
+    }
+    return client_end_write(s, st, err);
+}
+
+static edn_status return_once(edn_client *s, entering *x)
+{
+    edn_head own;
+    uint64_t cut = 0;
+    edn_status st;
+
+    if ((st = account_pull_log(x->p, &x->j, x->err)) != EDN_OK || (st = enter_root(x)) != EDN_OK ||
+        (st = return_take(s, x, &own, &cut, x->err)) != EDN_OK)
+        return st;
+    return identity_reenrol(s, x->j.token, cut, &own, x->err);
+}
+
+edn_status space_return(edn_client *s, edn_err *err)
+{
+    edn_client *p = s->parent;
+    struct {
+        space_info info;
+        enrolment e;
+        member_key key;
+        edn_root_key rk;
+    } *secret = edn_secret_alloc(sizeof *secret);
+    entering x = {.p = p, .j = {.links_arena = edn_arena_init(LINKS_SIZE_MAX)}, .err = err};
+    edn_account_id space;
+    edn_status st;
+
+    if (!secret)
+        return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
+    memset(secret, 0, sizeof *secret);
+    x.info = &secret->info;
+    x.j.e = &secret->e;
+    x.key = &secret->key;
+    x.rk = &secret->rk;
+    space = client_id(s)->account;
+    if ((st = client_begin_read(p, err)) == EDN_OK)
+        st = client_end_read(p, space_load(p, &space, &secret->info), err);
+    if (st == EDN_OK && (secret->info.left || secret->info.closed))
+        st = edn_fail(err, EDN_E_DENIED, "this shared journal was left, or is locked");
+    if (st == EDN_OK && (st = edn_devlog_new(&x.j.log)) == EDN_OK) {
+        member_key_of(x.key, &secret->info.keys, secret->info.role);
+        enrol_here(p, x.j.e, &secret->info);
+        if ((st = enter_sign_in(&x)) == EDN_OK)
+            for (int tries = 0; tries < 5 && (st = return_once(s, &x)) == EDN_E_CONFLICT; tries++)
+                continue; /* somebody else's link was quicker */
+    }
+    edn_devlog_free(x.j.log);
+    edn_arena_dispose(&x.j.links_arena);
+    edn_wipe(x.j.token, sizeof x.j.token);
+    edn_secret_free(secret);
+    return client_fail(p, st, err);
+}
+
 edn_status space_signer(edn_client *s, edn_device_id *id, edn_sign_sk *sk, edn_err *err)
 {
     edn_client *p = s->parent;
@@ -838,29 +917,54 @@ edn_status space_take_out(edn_client *s, const edn_device_id *key, edn_err *err)
     return take_out(s, is_of_membership, &id, NULL, err);
 }
 
-/* ---- after a device of the person was revoked -------------------------------------------------------------------- */
+/* ---- a member key of one's own, and a new one after a device of the person was revoked
+ * -------------------------------------------------------------------- */
 
 /* Everything of this person in the space that a revoked device knew or was. */
 typedef struct stale {
     const edn_devlog *account; /* the person's own log */
-    edn_device_id old_key, new_key, self;
+    edn_device_id first, old_key, new_key, self;
 } stale;
 
+/* The first of a person's keys: member keys let in each other, and devices, and somebody else's device the first. */
+static edn_device_id first_key(const edn_devlog *log, const edn_device *d)
+{
+    const edn_device *by = edn_devlog_device_find(log, &d->added_by);
+
+    while (by && (by->cert.caps & EDN_CAP_MEMBER)) {
+        d = by;
+        by = edn_devlog_device_find(log, &d->added_by);
+    }
+    return d->id;
+}
+
+/* A key of the person's that is to go, or is gone. */
+static bool is_stale_key(const stale *x, edn_client *s, const edn_device *d)
+{
+    edn_device_id first = first_key(s->log, d);
+    const edn_device *of;
+    edn_statement says;
+
+    if (memcmp(first.b, x->first.b, sizeof first.b) != 0 || memcmp(d->id.b, x->new_key.b, sizeof d->id.b) == 0 ||
+        memcmp(d->id.b, x->self.b, sizeof d->id.b) == 0)
+        return false;
+    if (statement_load(s, &d->id, &says) != EDN_OK)
+        return true; /* nobody's words are in it: an honest device comes in again under new keys (space_return) */
+    of = edn_devlog_device_find(x->account, &says.device);
+    return !of || !edn_device_active(of);
+}
+
+/* Besides them the invitations of such a device that nobody has accepted: it has made their keys, and so it knows
+ * them. */
 static bool is_stale(void *ctx, edn_client *s, const edn_device *d)
 {
     const stale *x = ctx;
-    const edn_device *key = edn_devlog_membership(s->log, &d->id), *of;
-    edn_statement says;
+    const edn_device *by;
 
-    if (memcmp(d->id.b, x->old_key.b, sizeof d->id.b) == 0)
+    if (is_stale_key(x, s, d))
         return true;
-    if (!key || memcmp(key->id.b, x->old_key.b, sizeof key->id.b) != 0 ||
-        memcmp(d->id.b, x->new_key.b, sizeof d->id.b) == 0 || memcmp(d->id.b, x->self.b, sizeof d->id.b) == 0)
-        return false;
-    if (statement_load(s, &d->id, &says) != EDN_OK)
-        return true; /* nobody's words are in it: an honest one comes in again by the new key */
-    of = edn_devlog_device_find(x->account, &says.device);
-    return !of || !edn_device_active(of);
+    by = d->cert.caps & EDN_CAP_MEMBER ? edn_devlog_device_find(s->log, &d->added_by) : NULL;
+    return by && !(by->cert.caps & EDN_CAP_MEMBER) && is_stale_key(x, s, by);
 }
 
 /* The space's membership of an owner does not run through the old key: its new one was let in by a key with admin. */
@@ -873,6 +977,7 @@ static edn_status renew_keys(edn_client *p, edn_client *s, space_info *info, con
     stale x = {.account = p->log, .self = client_id(s)->device};
     letting_in l;
     member m = {.account = client_id(p)->account, .role = info->role};
+    const edn_device *was;
     edn_status st;
 
     if (!secret)
@@ -888,8 +993,10 @@ static edn_status renew_keys(edn_client *p, edn_client *s, space_info *info, con
     if ((st = change(s, make_add, &l, err)) == EDN_OK && info->role == EDN_ROLE_OWNER &&
         (st = client_begin_write(s, err)) == EDN_OK)
         st = client_end_write(s, member_say(s, &secret->is.id, &m), err);
-    if (st == EDN_OK)
+    if (st == EDN_OK && (was = edn_devlog_device_find(s->log, &x.old_key)) != NULL) {
+        x.first = first_key(s->log, was);
         st = take_out(s, is_stale, &x, &by, err);
+    }
     edn_secret_free(secret);
     return st;
 }
@@ -1079,10 +1186,38 @@ static edn_status settle_server(edn_client *p, edn_client *s, space_info *info, 
     return client_end_write(p, space_save(p, info), err);
 }
 
-static edn_status settle(edn_client *p, space_info *info, uint32_t epoch, edn_err *err)
+/* Whether the member key is to be made anew: somebody knows it who is no device of this person now. A key that came
+ * with an invitation its inviter knows, and who has opened the letter; the first one that its person lets in is theirs
+ * alone. (An owner's comes with none.) */
+static edn_status key_is_old(edn_client *s, const space_info *info, bool since_revoked, bool *out, edn_err *err)
+{
+    edn_status st = client_begin_read(s, err);
+    const edn_device *d;
+    edn_device_id id, first;
+    edn_dh_pk enc;
+    edn_sign_sk sk;
+    edn_sign_pk sign;
+
+    *out = since_revoked;
+    if (st != EDN_OK)
+        return st;
+    edn_sign_keypair(info->keys.sign.b, &sign, &sk);
+    edn_wipe(&sk, sizeof sk);
+    edn_dh_keypair(&info->keys.enc, &enc);
+    id = edn_device_id_of(&sign, &enc);
+    d = edn_devlog_device_find(s->log, &id);
+    if (d && info->role != EDN_ROLE_OWNER) {
+        first = first_key(s->log, d);
+        *out |= memcmp(first.b, id.b, sizeof id.b) == 0;
+    }
+    return client_end_read(s, EDN_OK, err);
+}
+
+static edn_status settle_one(edn_client *p, space_info *info, uint32_t epoch, bool *renewed, edn_err *err)
 {
     const edn_account_id *space = &info->account;
     edn_client *s = NULL;
+    bool old;
     edn_status st;
 
     if (info->left) {
@@ -1098,10 +1233,14 @@ static edn_status settle(edn_client *p, space_info *info, uint32_t epoch, edn_er
         return st;
     if (info->locked && (st = family_note(p, space, info->unlocked, family_unsent(p, space), err)) != EDN_OK)
         return st;
-    return info->epoch < epoch ? renew(p, s, info, err) : EDN_OK;
+    if ((st = key_is_old(s, info, info->epoch < epoch, &old, err)) != EDN_OK || !old)
+        return st;
+    st = renew(p, s, info, err);
+    *renewed |= st == EDN_OK;
+    return st;
 }
 
-edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err)
+static edn_status settle(edn_client *p, const edn_account_id *space, bool *renewed, edn_err *err)
 {
     space_info *info = edn_secret_alloc(sizeof *info);
     uint32_t epoch = 0;
@@ -1115,9 +1254,16 @@ edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err
         st = client_end_read(p, st == EDN_E_MISSING ? EDN_OK : st, err);
     }
     if (st == EDN_OK && info->role != 0)
-        st = settle(p, info, epoch, err);
+        st = settle_one(p, info, epoch, renewed, err);
     edn_secret_free(info);
     return st;
+}
+
+edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err)
+{
+    bool renewed = false;
+
+    return settle(p, space, &renewed, err);
 }
 
 typedef struct each_space {
@@ -1169,7 +1315,7 @@ edn_status spaces_closed(edn_client *p, space_closed_fn *fn, void *ctx)
     return spaces_each(p, give_closed, &x);
 }
 
-edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *err)
+edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, bool *renewed, edn_err *err)
 {
     gathering g = {.client = p};
     edn_status st = client_begin_read(p, err);
@@ -1178,7 +1324,7 @@ edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *
         st = client_end_read(p, names_each(p, EDN_RECORD_SPACE, gather, &g), err);
     for (size_t i = 0; st == EDN_OK && i < g.n; i++) {
         edn_err why = {EDN_OK, ""};
-        edn_status one = space_settle(p, &g.p[i], &why);
+        edn_status one = settle(p, &g.p[i], renewed, &why);
         edn_finding f = {.status = one, .time_ms = client_now(p)};
         if (one == EDN_E_NOMEM || one == EDN_E_IO || one == EDN_E_FULL || one == EDN_E_LOCKED)
             st = edn_fail(err, one, "%s", why.text);

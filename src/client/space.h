@@ -110,8 +110,12 @@ EDN_MUST_USE edn_status space_join(edn_client *p, const space_info *x, edn_clien
  * of it when it was left, proves this device, makes a new member key after a device was revoked. */
 EDN_MUST_USE edn_status space_settle(edn_client *p, const edn_account_id *space, edn_err *err);
 /* The same for all. Each failure is a finding, and keeps nothing else back: EDN_E_LOCKED, a locked journal that is
- * closed, and should be opened to get new keys. */
-EDN_MUST_USE edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, edn_err *err);
+ * closed, and should be opened to get new keys. *renewed: a member key was made anew. */
+EDN_MUST_USE edn_status spaces_settle(edn_client *p, edn_finding_fn *fn, void *ctx, bool *renewed, edn_err *err);
+/* This device was taken out of a space in which its person still is: the device that made the member key anew could not
+ * know it for one of theirs, for nothing proves a reader's. It comes in again, under new keys, and says again what did
+ * not count. EDN_E_DENIED: the person is out too, or there is another reason. */
+EDN_MUST_USE edn_status space_return(edn_client *s, edn_err *err);
 /* The member key of the person in a space, to sign a link with: for a device that was copied and comes in anew.
  * EDN_E_MISSING. */
 EDN_MUST_USE edn_status space_signer(edn_client *s, edn_device_id *id, edn_sign_sk *sk, edn_err *err);

@@ -745,6 +745,8 @@ typedef struct telling {
     edn_client *c; /* the shared journal that they are of; NULL: they say that themselves */
     const edn_sync_options *options;
     uint32_t told;
+    bool returns;       /* that it was taken out is kept back: it may come in again */
+    edn_finding denied; /* if so */
 } telling;
 
 static void tell(void *ctx, const edn_finding *finding)
@@ -752,6 +754,10 @@ static void tell(void *ctx, const edn_finding *finding)
     telling *t = ctx;
     edn_finding named = *finding;
 
+    if (t->returns && finding->status == EDN_E_DENIED) {
+        t->denied = *finding;
+        return;
+    }
     t->told += finding->status != EDN_E_LOCKED; /* of a journal that is closed, which keeps nothing from being synced */
     if (t->c)
         family_name_finding(t->c, &named);
@@ -775,17 +781,36 @@ static void add_figures(edn_sync_result *to, const edn_sync_result *r)
     to->synced &= r->synced;
 }
 
+/* A shared journal that does not let this device in: maybe the person is in it still, and the device comes in again. */
+static edn_status sync_returned(edn_client *k, telling *t, const edn_sync_options *o, edn_sync_result *out,
+                                edn_err *why)
+{
+    edn_err ignored = {EDN_OK, ""};
+    edn_status st = space_return(k, &ignored);
+
+    t->returns = false;
+    if (st == EDN_OK && (st = client_begin_write(k, &ignored)) == EDN_OK)
+        st = client_end_write(k, finding_drop(k, &t->denied), &ignored);
+    if (st == EDN_OK)
+        return client_sync(k, o, true, out, why);
+    if (t->denied.status == EDN_E_DENIED)
+        tell(t, &t->denied);
+    return st == EDN_E_NOMEM ? st : EDN_E_DENIED;
+}
+
 /* One that fails is a finding, and keeps the others from nothing; but what ends all of it ends all of it. */
 static edn_status sync_child(edn_client *k, const edn_sync_options *options, bool full, edn_sync_result *out,
                              edn_err *err)
 {
-    telling t = {.c = k, .options = options};
+    telling t = {.c = k, .options = options, .returns = true};
     edn_sync_options o = {.on_finding = tell, .ctx = &t, .progress = options ? options->progress : NULL};
     edn_finding failed = {.time_ms = client_now(k)};
     edn_sync_result result;
     edn_err why = {EDN_OK, ""};
     edn_status st = client_sync(k, &o, full, &result, &why);
 
+    if (st == EDN_E_DENIED)
+        st = sync_returned(k, &t, &o, &result, &why);
     if (st == EDN_E_NOMEM || st == EDN_E_CANCELLED)
         return edn_fail(err, st, "%s", why.text);
     if (st != EDN_OK && t.told == 0) {
@@ -799,6 +824,16 @@ static edn_status sync_child(edn_client *k, const edn_sync_options *options, boo
     return EDN_OK;
 }
 
+static edn_status sync_settled(edn_client *c, const edn_sync_options *options, edn_sync_result *out, edn_err *err)
+{
+    edn_sync_result again;
+    edn_status st = client_sync(c, options, false, &again, err);
+
+    out->synced = true;
+    add_figures(out, &again);
+    return st;
+}
+
 /* The person's own store, and then each shared journal: over a connection of its own, so that its server is not told by
  * the connection who comes there. A failure of the first is given when the others are done. */
 static edn_status sync_all(edn_client *c, const edn_sync_options *options, bool full, edn_sync_result *out,
@@ -806,6 +841,7 @@ static edn_status sync_all(edn_client *c, const edn_sync_options *options, bool 
 {
     telling t = {.options = options};
     edn_err ignored;
+    bool renewed = false;
     edn_client *k;
     edn_status st, others;
 
@@ -813,7 +849,9 @@ static edn_status sync_all(edn_client *c, const edn_sync_options *options, bool 
     st = client_sync(c, options, full, out, err);
     others = st == EDN_E_NOMEM || st == EDN_E_CANCELLED ? st : EDN_OK;
     if (st == EDN_OK)
-        others = spaces_settle(c, tell, &t, &ignored);
+        others = spaces_settle(c, tell, &t, &renewed, &ignored);
+    if (others == EDN_OK && renewed)
+        st = sync_settled(c, options, out, err); /* the person's other devices need the new member key */
     out->findings += t.told;
     out->synced &= t.told == 0;
     for (size_t at = 0; others == EDN_OK;) {

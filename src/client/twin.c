@@ -96,9 +96,13 @@ static edn_status agreed_head(edn_client *c, twin *t, const edn_device_id *devic
     edn_status st = heads_load(c, h);
 
     t->last = (edn_head){.device = *device, .dseq = dseq};
+    if (st == EDN_OK && dseq == 0) {
+        st = heads_remove(h, device);
+        return st == EDN_E_MISSING ? EDN_OK : st; /* a reader's has none */
+    }
     if (st == EDN_OK)
-        st = dseq == 0 ? heads_remove(h, device) : batch_hash_load(c, device, dseq, &t->last.hash);
-    return st == EDN_OK && dseq ? heads_set(h, &t->last) : st;
+        st = batch_hash_load(c, device, dseq, &t->last.hash);
+    return st == EDN_OK ? heads_set(h, &t->last) : st;
 }
 
 edn_status twin_fetch(edn_client *c, const char *token, uint64_t dseq, twin *t, edn_err *err)

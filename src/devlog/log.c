@@ -230,17 +230,10 @@ static bool signer_may(const link_form *f, const device_row *row)
     return !row || (row->device.cert.caps & EDN_CAP_ADMIN);
 }
 
-/* Whether `by` let this key in, or let in one that did, and so on; or is it. Parents stand before their children. */
-static bool descends_from(const edn_devlog *log, const device_row *row, const device_row *by)
-{
-    while (row > by && row->parent != ROW_NONE)
-        row = &log->devices[row->parent];
-    return row == by;
-}
-
-/* What a member key may give and take out: no right that it has not, and nobody who did not come in by it. */
+/* What a member key may give and take out: no right that it has not, and no key that is not its person's. */
 static bool member_may(const edn_devlog *log, edn_link_type type, const link_body *b, const device_row *by)
 {
+    const edn_device *person = is_plain_member(by) ? edn_devlog_membership(log, &by->device.id) : NULL;
     edn_reader r = edn_reader_init(b->revoked);
 
     if (!is_plain_member(by))
@@ -250,9 +243,8 @@ static bool member_may(const edn_devlog *log, edn_link_type type, const link_bod
     for (uint32_t i = 0; type == EDN_LINK_REVOKE_ROTATE && i < b->revoked_n; i++) {
         uint32_t cuts_n;
         edn_device_id id = edn_revoked_next(&r, &cuts_n);
-        const device_row *row = row_find(log, &id);
         (void)edn_read_bytes(&r, (size_t)cuts_n * CUT_SIZE, "cuts"); /* not needed for this */
-        if (!row || !descends_from(log, row, by))
+        if (!person || edn_devlog_membership(log, &id) != person)
             return false;
     }
     return true;

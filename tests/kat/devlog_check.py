@@ -191,7 +191,7 @@ class Log:
         r.take(32)
         r.end()
         if self.by and self.by.plain_member():
-            need(all(d in self.devices and any(x is self.by for x in self.devices[d].line()) for d, _ in gone),
+            need(all(d in self.devices and self.devices[d].membership() is self.by.membership() for d, _ in gone),
                  "E_CAP")
         need(ed25519.x25519_usable(aek), "E_KEY_INVALID")
         need(len({d for d, _ in gone}) == len(gone), "E_DEVICE_UNKNOWN")

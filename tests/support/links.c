@@ -74,16 +74,17 @@ static links_device *pick_member(links *l)
 
 static bool is_id(const edn_device_id *a, const edn_device_id *b) { return memcmp(a->b, b->b, sizeof a->b) == 0; }
 
-/* Whether `d` is `by`, or came in by it or by one that did. */
-static bool comes_from(const links *l, const links_device *d, const links_device *by)
+/* The key by which a person came in: the uppermost that no admin lies between. */
+static const links_device *person_of(const links *l, const links_device *d)
 {
-    while (d && d != by) {
+    for (;;) {
         const links_device *parent = NULL;
         for (size_t i = 0; i < l->devices_n && !parent; i++)
             parent = is_id(&l->devices[i].id, &d->by) ? &l->devices[i] : NULL;
+        if (!parent || (parent->cert.caps & 4))
+            return d;
         d = parent;
     }
-    return d;
 }
 
 static void sign_by(link_draft *d, const links_device *by)
@@ -145,8 +146,8 @@ static void revoke_body(links *l, link_draft *d, const links_device *by)
     uint32_t n = 0;
     links_device *a = pick(l, true, 0), *b = pick(l, true, 0);
 
-    a = a && by && !comes_from(l, a, by) ? NULL : a;
-    b = b && by && !comes_from(l, b, by) ? NULL : b;
+    a = a && by && person_of(l, a) != person_of(l, by) ? NULL : a;
+    b = b && by && person_of(l, b) != person_of(l, by) ? NULL : b;
     if (a && below(l, 3))
         ids[n++] = a->id;
     if (n && b && b != a && below(l, 2))

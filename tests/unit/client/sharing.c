@@ -389,6 +389,47 @@ static void a_stolen_device_is_out_of_shared_journals_too(void **state)
     people_close(&p);
 }
 
+/* A reader writes nothing, so nothing proves a reader's devices: the one that makes the member key anew takes them all
+ * out, and those that are still the person's come in again. */
+static void devices_of_a_reader_survive_a_theft(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id later;
+    edn_client *b2, *stolen;
+    edn_journal_id j;
+    edn_sync_result r;
+    edn_err why = {EDN_OK, ""};
+
+    share_trip(&p, EDN_MEMBER_READ);
+    sync_all(p.berta);
+    b2 = log_in(p.w, "berta-2", "berta", p.berta_key);
+    stolen = log_in(p.w, "berta-3", "berta", p.berta_key);
+    sync_all(b2);
+    sync_all(stolen);
+    j = journal_of(p.anna, "Trip");
+    for (unsigned round = 0; round < 2; round++) {
+        OK(edn_client_device_revoke(round ? b2 : p.berta, round ? "berta-1" : "berta-3",
+                                    edn_bytes_str(WORLD_PASSPHRASE), &err));
+        sync_all(round ? b2 : p.berta);
+        sync_all(b2);
+        sync_all(p.anna);
+        later = write_in(p.anna, &j, "after the theft");
+        sync_all(p.anna);
+        CHECK(diary_sync(b2).synced);
+        CHECK_INT(diary_findings(b2, EDN_E_DENIED), 0);
+        diary_check_text(b2, &later, "after the theft");
+        (void)!edn_client_sync(stolen, NULL, &r, &why);
+        CHECK_STATUS(edn_client_show(stolen, &later, diary_put_text, NULL, &why), EDN_E_MISSING);
+    }
+    (void)!edn_client_sync(p.berta, NULL, &r, &why);
+    CHECK_STATUS(edn_client_show(p.berta, &later, diary_put_text, NULL, &why), EDN_E_MISSING);
+    CHECK_INT(members_of(p.anna, "Trip").n, 2);
+    edn_client_close(b2);
+    edn_client_close(stolen);
+    people_close(&p);
+}
+
 static edn_client *space_of(edn_client *p, const char *journal);
 
 static void fill_stuck(void *ctx, void *p, size_t n)
@@ -869,6 +910,7 @@ int main(void)
         cmocka_unit_test(who_is_taken_out_reads_nothing_more),
         cmocka_unit_test(a_member_can_leave_and_an_owner_cannot),
         cmocka_unit_test(a_stolen_device_is_out_of_shared_journals_too),
+        cmocka_unit_test(devices_of_a_reader_survive_a_theft),
         cmocka_unit_test(a_stuck_source_of_randomness_gives_nobody_anothers_key),
         cmocka_unit_test(a_device_proves_itself_and_nobody_else),
         cmocka_unit_test(a_statement_from_another_log_than_the_pinned_one_is_named),

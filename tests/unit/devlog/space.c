@@ -304,12 +304,14 @@ static void a_member_key_takes_out_whom_it_let_in(void **state)
     space_dispose(&s);
 }
 
-/* A person changes their member key: the new one is let in by the old one, which then takes out what is not to stay. */
+/* A person changes their member key: the new one is let in by the old one, which then takes out what is not to stay. So
+ * it goes on: whoever is left of the person's devices goes by a key that came after theirs. */
 static void a_member_key_follows_another(void **state)
 {
-    enum { NEXT = PEOPLE, NEXT_DEVICE };
-    static const size_t gone[] = {WRITER_DEVICE, WRITER};
-    size_t next = NEXT, next_device = NEXT_DEVICE, old = WRITER, kept = WRITER_DEVICE_2;
+    enum { NEXT = PEOPLE, NEXT_DEVICE, THIRD };
+    static const size_t gone[] = {WRITER_DEVICE, WRITER}, then[] = {WRITER_DEVICE_2, NEXT};
+    static const size_t others[] = {OWNER, OWNER_DEVICE, READER};
+    size_t next_device = NEXT_DEVICE, third = THIRD;
     const edn_device *m;
     space s;
 
@@ -317,17 +319,18 @@ static void a_member_key_follows_another(void **state)
     space_init(&s);
     CHECK_OK(add(&s, WRITER, 11));
     CHECK_OK(add(&s, NEXT, 3));
-    CHECK_STATUS(take_out(&s, NEXT, &old, 1), EDN_E_CAP);  /* above it */
-    CHECK_STATUS(take_out(&s, NEXT, &kept, 1), EDN_E_CAP); /* beside it */
     CHECK_OK(take_out(&s, WRITER, gone, 2));
     m = edn_devlog_membership(s.l.log, &device(&s, NEXT_DEVICE)->id);
     CHECK(m && memcmp(&m->id, &device(&s, WRITER)->id, sizeof m->id) == 0 && !edn_device_active(m));
-    CHECK_OK(take_out(&s, NEXT, &next_device, 1));
-    CHECK_OK(take_out(&s, NEXT, &next, 1));
+    for (size_t i = 0; i < EDN_COUNT(others); i++)
+        CHECK_STATUS(take_out(&s, NEXT, &others[i], 1), EDN_E_CAP);
+    CHECK_OK(add(&s, NEXT, 11));
+    CHECK_OK(take_out(&s, NEXT, then, 2)); /* a device that the first key let in, and itself */
+    CHECK_OK(take_out(&s, THIRD, &next_device, 1));
+    CHECK_OK(take_out(&s, THIRD, &third, 1));
     space_dispose(&s);
 }
 
-/* Two generations down, by the key at the top. */
 /* Whom the space's own key let in came in by nobody, however late. */
 static void a_member_key_takes_out_nobody_of_the_spaces_own(void **state)
 {
@@ -342,6 +345,7 @@ static void a_member_key_takes_out_nobody_of_the_spaces_own(void **state)
     space_dispose(&s);
 }
 
+/* Two generations down, by the key at the top. */
 static void a_member_key_takes_out_whom_its_own_let_in(void **state)
 {
     enum { NEXT = PEOPLE, NEXT_DEVICE };
