@@ -33,6 +33,7 @@ EDN_MUST_USE edn_status edn_client_contacts(edn_client *c, edn_contact_fn *fn, v
 /* The person has compared. `shown`: the number that the other side shows, spaces allowed, or the card that was taken
  * from their own screen, by its QR code. EDN_E_INVALID: another's. */
 EDN_MUST_USE edn_status edn_client_contact_verify(edn_client *c, const char *who, const char *shown, edn_err *err);
+/* EDN_E_DENIED: a recovery share of theirs is kept here. */
 EDN_MUST_USE edn_status edn_client_contact_remove(edn_client *c, const char *who, edn_err *err);
 
 /* ---- journals ---------------------------------------------------------------------------------------------------- */

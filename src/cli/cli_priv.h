@@ -116,10 +116,17 @@ void edn_cli_put_recovery_json(edn_cli *c);
 /* A new file for the owner's eyes alone, as the pages to print are. A failure leaves none. */
 EDN_MUST_USE edn_status edn_cli_page_save(edn_cli *c, const char *path, const edn_buf *bytes);
 /* Makes a new set, its pages into a folder or (NULL) onto standard output. */
-EDN_MUST_USE edn_status edn_cli_shares_make(edn_cli *c, const char *dir, unsigned needed, unsigned n,
+struct edn_recovery_plan;
+EDN_MUST_USE edn_status edn_cli_shares_make(edn_cli *c, const char *dir, const struct edn_recovery_plan *plan,
                                             edn_bytes passphrase);
-/* Takes shares from standard input until they are enough. */
+/* The same in place of the set that there is: as many shares, with the same contacts. */
+EDN_MUST_USE edn_status edn_cli_shares_again(edn_cli *c, const char *dir, edn_bytes passphrase);
+/* Takes one share from standard input: what is wrong with it is said, and is no failure. *blank (NULL: that is wrong,
+ * too): the line was empty. */
 struct edn_recovery;
+EDN_MUST_USE edn_status edn_cli_share_take(edn_cli *c, struct edn_recovery *r, const char *prompt, bool *blank,
+                                           unsigned *have, unsigned *needed);
+/* Takes shares until they are enough. */
 EDN_MUST_USE edn_status edn_cli_shares_take(edn_cli *c, struct edn_recovery *r);
 /* Says so when the account's recovery shares do not open its present keys. */
 void edn_cli_warn_of_shares(edn_cli *c);
@@ -143,6 +150,7 @@ edn_cli_run edn_cli_slot_list, edn_cli_slot_add, edn_cli_slot_remove;
 edn_cli_run edn_cli_device_list, edn_cli_device_rename, edn_cli_device_revoke;
 edn_cli_run edn_cli_rekey, edn_cli_account_key_renew;
 edn_cli_run edn_cli_device_link, edn_cli_device_approve, edn_cli_device_verify, edn_cli_log;
+edn_cli_run edn_cli_recovery_held, edn_cli_recovery_keep, edn_cli_recovery_refuse, edn_cli_recovery_give;
 edn_cli_run edn_cli_recovery_setup, edn_cli_recovery_drill, edn_cli_recovery_status, edn_cli_recovery_cancel,
     edn_cli_recover, edn_cli_emergency;
 edn_cli_run edn_cli_write, edn_cli_add, edn_cli_edit, edn_cli_set, edn_cli_tag, edn_cli_mv, edn_cli_rm,

@@ -169,7 +169,7 @@ static edn_status renew_shares(emergency *x)
     if (st == EDN_OK && info.there && !info.current)
         st = wants(x, "The recovery shares do not open the new keys. Make new ones now (y/n)? ", dir != NULL, &yes);
     if (st == EDN_OK && yes)
-        st = edn_cli_shares_make(c, dir, info.needed, info.n, edn_cli_secret_view(&x->passphrase));
+        st = edn_cli_shares_again(c, dir, edn_cli_secret_view(&x->passphrase));
     return st == EDN_OK ? done(x, EDN_EMERGENCY_SHARES) : st;
 }
 

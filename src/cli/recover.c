@@ -2,6 +2,7 @@
 #include "cli/cli_priv.h"
 
 #include <edn/recovery.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli/recovery_page.h"
@@ -75,13 +76,75 @@ static edn_status cancelled(edn_cli *c, edn_recovery *r, const edn_recovery_wait
                     wait->by, when);
 }
 
+/* ---- shares of contacts ------------------------------------------------------------------------------------------ */
+
+static edn_status put_came(void *ctx, const edn_recovery_came *came)
+{
+    edn_cli *c = ctx;
+
+    if (came->good)
+        edn_cli_note(c, "A contact gave share %u, and it is good.", came->number);
+    else
+        edn_cli_warn(c, "something was given that is no share: %s", came->text);
+    return EDN_OK;
+}
+
+static edn_status show_words(edn_cli *c, edn_recovery *r)
+{
+    char words[EDN_RECOVERY_REQUEST_MAX];
+    edn_status st = edn_recovery_words(r, words, &c->err);
+
+    if (st == EDN_OK)
+        edn_cli_note(
+            c,
+            "Ask each contact who keeps a share of yours, by voice or in person, to run 'edn recovery give' with "
+            "your name, and read them these eight words. They are of this machine and no secret; but in a "
+            "letter or a message they prove nothing.\n\n    %s\n",
+            words);
+    return st;
+}
+
+/* Nothing more was typed: what is here is kept, and the next run goes on. */
+static edn_status not_enough(edn_cli *c, unsigned have, unsigned needed)
+{
+    return edn_fail(
+        &c->err, EDN_E_RATE,
+        "%u of the %u shares that are needed are here, and kept. Run 'edn recover' here again to look for more; "
+        "the eight words stay the same",
+        have, needed);
+}
+
+/* From contacts and from paper, in whatever order they come. */
+static edn_status gather(edn_cli *c, edn_recovery *r, edn_recovery_wait *wait)
+{
+    unsigned have = 0, needed = 0;
+    bool look = true;
+    char prompt[128];
+    edn_status st = edn_recovery_collect(r, put_came, c, wait, &have, &needed, &c->err);
+
+    if (st == EDN_OK && !edn_recovery_enough(r) && wait->state != EDN_RECOVERY_CANCELLED)
+        st = show_words(c, r);
+    while (st == EDN_OK && !edn_recovery_enough(r) && wait->state != EDN_RECOVERY_CANCELLED) {
+        snprintf(prompt, sizeof prompt,
+                 "%u of %u shares are here. Words of a page, or Enter to look what was given: ", have, needed);
+        st = edn_cli_share_take(c, r, prompt, &look, &have, &needed);
+        if (st == EDN_E_CANCELLED)
+            return not_enough(c, have, needed);
+        if (st == EDN_OK && look)
+            st = edn_recovery_collect(r, put_came, c, wait, &have, &needed, &c->err);
+    }
+    return st;
+}
+
 /* What the server answered: it is over, or it waits, or the account opens now. */
-static edn_status go_on(edn_cli *c, edn_recovery *r, const edn_recovery_wait *wait, edn_bytes passphrase)
+static edn_status go_on(edn_cli *c, edn_recovery *r, edn_recovery_wait *wait, edn_bytes passphrase)
 {
     char when[EDN_CLI_TIME_MAX], left[64];
     uint64_t minutes;
     edn_status st;
 
+    if (!edn_recovery_enough(r) && wait->state != EDN_RECOVERY_CANCELLED && (st = gather(c, r, wait)) != EDN_OK)
+        return st;
     if (wait->state == EDN_RECOVERY_CANCELLED)
         return cancelled(c, r, wait);
     if (wait->state == EDN_RECOVERY_WAITING) {
@@ -121,16 +184,17 @@ static edn_status resume(edn_cli *c)
 
 static edn_status begin_with(edn_cli *c, edn_recovery *r)
 {
+    bool contacts = edn_cli_has(&c->args, EDN_OPT_CONTACTS);
     edn_cli_secret passphrase = {NULL, 0};
     edn_recovery_wait wait;
     char host[256];
     edn_status st;
 
-    if ((st = edn_cli_shares_take(c, r)) != EDN_OK ||
+    if ((!contacts && (st = edn_cli_shares_take(c, r)) != EDN_OK) ||
         (st = edn_cli_passphrase_new(c, EDN_OPT_PASSPHRASE_FD, "New passphrase: ", &passphrase)) != EDN_OK)
         return st;
-    st = edn_recovery_ask(r, edn_cli_device_name(c, host), edn_cli_strength(c), edn_cli_secret_view(&passphrase), &wait,
-                          &c->err);
+    st = (contacts ? edn_recovery_request : edn_recovery_ask)(r, edn_cli_device_name(c, host), edn_cli_strength(c),
+                                                              edn_cli_secret_view(&passphrase), &wait, &c->err);
     if (st == EDN_OK)
         st = go_on(c, r, &wait, edn_cli_secret_view(&passphrase));
     edn_cli_secret_dispose(&passphrase);
@@ -145,7 +209,9 @@ static edn_status begin(edn_cli *c)
     edn_status st;
 
     if (!server || !name || !set)
-        return edn_cli_usage(c, "say --server, --name and --set as they stand on a page with a recovery share");
+        return edn_cli_usage(
+            c, "say --server, --name and --set as they stand on a page with a recovery share; a contact who "
+               "keeps one sees server and set in 'edn recovery held'");
     if ((st = edn_cli_home_check(c)) != EDN_OK ||
         (st = edn_recovery_begin(&c->options, server, name, set, &r, &c->err)) != EDN_OK)
         return st;

@@ -1,4 +1,4 @@
-/* Commands about recovery shares: recovery setup, recovery drill, recovery status. */
+/* Commands about one's own recovery shares: recovery setup, recovery drill, recovery status, recovery cancel. */
 #include "cli/cli_priv.h"
 
 #include <edn/recovery.h>
@@ -82,8 +82,8 @@ static edn_status page_one(void *ctx, const edn_recovery_page *page)
 
     if (p->dir)
         return page_files(p, page);
+    edn_put_str(&p->c->buf, page->number > 1 ? "\n\f\n" : "");
     edn_cli_page_text(&p->c->buf, page, p->date);
-    edn_put_str(&p->c->buf, page->number < page->n ? "\n\f\n" : "");
     return edn_cli_flush(&p->c->out, &p->c->buf);
 }
 
@@ -115,7 +115,27 @@ static edn_status number_of(edn_cli *c, edn_cli_opt opt, unsigned preset, unsign
     return EDN_OK;
 }
 
-edn_status edn_cli_shares_make(edn_cli *c, const char *dir, unsigned needed, unsigned n, edn_bytes passphrase)
+/* What a set with contacts in it asks of them, and what it lets them do. */
+static void note_contacts(edn_cli *c, const edn_recovery_plan *plan)
+{
+    if (plan->contacts_n == 0)
+        return;
+    edn_cli_note(
+        c, "Each contact was sent a share, and keeps it with 'edn recovery keep', within 30 days: tell them. 'edn "
+           "recovery drill' says who has.");
+    if (plan->contacts_n >= plan->needed)
+        edn_cli_warn(
+            c,
+            "%zu contacts hold shares, and %u are enough: together these contacts can open your diary, without "
+            "any page, once the server's wait is over",
+            plan->contacts_n, plan->needed);
+    if (plan->contacts_n == plan->n)
+        edn_cli_warn(c,
+                     "no share is on paper: what 'edn recover' asks for (server, name, set) each of your contacts can "
+                     "tell you from 'edn recovery held'");
+}
+
+edn_status edn_cli_shares_make(edn_cli *c, const char *dir, const edn_recovery_plan *plan, edn_bytes passphrase)
 {
     pages p = {.c = c, .dir = dir};
     edn_status st = EDN_OK;
@@ -124,86 +144,224 @@ edn_status edn_cli_shares_make(edn_cli *c, const char *dir, unsigned needed, uns
         st = edn_fail(&c->err, EDN_E_IO, "could not make the folder %s: %s", dir, strerror(errno));
     edn_cli_date_local(p.date, edn_cli_now_ms(), 0);
     if (st == EDN_OK)
-        st = edn_client_recovery_setup(c->client, passphrase, needed, n, page_one, &p, &c->err);
+        st = edn_client_recovery_setup(c->client, passphrase, plan, page_one, &p, &c->err);
     if (st != EDN_OK) {
         pages_remove(&p);
         if (!dir)
             edn_cli_warn(c, "the account was not changed: shares that were shown are worth nothing");
         return st;
     }
-    edn_cli_note(c,
-                 "The shares are good from now on, and all earlier ones are not. %s%s%sTry them: 'edn recovery drill'.",
-                 dir ? "Print the pages in " : "", dir ? dir : "", dir ? ", then take the files away. " : "");
+    edn_cli_note(
+        c, "The shares are good from now on, and all earlier ones are not. %s%s%s%s",
+        dir && plan->contacts_n < plan->n ? "Print the pages in " : "", dir && plan->contacts_n < plan->n ? dir : "",
+        dir && plan->contacts_n < plan->n ? ", then take the files away. " : "", "Try them: 'edn recovery drill'.");
+    note_contacts(c, plan);
     return EDN_OK;
+}
+
+typedef struct again {
+    char ids[EDN_RECOVERY_SHARES_MAX][33];
+    const char *contacts[EDN_RECOVERY_SHARES_MAX];
+    size_t n;
+} again;
+
+static edn_status again_one(void *ctx, const edn_recovery_holder *h)
+{
+    again *a = ctx;
+
+    if (h->removed || h->state == EDN_HOLDER_REFUSES || a->n == EDN_RECOVERY_SHARES_MAX)
+        return EDN_OK;
+    memcpy(a->ids[a->n], h->id, sizeof h->id);
+    a->contacts[a->n] = a->ids[a->n];
+    a->n++;
+    return EDN_OK;
+}
+
+edn_status edn_cli_shares_again(edn_cli *c, const char *dir, edn_bytes passphrase)
+{
+    again a = {.n = 0};
+    edn_recovery_info info;
+    edn_recovery_plan plan;
+    edn_status st = edn_client_recovery_info(c->client, &info, &c->err);
+
+    if (st == EDN_OK)
+        st = edn_client_recovery_holders(c->client, again_one, &a, &c->err);
+    plan = (edn_recovery_plan){.needed = info.needed, .n = info.n, .contacts = a.contacts, .contacts_n = a.n};
+    return st == EDN_OK ? edn_cli_shares_make(c, dir, &plan, passphrase) : st;
 }
 
 edn_status edn_cli_recovery_setup(edn_cli *c)
 {
+    const char *contacts[EDN_RECOVERY_SHARES_MAX], *who;
+    edn_recovery_plan plan = {.contacts = contacts};
     edn_cli_secret passphrase = {NULL, 0};
-    unsigned needed, n;
     edn_status st;
 
-    if ((st = number_of(c, EDN_OPT_THRESHOLD, 3, &needed)) != EDN_OK ||
-        (st = number_of(c, EDN_OPT_SHARES, 5, &n)) != EDN_OK ||
+    for (size_t at = 0; (who = edn_cli_next(&c->args, EDN_OPT_HOLDER, &at)) != NULL;) {
+        if (plan.contacts_n == EDN_COUNT(contacts))
+            return edn_cli_usage(c, "at most %u contacts can hold shares", EDN_RECOVERY_SHARES_MAX);
+        contacts[plan.contacts_n++] = who;
+    }
+    if ((st = number_of(c, EDN_OPT_THRESHOLD, 3, &plan.needed)) != EDN_OK ||
+        (st = number_of(c, EDN_OPT_SHARES, 5, &plan.n)) != EDN_OK ||
         (st = edn_cli_open_with_passphrase(c, &passphrase)) != EDN_OK)
         return st;
-    st = edn_cli_shares_make(c, edn_cli_value(&c->args, EDN_OPT_PAGES), needed, n, edn_cli_secret_view(&passphrase));
+    st = edn_cli_shares_make(c, edn_cli_value(&c->args, EDN_OPT_PAGES), &plan, edn_cli_secret_view(&passphrase));
     edn_cli_secret_dispose(&passphrase);
     return st;
 }
 
-static edn_status ask_share(edn_cli *c, edn_recovery *r, unsigned *have, unsigned *needed)
-{
-    char prompt[80], line[1024];
-    edn_status st;
-
-    snprintf(prompt, sizeof prompt, "Share %u%s: ", *have + 1, *have ? "" : " (33 words, any order of shares)");
-    if ((st = edn_cli_ask_line(c, prompt, line, sizeof line)) == EDN_OK)
-        st = edn_recovery_add(r, edn_bytes_str(line), have, needed, &c->err);
-    edn_wipe(line, sizeof line);
-    return st;
-}
+/* ---- taking shares ----------------------------------------------------------------------------------------------- */
 
 /* What is wrong with one share is said, and another asked for. */
 static bool share_is_wrong(edn_status st) { return st == EDN_E_INVALID || st == EDN_E_AUTH || st == EDN_E_EXISTS; }
 
-edn_status edn_cli_shares_take(edn_cli *c, edn_recovery *r)
+edn_status edn_cli_share_take(edn_cli *c, edn_recovery *r, const char *prompt, bool *blank, unsigned *have,
+                              unsigned *needed)
 {
-    unsigned have = 0, needed = 0;
-    edn_status st = EDN_OK;
+    char line[1024];
+    unsigned before = *have;
+    edn_status st = edn_cli_ask_line(c, prompt, line, sizeof line);
 
-    do {
-        unsigned before = have;
-        st = ask_share(c, r, &have, &needed);
-        if (share_is_wrong(st) && (have == before || have < needed)) {
+    if (st == EDN_OK && blank && (*blank = line[strspn(line, " \t")] == 0))
+        return EDN_OK;
+    if (st == EDN_OK) {
+        st = edn_recovery_add(r, edn_bytes_str(line), have, needed, &c->err);
+        if (share_is_wrong(st) && (*have == before || *have < *needed)) {
             edn_cli_warn(c, "%s", c->err.text);
             st = EDN_OK;
         } else if (st == EDN_OK) {
-            edn_cli_note(c, "Share %u of the %u that are needed is good.", have, needed);
+            edn_cli_note(c, "Share %u of the %u that are needed is good.", *have, *needed);
         }
-    } while (st == EDN_OK && (needed == 0 || have < needed));
+    }
+    edn_wipe(line, sizeof line);
     return st;
+}
+
+/* `most`: stop there though they are not enough; 0: go on until they are. */
+static edn_status take_up_to(edn_cli *c, edn_recovery *r, unsigned most, unsigned *have, unsigned *needed)
+{
+    char prompt[80];
+    edn_status st = EDN_OK;
+
+    *have = *needed = 0;
+    do {
+        snprintf(prompt, sizeof prompt, "Share %u%s: ", *have + 1, *have ? "" : " (33 words, any order of shares)");
+        st = edn_cli_share_take(c, r, prompt, NULL, have, needed);
+    } while (st == EDN_OK && (*needed == 0 || *have < *needed) && (most == 0 || *have < most));
+    return st;
+}
+
+edn_status edn_cli_shares_take(edn_cli *c, edn_recovery *r)
+{
+    unsigned have, needed;
+
+    return take_up_to(c, r, 0, &have, &needed);
+}
+
+/* ---- who keeps them ---------------------------------------------------------------------------------------------- */
+
+typedef struct holders {
+    edn_cli *c; /* NULL: they are only counted */
+    unsigned n, keep;
+} holders;
+
+static edn_status put_holder(void *ctx, const edn_recovery_holder *h)
+{
+    static const char *const words[] = {"has not answered", "keeps it", "does not keep it"};
+    holders *x = ctx;
+    edn_cli *c = x->c;
+    char when[EDN_CLI_TIME_MAX];
+
+    x->n++;
+    x->keep += h->state == EDN_HOLDER_KEEPS && !h->removed;
+    if (!c)
+        return EDN_OK;
+    edn_cli_putf(&c->buf, "Share %u: ", h->number);
+    edn_cli_put_text(&c->buf, &c->out, h->name, true);
+    edn_cli_putf(&c->buf, " %s", words[h->state]);
+    if (h->state != EDN_HOLDER_SILENT) {
+        edn_cli_time_local(when, h->time_ms, 0);
+        edn_cli_putf(&c->buf, ", as of %.10s", when);
+    }
+    edn_put_str(&c->buf, h->removed ? " (no contact any more)\n" : "\n");
+    return edn_cli_out(c);
+}
+
+/* Says who keeps shares of the present set; *n, *keep: how many contacts have one, and said that they keep it. */
+static edn_status say_holders(edn_cli *c, holders *x)
+{
+    *x = (holders){.c = c};
+    return edn_client_recovery_holders(c->client, put_holder, x, &c->err);
+}
+
+/* ---- drill ------------------------------------------------------------------------------------------------------- */
+
+/* Contacts' shares are not used: they stay where they are. They are asked anew, and what they said is told. */
+static edn_status drill_contacts(edn_cli *c, holders *x)
+{
+    edn_status st;
+
+    *x = (holders){.c = NULL};
+    if ((st = edn_client_recovery_holders(c->client, put_holder, x, &c->err)) != EDN_OK || x->n == 0)
+        return st;
+    if ((st = edn_client_recovery_answers(c->client, &c->err)) != EDN_OK || (st = say_holders(c, x)) != EDN_OK)
+        return st;
+    if ((st = edn_client_recovery_ask_holders(c->client, &c->err)) == EDN_OK)
+        edn_cli_note(c, "Each of them is asked again now, and answers with 'edn recovery keep'.");
+    return st;
+}
+
+static edn_status drill_pages(edn_cli *c, const edn_recovery_info *info, const holders *x)
+{
+    unsigned have, needed, on_paper = info->n - x->n;
+    edn_recovery *r = NULL;
+    edn_status st;
+
+    if (on_paper == 0) {
+        edn_cli_putf(&c->buf, "There are no pages to try: %u of the %u shares that are needed are kept by contacts.\n",
+                     x->keep, info->needed);
+        return x->keep >= info->needed
+                   ? edn_cli_out(c)
+                   : edn_fail(&c->err, EDN_E_MISSING,
+                              "not enough contacts have said that they keep their share: speak with "
+                              "them, or make a new set");
+    }
+    if ((st = edn_recovery_drill(c->client, &r, &c->err)) == EDN_OK)
+        st = take_up_to(c, r, on_paper < info->needed ? on_paper : 0, &have, &needed);
+    edn_recovery_free(r);
+    if (st != EDN_OK)
+        return st;
+    if (have == needed) {
+        edn_put_str(&c->buf, "The shares are alive: together they open the account. Nothing was changed.\n");
+        return edn_cli_out(c);
+    }
+    edn_cli_putf(&c->buf,
+                 "The pages are alive: %u of the %u shares that are needed, and contacts keep %u. Nothing was "
+                 "changed.\n",
+                 have, needed, x->keep);
+    return have + x->keep >= needed ? edn_cli_out(c)
+                                    : edn_fail(&c->err, EDN_E_MISSING,
+                                               "with these pages and the contacts who have answered it is not enough: "
+                                               "speak with them, or make a new set");
 }
 
 edn_status edn_cli_recovery_drill(edn_cli *c)
 {
     edn_recovery_info info;
-    edn_recovery *r = NULL;
+    holders x;
     edn_status st;
 
-    if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK ||
-        (st = edn_recovery_drill(c->client, &r, &c->err)) != EDN_OK)
+    if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK)
         return st;
-    st = edn_cli_shares_take(c, r);
-    edn_recovery_free(r);
-    if (st != EDN_OK)
+    if (!info.there)
+        return edn_fail(&c->err, EDN_E_MISSING, "this account has no recovery shares; 'edn recovery setup' makes them");
+    if ((st = drill_contacts(c, &x)) != EDN_OK || (st = drill_pages(c, &info, &x)) != EDN_OK)
         return st;
-    if (!info.current)
-        return edn_fail(&c->err, EDN_E_EPOCH,
-                        "the shares are alive, but keys were made anew since: they no longer open what is written now. "
-                        "Make a new set: 'edn recovery setup'");
-    edn_put_str(&c->buf, "The shares are alive: together they open the account. Nothing was changed.\n");
-    return edn_cli_out(c);
+    return info.current ? EDN_OK
+                        : edn_fail(&c->err, EDN_E_EPOCH,
+                                   "the shares are alive, but keys were made anew since: they no longer open what is "
+                                   "written now. Make a new set: 'edn recovery setup'");
 }
 
 void edn_cli_warn_of_shares(edn_cli *c)
@@ -221,6 +379,7 @@ edn_status edn_cli_recovery_status(edn_cli *c)
 {
     edn_recovery_info info;
     char when[EDN_CLI_TIME_MAX];
+    holders x;
     edn_status st;
 
     if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK)
@@ -236,7 +395,9 @@ edn_status edn_cli_recovery_status(edn_cli *c)
                              ? "They open the present keys.\n"
                              : "Keys were made anew since: they no longer open what is written now. Make a new "
                                "set: 'edn recovery setup'.\n");
-    return edn_cli_out(c);
+    if ((st = edn_cli_out(c)) != EDN_OK)
+        return st;
+    return say_holders(c, &x);
 }
 
 /* ---- one that is under way --------------------------------------------------------------------------------------- */

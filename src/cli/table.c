@@ -414,6 +414,17 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .value = "SET",
             .help = "The set of shares, 30 letters and digits, as it stands on every page.",
         },
+    [EDN_OPT_HOLDER] =
+        {
+            .name = "contact",
+            .value = "NAME",
+            .help = "Give one of the shares to this contact, who must be verified. May be repeated.",
+        },
+    [EDN_OPT_CONTACTS] =
+        {
+            .name = "contacts",
+            .help = "Some of the shares are kept by contacts: ask for those first, then take pages as well.",
+        },
     [EDN_OPT_KEEP_DEVICES] =
         {
             .name = "keep-devices",
@@ -695,13 +706,17 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "recovery setup",
             .group = "Recovery",
-            .options = {EDN_OPT_THRESHOLD, EDN_OPT_SHARES, EDN_OPT_PAGES},
-            .summary = "Make shares on paper that bring the account back when all devices are lost",
+            .options = {EDN_OPT_THRESHOLD, EDN_OPT_SHARES, EDN_OPT_HOLDER, EDN_OPT_PAGES},
+            .summary = "Make shares that bring the account back when all devices are lost",
             .text =
                 "Asks for the passphrase, makes a new recovery key, and cuts it into N shares of 33 words (SLIP-39), "
                 "of which any T bring everything back and fewer tell nothing. Print each page, give the pages to "
                 "different people or places, and take the files away. Shares made before are worth nothing from then "
                 "on.\n\n"
+                "Each --contact takes one of the N shares off the paper: it is sealed to that contact and sent as a "
+                "letter, and they keep it with 'edn recovery keep'. With --threshold 3 --shares 5 --contact anna "
+                "--contact ben three pages are printed. As many contacts as are needed together can open the diary: "
+                "choose people who will not. To change who keeps what, make a new set.\n\n"
                 "After a device was revoked make a new set: the old one does not open the new keys.",
         },
     [EDN_CMD_RECOVERY_DRILL] =
@@ -710,14 +725,17 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .group = "Recovery",
             .summary = "Prove that enough recovery shares are alive, without using them",
             .text =
-                "Asks for shares, one a line, until they are enough, and opens with them what they are for. Names a "
-                "word that is wrong, and a share of another account or an older set. Nothing is changed or sent.",
+                "Says which contacts keep a share, as they have answered, signed, and asks them by letter to answer anew; "
+                "their shares are not used. Then asks for shares on paper, one a line, until they are enough, and opens "
+                "with them what they are for; when there are fewer pages than that, each page is held against what the "
+                "account says of it. Names a word that is wrong, and a share of another account or an older set. Nothing "
+                "is changed.",
         },
     [EDN_CMD_RECOVERY_STATUS] =
         {
             .name = "recovery status",
             .group = "Recovery",
-            .summary = "Say which recovery shares there are, and whether they are current",
+            .summary = "Say which recovery shares there are, who keeps them, and whether they are current",
         },
     [EDN_CMD_RECOVERY_CANCEL] =
         {
@@ -730,23 +748,70 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "signature, and the machine that asked is shown who did. Whoever has a page with a share can ask "
                 "again, until 'edn recovery setup' makes new ones.",
         },
+    [EDN_CMD_RECOVERY_HELD] =
+        {
+            .name = "recovery held",
+            .group = "Recovery",
+            .options = {EDN_OPT_JSON},
+            .json = EDN_JSON_ENTRUSTED,
+            .summary = "List the recovery shares of others that you keep, or were sent to keep",
+            .text = "With each stands what 'edn recover' asks its owner for, should they have no page: server and set. "
+                    "Each share is held against the owner's account as the server shows it now.",
+        },
+    [EDN_CMD_RECOVERY_KEEP] =
+        {
+            .name = "recovery keep",
+            .group = "Recovery",
+            .words = "CONTACT",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Keep the recovery share that a contact sent you, and tell them so",
+            .text = "Also when they ask whether you still have it. All your devices keep it. Alone it opens nothing.",
+        },
+    [EDN_CMD_RECOVERY_REFUSE] =
+        {
+            .name = "recovery refuse",
+            .group = "Recovery",
+            .words = "CONTACT",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Do not keep a contact's recovery share, or not any longer, and tell them so",
+        },
+    [EDN_CMD_RECOVERY_GIVE] =
+        {
+            .name = "recovery give",
+            .group = "Recovery",
+            .words = "CONTACT",
+            .words_min = 1,
+            .words_max = 1,
+            .summary = "Give a contact who lost everything the share that you keep for them",
+            .text =
+                "They run 'edn recover --contacts' on a new machine, which shows eight words. Let them read these to you, in "
+                "person or by a voice that you know, and type them here (four letters of each are enough). The share is "
+                "sealed to the machine whose words they are and to no other, whatever the server says. Nothing is given "
+                "when no machine has these words. You still keep the share.",
+        },
     [EDN_CMD_RECOVER] =
         {
             .name = "recover",
             .group = "Recovery",
-            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_NAME, EDN_OPT_SET, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH,
-                        EDN_OPT_KEEP_DEVICES, EDN_OPT_TIMEOUT},
+            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_NAME, EDN_OPT_SET, EDN_OPT_CONTACTS, EDN_OPT_DEVICE_NAME,
+                        EDN_OPT_STRENGTH, EDN_OPT_KEEP_DEVICES, EDN_OPT_TIMEOUT},
             .summary = "Bring a diary back from recovery shares, with all devices lost",
-            .text = "Needs --server, --name and --set, which stand on every page, and as many shares as the pages say, "
-                    "one a line on standard input. Says at once what is wrong with a share. Then asks for a new "
-                    "passphrase, and asks the server for the account. The server waits (three days, unless its "
-                    "operator chose otherwise), tells every device of the account, and any of them can cancel it; when "
-                    "none is left, it just waits. Run 'edn recover' again when it says that it may go on, or at any "
-                    "time to see how it stands: it asks for the new passphrase and for nothing else.\n\n"
-                    "After the wait it adds this machine to the account, brings the diary here, revokes all other "
-                    "devices (their keys open nothing that is written from then on), and prints a new emergency sheet. "
-                    "Stopped anywhere, it goes on where it was when it is run again.\n\n"
-                    "Make new shares afterwards: 'edn recovery setup'.",
+            .text =
+                "Needs --server, --name and --set, which stand on every page, and as many shares as the pages say, "
+                "one a line on standard input. Says at once what is wrong with a share. Then asks for a new "
+                "passphrase, and asks the server for the account. The server waits (three days, unless its "
+                "operator chose otherwise), tells every device of the account, and any of them can cancel it; when "
+                "none is left, it just waits. Run 'edn recover' again when it says that it may go on, or at any "
+                "time to see how it stands: it asks for the new passphrase and for nothing else.\n\n"
+                "With --contacts it asks the server at once, and shows eight words to read to each contact who keeps a "
+                "share; they give theirs with 'edn recovery give', now or in the days of the wait. Pages count beside "
+                "them. What came is kept: run 'edn recover' again to look for more.\n\n"
+                "After the wait it adds this machine to the account, brings the diary here, revokes all other "
+                "devices (their keys open nothing that is written from then on), and prints a new emergency sheet. "
+                "Stopped anywhere, it goes on where it was when it is run again.\n\n"
+                "Make new shares afterwards: 'edn recovery setup'.",
         },
     [EDN_CMD_EMERGENCY] =
         {
@@ -1497,6 +1562,22 @@ static const edn_cli_member contact_members[] = {
     {NULL, NULL, NULL},
 };
 
+static const edn_cli_member entrusted_members[] = {
+    {"of", "string", "whose share it is: what you call them; of somebody unknown, what they call themselves"},
+    {"account", "string", "64 hex digits"},
+    {"server", "string", "for 'edn recover'"},
+    {"set", "string", "for 'edn recover': which set of shares"},
+    {"number", "number", "of the share"},
+    {"needed", "number", "how many shares are enough"},
+    {"shares", "number", "how many there are"},
+    {"state", "string",
+     "offered; kept; old: they made a newer set; forked: the server shows another account than before, nothing is given"},
+    {"known", "boolean", "they are a contact"},
+    {"verified", "boolean", "the number was compared"},
+    {"asked", "boolean", "they ask whether it is still kept"},
+    {NULL, NULL, NULL},
+};
+
 static const edn_cli_member member_members[] = {
     {"name", "string", "what you call them; else what they call themselves"},
     {"account", "string", "64 hex digits"},
@@ -1631,6 +1712,7 @@ const edn_cli_object edn_cli_objects[EDN_JSON_COUNT] = {
     [EDN_JSON_DEVICE] = {"device", device_members},
     [EDN_JSON_ACCOUNT_CHANGE] = {"account change", account_change_members},
     [EDN_JSON_CONTACT] = {"contact", contact_members},
+    [EDN_JSON_ENTRUSTED] = {"entrusted share", entrusted_members},
     [EDN_JSON_MEMBER] = {"member", member_members},
     [EDN_JSON_INVITATION] = {"invitation", invitation_members},
     [EDN_JSON_MADE] = {"made", made_members},

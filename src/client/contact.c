@@ -1,4 +1,4 @@
-#include "contact.h"
+#include "entrusted.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -429,6 +429,20 @@ edn_status edn_client_contact_verify(edn_client *c, const char *who, const char 
     return client_end_write(c, st, err);
 }
 
+/* What somebody entrusted is not thrown away by the way. */
+static edn_status keeps_nothing(edn_client *c, const contact *k, edn_err *err)
+{
+    EDN_SECRET(edn_entrusted) e;
+    edn_entry_id id = account_entry(&k->account);
+    edn_status st = entrusted_load(c, &id, &e);
+
+    if (st == EDN_OK)
+        return edn_fail(err, EDN_E_DENIED,
+                        "you keep a recovery share of \"%s\": 'edn recovery refuse' it first, so that they are told",
+                        k->name);
+    return st == EDN_E_MISSING ? EDN_OK : st;
+}
+
 edn_status edn_client_contact_remove(edn_client *c, const char *who, edn_err *err)
 {
     edn_entry_id id;
@@ -437,7 +451,7 @@ edn_status edn_client_contact_remove(edn_client *c, const char *who, edn_err *er
 
     if (st != EDN_OK)
         return st;
-    if ((st = contact_find(c, who, &k, err)) == EDN_OK) {
+    if ((st = contact_find(c, who, &k, err)) == EDN_OK && (st = keeps_nothing(c, &k, err)) == EDN_OK) {
         id = account_entry(&k.account);
         st = named_set(c, &id, EDN_RECORD_CONTACT, FIELD_ACCOUNT, EDN_BYTES_EMPTY);
     }

@@ -62,6 +62,7 @@ EDN_MUST_USE edn_status letter_send(edn_client *c, const contact *to, const edn_
 typedef struct letter_sender {
     contact k; /* as pinned; of one who is no contact: as it writes of itself, and `known` is false */
     bool known;
+    fetched_log *log; /* as it is now; borrowed for the call */
 } letter_sender;
 /* `fn` gets the letters of this account's inbox that are authentic: open, signed by an active device of the sender,
  * whose log agrees with what is pinned. The others are taken out of the inbox, but for those whose sender cannot be

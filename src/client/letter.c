@@ -118,27 +118,26 @@ static edn_status place_sender(edn_client *c, const edn_letter *l, letter_sender
 }
 
 /* Against the sender's log of now. The pin of one who is no contact is that log's end. */
-static edn_status check_sender(reading *x, const edn_letter *l, edn_bytes plain, letter_sender *from)
+static edn_status check_sender(reading *x, const edn_letter *l, edn_bytes plain, fetched_log *got, letter_sender *from)
 {
-    fetched_log got = {0};
     edn_witness witness = from->known ? edn_witness_of(from->k.seq, &from->k.head)
                                       : edn_witness_of(l->log_seq, &l->log_head);
     edn_status st = place_sender(x->c, l, from);
 
     if (st == EDN_OK)
-        st = log_fetch(x->c, from->k.server, &l->sender, &witness, &got, x->err);
+        st = log_fetch(x->c, from->k.server, &l->sender, &witness, got, x->err);
     if (st == EDN_OK && from->known)
-        st = contact_agrees(&from->k, got.log, x->err);
+        st = contact_agrees(&from->k, got->log, x->err);
     if (st != EDN_OK && st != EDN_E_NOMEM)
         st = EDN_E_NETWORK; /* nothing is known of the letter: another time */
     if (st == EDN_OK) {
-        st = edn_letter_check(l, got.log, &client_id(x->c)->account, plain);
+        st = edn_letter_check(l, got->log, &client_id(x->c)->account, plain);
+        from->log = got;
         if (!from->known) {
-            from->k.seq = edn_devlog_count(got.log) - 1;
-            from->k.head = edn_devlog_head(got.log);
+            from->k.seq = edn_devlog_count(got->log) - 1;
+            from->k.head = edn_devlog_head(got->log);
         }
     }
-    fetched_log_dispose(&got);
     return st;
 }
 
@@ -164,6 +163,7 @@ static edn_status drop(reading *x, uint64_t number)
 static edn_status read_letter(reading *x, uint64_t number, edn_bytes sealed)
 {
     edn_buf plain = EDN_BUF_INIT(EDN_LETTER_SIZE_MAX);
+    fetched_log got = {0};
     letter_sender from;
     edn_letter l;
     edn_status st = client_begin_read(x->c, x->err);
@@ -172,13 +172,14 @@ static edn_status read_letter(reading *x, uint64_t number, edn_bytes sealed)
         return st;
     st = client_end_read(x->c, open_letter(x->c, sealed, &plain, &l, &from), NULL);
     if (st == EDN_OK)
-        st = check_sender(x, &l, edn_buf_view(&plain), &from);
+        st = check_sender(x, &l, edn_buf_view(&plain), &got, &from);
     if (st == EDN_OK)
         st = x->fn(x->ctx, number, &l, &from);
     else if (is_worthless(st))
         st = drop(x, number);
     else if (st != EDN_E_NOMEM)
         st = EDN_OK; /* another time */
+    fetched_log_dispose(&got);
     edn_buf_wipe(&plain);
     return st;
 }

@@ -1,14 +1,19 @@
 /* The recovery key in shares: made, and tried. The key itself is in no device's memory for longer than this takes.
  *
- *     RKEY (32 random bytes) ─┬─ SLIP-39 words, T of N ─▶ paper
+ *     RKEY (32 random bytes) ─┬─ SLIP-39 shares, T of N ─┬─▶ words on paper
+ *                             │                          └─▶ the last ones: letters to contacts
  *                             └─ box: AIK seed, RK_e, end of the log ─▶ named by a SET_RECOVERY link, which has also
- *                                a commitment to each share: x its number, y its value, no blind (y is random) */
+ *                                a commitment to each share: x its number, y its value, and a blind with contacts
+ *
+ * What the shares of a set have in common besides (SLIP-39's id and the like) stands in no commitment, so of a share
+ * that is taken only x and y count: whoever alters the rest alters nothing. */
 #include "recovery_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "client_priv.h"
+#include "entrusted.h"
 
 edn_status recovery_new(edn_recovery **out, edn_err *err)
 {
@@ -82,7 +87,7 @@ edn_status recovery_set_of(edn_client *c, recovery_set *out)
     return recovery_find(link_of_client, c, edn_devlog_count(c->log), out);
 }
 
-static edn_share_set share_set_of(const edn_account_id *account, const edn_recovery_set *set)
+edn_share_set recovery_share_set(const edn_account_id *account, const edn_recovery_set *set)
 {
     return (edn_share_set){.account = *account,
                            .id = set->id,
@@ -97,8 +102,11 @@ typedef struct making {
     edn_client *c;
     edn_bytes prepared;
     edn_recovery_set set;
+    contact *holders; /* of the last shares */
+    size_t holders_n;
     struct making_secrets {
         edn_word_share shares[EDN_SHARES_MAX];
+        edn_entrusted entrusted[EDN_SHARES_MAX]; /* the same of the holders' shares */
         edn_recovery_key key;
         edn_root_secret root;
         char words[EDN_RECOVERY_WORDS_MAX];
@@ -107,6 +115,23 @@ typedef struct making {
     edn_buf box, link;
     edn_err *err;
 } making;
+
+static size_t on_paper(const making *x) { return x->set.n - x->holders_n; }
+
+/* A share and its commitment: of one that goes to a contact, as it goes there. */
+static void commit(making *x, const edn_share_set *set, size_t i)
+{
+    EDN_SECRET(edn_share) share;
+    edn_entrusted *e;
+
+    recovery_share_of(&x->secret->shares[i], &share);
+    if (i >= on_paper(x)) {
+        client_random(x->c, share.blind, sizeof share.blind);
+        e = &x->secret->entrusted[i - on_paper(x)];
+        *e = (edn_entrusted){.set = set->id, .needed = set->needed, .n = set->n, .share = share};
+    }
+    x->set.commitments[i] = edn_share_commitment(set, &share);
+}
 
 static edn_status split(making *x)
 {
@@ -121,12 +146,9 @@ static edn_status split(making *x)
     if ((st = edn_words_split(x->secret->shares, &plan, EDN_F(x->secret->key), EDN_BYTES_EMPTY, &x->c->random)) !=
         EDN_OK)
         return st;
-    set = share_set_of(&client_id(x->c)->account, &x->set);
-    for (unsigned i = 0; i < x->set.n; i++) {
-        EDN_SECRET(edn_share) share;
-        recovery_share_of(&x->secret->shares[i], &share);
-        x->set.commitments[i] = edn_share_commitment(&set, &share);
-    }
+    set = recovery_share_set(&client_id(x->c)->account, &x->set);
+    for (size_t i = 0; i < x->set.n; i++)
+        commit(x, &set, i);
     return EDN_OK;
 }
 
@@ -157,7 +179,7 @@ static edn_status pages(making *x, edn_recovery_page_fn *fn, void *ctx)
 
     edn_hex_encode(account, id->account.b, sizeof id->account.b);
     recovery_set_text(&x->set.id, set);
-    for (unsigned i = 0; st == EDN_OK && i < x->set.n; i++) {
+    for (unsigned i = 0; st == EDN_OK && i < on_paper(x); i++) {
         edn_recovery_page page = {.number = i + 1,
                                   .n = x->set.n,
                                   .needed = x->set.needed,
@@ -168,6 +190,78 @@ static edn_status pages(making *x, edn_recovery_page_fn *fn, void *ctx)
                                   .name = id->name};
         words_put(&x->secret->shares[i], x->secret->words);
         st = fn(ctx, &page);
+    }
+    return st;
+}
+
+/* ---- holders ----------------------------------------------------------------------------------------------------- */
+
+/* Contacts whose number was compared, each once. */
+static edn_status find_holder(making *x, const char *who)
+{
+    contact *k = &x->holders[x->holders_n];
+    edn_status st = contact_find(x->c, who, k, x->err);
+
+    if (st != EDN_OK)
+        return st;
+    if (k->state != EDN_CONTACT_VERIFIED)
+        return edn_fail(x->err, EDN_E_DENIED,
+                        "\"%s\" is not verified: compare the number of 'edn contact show' with what they see, by voice "
+                        "or in person, then 'edn contact verify'. A share for somebody in between would be theirs",
+                        k->name);
+    for (size_t i = 0; i < x->holders_n; i++)
+        if (memcmp(x->holders[i].account.b, k->account.b, sizeof k->account.b) == 0)
+            return edn_fail(x->err, EDN_E_INVALID, "\"%s\" is named twice: one person holds one share", k->name);
+    x->holders_n++;
+    return EDN_OK;
+}
+
+static edn_status find_holders(making *x, const edn_recovery_plan *plan)
+{
+    edn_status st = client_begin_read(x->c, x->err);
+
+    if (st != EDN_OK || plan->contacts_n == 0)
+        return st == EDN_OK ? client_end_read(x->c, st, x->err) : st;
+    if (!client_id(x->c)->server[0])
+        st = edn_fail(x->err, EDN_E_INVALID,
+                      "this diary has no server yet, and contacts are reached by one: 'edn server URL --name NAME'");
+    else if (!(x->holders = calloc(plan->contacts_n, sizeof *x->holders)))
+        st = EDN_E_NOMEM;
+    for (size_t i = 0; st == EDN_OK && i < plan->contacts_n; i++)
+        st = find_holder(x, plan->contacts[i]);
+    return client_end_read(x->c, st, x->err);
+}
+
+/* Each one's log of now; `send`: and the share to it. Before anything is shown the logs alone are looked at, so that a
+ * contact whose log is another stops everything. */
+static edn_status reach_holders(making *x, bool send)
+{
+    edn_buf payload = EDN_BUF_INIT(256);
+    edn_status st = EDN_OK;
+
+    edn_buf_reserve(&payload, 256); /* so that no piece of it is left where it grew from */
+    for (size_t i = 0; st == EDN_OK && i < x->holders_n; i++) {
+        fetched_log got = {0};
+        edn_buf_reset(&payload);
+        edn_entrusted_put(&payload, &x->secret->entrusted[i]);
+        st = contact_log(x->c, &x->holders[i], &got, x->err);
+        if (st == EDN_OK && send && (st = client_fail(x->c, edn_buf_status(&payload), x->err)) == EDN_OK)
+            st = letter_send(x->c, &x->holders[i], got.log, EDN_LETTER_SHARE, edn_buf_view(&payload), x->err);
+        fetched_log_dispose(&got);
+    }
+    edn_buf_wipe(&payload);
+    return st;
+}
+
+/* Who was given which. Inside the transaction that keeps the link. */
+static edn_status keep_holders(making *x)
+{
+    edn_status st = EDN_OK;
+
+    for (size_t i = 0; st == EDN_OK && i < x->holders_n; i++) {
+        edn_entry_id id = account_entry(&x->holders[i].account);
+        holding h = {.set = x->set.id, .x = x->secret->entrusted[i].share.x};
+        st = holding_save(x->c, &id, &h);
     }
     return st;
 }
@@ -216,6 +310,8 @@ static edn_status keep_link(making *x)
         return st;
     if ((st = log_take_link(x->c, edn_buf_view(&x->link))) == EDN_OK)
         st = box_save(x->c, edn_buf_view(&x->box));
+    if (st == EDN_OK)
+        st = keep_holders(x);
     return client_end_write(x->c, st, x->err);
 }
 
@@ -241,7 +337,8 @@ static edn_status setup(making *x, edn_recovery_page_fn *fn, void *ctx)
 
     /* The passphrase is tried before any page is shown. */
     if ((client_id(x->c)->server[0] && (st = account_fresh_token(x->c, &x->remote, x->err)) != EDN_OK) ||
-        (st = split(x)) != EDN_OK || (st = read_link(x)) != EDN_OK || (st = pages(x, fn, ctx)) != EDN_OK)
+        (st = split(x)) != EDN_OK || (st = read_link(x)) != EDN_OK || (st = reach_holders(x, false)) != EDN_OK ||
+        (st = pages(x, fn, ctx)) != EDN_OK || (st = reach_holders(x, true)) != EDN_OK)
         return st;
     st = EDN_E_CONFLICT;
     for (int tries = 0; tries < 5 && st == EDN_E_CONFLICT; tries++)
@@ -249,10 +346,11 @@ static edn_status setup(making *x, edn_recovery_page_fn *fn, void *ctx)
     return st;
 }
 
-edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, unsigned needed, unsigned n,
+edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, const edn_recovery_plan *plan,
                                      edn_recovery_page_fn *fn, void *ctx, edn_err *err)
 {
     edn_buf prepared = EDN_BUF_INIT(16384);
+    unsigned needed = plan->needed, n = plan->n;
     making x = {.c = c,
                 .set = {.needed = (uint8_t)needed, .n = (uint8_t)n},
                 .box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
@@ -263,16 +361,20 @@ edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, unsign
     if (n < 2 || n > EDN_SHARES_MAX || needed < 2 || needed > n)
         return edn_fail(err, EDN_E_INVALID, "make 2 to %u shares, of which 2 or more, at most all, are needed together",
                         EDN_SHARES_MAX);
+    if (plan->contacts_n > n)
+        return edn_fail(err, EDN_E_INVALID, "%zu contacts and %u shares: each contact holds one", plan->contacts_n, n);
     if (!c->secret)
         return edn_fail(err, EDN_E_LOCKED, "unlock the diary first");
     x.secret = edn_secret_alloc(sizeof *x.secret);
     if (!x.secret)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
     memset(x.secret, 0, sizeof *x.secret);
-    if ((st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK) {
+    if ((st = find_holders(&x, plan)) == EDN_OK &&
+        (st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK) {
         x.prepared = edn_buf_view(&prepared);
         st = setup(&x, fn, ctx);
     }
+    free(x.holders);
     edn_secret_free(x.secret);
     edn_wipe(x.remote.token, sizeof x.remote.token);
     edn_sync_remote_dispose(&x.remote);
@@ -398,37 +500,61 @@ static edn_status combine(edn_recovery *r, edn_err *err)
     return st;
 }
 
-static edn_status share_check(edn_recovery *r, const edn_word_share *w, edn_err *err)
+void recovery_share_put(edn_recovery *r, const edn_share *share)
 {
-    edn_share_set set = share_set_of(&r->account, &r->at.set);
-    EDN_SECRET(edn_share) share;
+    edn_word_share *to = &r->secret->shares[r->secret->n++];
+
+    *to = (edn_word_share){.extendable = true,
+                           .group_needed = 1,
+                           .group_n = 1,
+                           .member = (uint8_t)(share->x - 1),
+                           .member_needed = r->at.set.needed,
+                           .size = sizeof(edn_recovery_key)};
+    memcpy(to->value, share->y, sizeof(edn_recovery_key));
+}
+
+/* A share, whoever brought it, against its commitment; then it counts, by its x and y alone. */
+static edn_status take(edn_recovery *r, const edn_share *share, edn_err *err)
+{
+    edn_share_set set = recovery_share_set(&r->account, &r->at.set);
 
     for (unsigned i = 0; i < r->secret->n; i++)
-        if (r->secret->shares[i].member == w->member)
-            return edn_fail(err, EDN_E_EXISTS, "share %u was given already; another one is needed", w->member + 1u);
-    if (w->size != sizeof(edn_recovery_key) || w->group_n != 1 || w->member_needed != r->at.set.needed ||
-        w->member >= r->at.set.n)
-        return edn_fail(err, EDN_E_AUTH,
-                        "that is a share of something else: another account, an older set, or another program's");
-    recovery_share_of(w, &share);
-    if (edn_share_check(&set, r->at.set.commitments, &share) != EDN_OK)
+        if (r->secret->shares[i].member + 1u == share->x)
+            return edn_fail(err, EDN_E_EXISTS, "share %u was given already; another one is needed", share->x);
+    if (edn_share_check(&set, r->at.set.commitments, share) != EDN_OK)
         return edn_fail(err, EDN_E_AUTH,
                         "that share (it says that it is number %u) is of another account or an older set, or somebody "
                         "changed it; the others count all the same",
-                        w->member + 1u);
+                        share->x);
+    recovery_share_put(r, share);
     return EDN_OK;
+}
+
+edn_status recovery_take(edn_recovery *r, const edn_share *share, edn_err *err)
+{
+    edn_status st = take(r, share, err);
+
+    return st == EDN_OK && r->secret->n == r->at.set.needed ? combine(r, err) : st;
 }
 
 edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, unsigned *needed, edn_err *err)
 {
     EDN_SECRET(edn_word_share) w;
+    EDN_SECRET(edn_share) share;
     edn_status st = edn_words_parse(words, &w, err);
 
     *needed = r->at.set.needed;
     *have = r->secret->n;
-    if (st != EDN_OK || (st = share_check(r, &w, err)) != EDN_OK)
+    if (st != EDN_OK)
         return st;
-    r->secret->shares[r->secret->n++] = w;
+    if (r->open)
+        return edn_fail(err, EDN_E_EXISTS, "there are enough shares already");
+    if (w.size != sizeof(edn_recovery_key) || w.group_n != 1 || w.member_needed != r->at.set.needed ||
+        w.member >= r->at.set.n)
+        return edn_fail(err, EDN_E_AUTH,
+                        "that is a share of something else: another account, an older set, or another program's");
+    recovery_share_of(&w, &share);
+    st = recovery_take(r, &share, err);
     *have = r->secret->n;
-    return r->secret->n == *needed ? combine(r, err) : EDN_OK;
+    return st == EDN_OK && r->e ? recovery_keep(r, err) : st;
 }

@@ -3,14 +3,21 @@
  * which it tells every device, the sealed box; each share proves the account (its commitment is in the log), and the
  * box the log's end that its maker knew.
  *
- *     begin   the log, looked at; shares are held against it. The server has begun nothing
- *     ask     the home, in one transaction: this device's keys and "recovering". Then the request
- *     resume  from the home alone
- *     finish  the links, sent; then the home, in one transaction. An answer that is lost: the log has this device in it
+ *     begin    the log, looked at; shares are held against it. The server has begun nothing
+ *     ask      the home, in one transaction: this device's keys and "recovering". Then the request
+ *     resume   from the home alone
+ *     finish   the links, sent; then the home, in one transaction. An answer that is lost: the log has this device in it
  *
- * META "recovering": u8 profile ‖ set 16 ‖ recovery key 32 ‖ u64 begun. The key lies here as the root key will: sealed
- * under the device's key, which the new passphrase opens; without the box, which the server still holds back, it opens
- * nothing.
+ * When contacts keep shares, it asks before it has enough of them, so that they have somebody to give them to, and all
+ * devices are told before any contact is asked:
+ *
+ *     request  the home, with a key that shares are sealed to. Then as ask
+ *     collect  what contacts gave, taken from the server's board; each share that is good is in the home from then on
+ *
+ * META "recovering": u8 profile ‖ set 16 ‖ u64 begun ‖ u8 whether there are enough shares ‖ recovery key 32 (zero
+ * before) ‖ secret of the request 32 (zero: there is none) ‖ u8 n ‖ n × (u8 x ‖ y 32): shares, until they are enough.
+ * All that lies here as the root key will: sealed under the device's key, which the new passphrase opens; without the
+ * box, which the server still holds back, it opens nothing.
  * META "lost": n × device 16, to be revoked. */
 #include "recovery_priv.h"
 
@@ -174,27 +181,55 @@ edn_status edn_recovery_begin(const edn_client_options *options, const char *ser
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-#define RECOVERING_SIZE (1u + 16u + 32u + 8u)
+#define RECOVERING_SIZE_MAX (1u + 16u + 8u + 1u + 32u + 32u + 1u + EDN_SHARES_MAX * 33u)
 
 static void recovering_put(const edn_recovery *r, edn_buf *out)
 {
+    unsigned n = r->open ? 0 : r->secret->n;
+
+    edn_buf_reserve(out, RECOVERING_SIZE_MAX); /* so that no piece of it is left where it grew from */
     edn_put_u8(out, (uint8_t)r->profile);
     edn_put_bytes(out, r->at.set.id.b, sizeof r->at.set.id.b);
-    edn_put_bytes(out, r->secret->key.b, sizeof r->secret->key.b);
     edn_put_u64(out, r->begun);
+    edn_put_u8(out, r->open);
+    edn_put_bytes(out, r->secret->key.b, sizeof r->secret->key.b);
+    edn_put_bytes(out, r->secret->request.b, sizeof r->secret->request.b);
+    edn_put_u8(out, (uint8_t)n);
+    for (unsigned i = 0; i < n; i++) {
+        edn_put_u8(out, (uint8_t)(r->secret->shares[i].member + 1));
+        edn_put_bytes(out, r->secret->shares[i].value, sizeof(edn_recovery_key));
+    }
+}
+
+/* They were held against their commitments before they were kept, and the set is the same. */
+static void shares_read(edn_reader *in, edn_recovery *r)
+{
+    unsigned n = edn_read_u8(in, "shares");
+
+    if (n > EDN_SHARES_MAX)
+        edn_reader_fail(in, EDN_E_FORMAT, "shares");
+    for (unsigned i = 0; i < n && edn_reader_status(in) == EDN_OK; i++) {
+        EDN_SECRET(edn_share) share;
+        share.x = edn_read_u8(in, "x");
+        edn_read_into(in, share.y, sizeof share.y, "y");
+        recovery_share_put(r, &share);
+    }
 }
 
 static edn_status recovering_load(edn_recovery *r, edn_share_set_id *set)
 {
-    edn_buf row = EDN_BUF_INIT(256);
+    edn_buf row = EDN_BUF_INIT(RECOVERING_SIZE_MAX);
     edn_status st = meta_get(r->c, "recovering", EDN_BYTES_EMPTY, &row);
     edn_reader in = edn_reader_init(edn_buf_view(&row));
 
     if (st == EDN_OK) {
         r->profile = (edn_kdf_profile)edn_read_u8(&in, "profile");
         edn_read_into(&in, set->b, sizeof set->b, "set");
-        edn_read_into(&in, r->secret->key.b, sizeof r->secret->key.b, "key");
         r->begun = edn_read_u64(&in, "begun");
+        r->open = edn_read_u8(&in, "open") != 0;
+        edn_read_into(&in, r->secret->key.b, sizeof r->secret->key.b, "key");
+        edn_read_into(&in, r->secret->request.b, sizeof r->secret->request.b, "request");
+        shares_read(&in, r);
         if (edn_reader_end(&in) != EDN_OK || r->profile < EDN_KDF_FLOOR || r->profile > EDN_KDF_HIGH)
             st = EDN_E_DAMAGED;
     }
@@ -202,14 +237,11 @@ static edn_status recovering_load(edn_recovery *r, edn_share_set_id *set)
     return st;
 }
 
-/* Which recovery it is, for the next time. */
-static edn_status begun_save(edn_recovery *r, edn_err *err)
+edn_status recovery_keep(edn_recovery *r, edn_err *err)
 {
-    edn_buf row = EDN_BUF_INIT(RECOVERING_SIZE);
+    edn_buf row = EDN_BUF_INIT(RECOVERING_SIZE_MAX);
     edn_status st;
 
-    r->begun = r->held.begun;
-    edn_buf_reserve(&row, RECOVERING_SIZE); /* so that no piece of it is left where it grew from */
     recovering_put(r, &row);
     st = edn_buf_status(&row);
     if (st == EDN_OK && (st = edn_store_begin_write(r->c->store)) == EDN_OK) {
@@ -221,6 +253,13 @@ static edn_status begun_save(edn_recovery *r, edn_err *err)
     }
     edn_buf_wipe(&row);
     return client_fail(r->c, st, err);
+}
+
+/* Which recovery it is, for the next time. */
+static edn_status begun_save(edn_recovery *r, edn_err *err)
+{
+    r->begun = r->held.begun;
+    return recovery_keep(r, err);
 }
 
 edn_status recovery_wait_of(const edn_msg_held *m, const edn_devlog *log, edn_recovery_wait *out)
@@ -287,10 +326,9 @@ static edn_status make_device(edn_recovery *r, const char *device_name, edn_err 
 
 static edn_status make_home(edn_recovery *r, edn_bytes passphrase, edn_err *err)
 {
-    edn_buf prepared = EDN_BUF_INIT(16384), slot = EDN_BUF_INIT(4096), row = EDN_BUF_INIT(RECOVERING_SIZE);
+    edn_buf prepared = EDN_BUF_INIT(16384), slot = EDN_BUF_INIT(4096), row = EDN_BUF_INIT(RECOVERING_SIZE_MAX);
     edn_status st = edn_passphrase_prepare(passphrase, &prepared, err);
 
-    edn_buf_reserve(&row, RECOVERING_SIZE);
     recovering_put(r, &row);
     if (st == EDN_OK && ((st = edn_buf_status(&row)) != EDN_OK ||
                          (st = edn_slot_seal(&slot, edn_buf_view(&prepared), r->profile, &r->e->id.device, &r->e->ldk,
@@ -304,21 +342,146 @@ static edn_status make_home(edn_recovery *r, edn_bytes passphrase, edn_err *err)
     return st;
 }
 
-edn_status edn_recovery_ask(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
+/* The home, and the first asking. */
+static edn_status ask_first(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
                             edn_recovery_wait *out, edn_err *err)
 {
     bool again;
     edn_status st;
 
-    memset(out, 0, sizeof *out);
-    if (!r->open || !r->c || r->e)
-        return edn_fail(err, EDN_E_MISSING, "more shares are needed");
     r->profile = strength ? (edn_kdf_profile)strength : EDN_KDF_DEFAULT;
     if ((st = device_name_check(device_name, err)) != EDN_OK || (st = make_device(r, device_name, err)) != EDN_OK ||
         (st = make_home(r, passphrase, err)) != EDN_OK)
         return st;
     st = ask_on(r, &r->at.set.id, &again, err);
     return st == EDN_OK ? tell_wait(r, out, err) : begun_keep(r->c, st, err);
+}
+
+edn_status edn_recovery_ask(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
+                            edn_recovery_wait *out, edn_err *err)
+{
+    memset(out, 0, sizeof *out);
+    if (!r->open || !r->c || r->e)
+        return edn_fail(err, EDN_E_MISSING, "more shares are needed");
+    return ask_first(r, device_name, strength, passphrase, out, err);
+}
+
+edn_status edn_recovery_request(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
+                                edn_recovery_wait *out, edn_err *err)
+{
+    memset(out, 0, sizeof *out);
+    if (!r->c || r->e)
+        return edn_fail(err, EDN_E_EXISTS, "shares are asked for already");
+    client_random(r->c, r->secret->request.b, sizeof r->secret->request.b);
+    return ask_first(r, device_name, strength, passphrase, out, err);
+}
+
+/* ---- shares that contacts give ----------------------------------------------------------------------------------- */
+
+static bool has_request(const edn_recovery *r)
+{
+    static const edn_dh_sk none;
+
+    return !edn_equal_ct(r->secret->request.b, none.b, sizeof none.b);
+}
+
+static edn_share_request request_of(const edn_recovery *r)
+{
+    edn_share_request q = {.account = r->account, .set = r->at.set.id};
+
+    edn_dh_keypair(&r->secret->request, &q.key);
+    return q;
+}
+
+edn_status edn_recovery_words(const edn_recovery *r, char out[EDN_RECOVERY_REQUEST_MAX], edn_err *err)
+{
+    _Static_assert(EDN_RECOVERY_REQUEST_MAX >= EDN_REQUEST_WORDS_SIZE, "eight words fit");
+    edn_share_request q;
+
+    out[0] = 0;
+    if (!r->e || !has_request(r))
+        return edn_fail(err, EDN_E_MISSING, "this recovery was begun without asking contacts");
+    q = request_of(r);
+    edn_share_request_words(out, &q);
+    return EDN_OK;
+}
+
+bool edn_recovery_enough(const edn_recovery *r) { return r->open; }
+
+/* One that somebody put on the board: good, or named; one that is here already is nothing new. */
+static edn_status take_give(edn_recovery *r, edn_bytes give, bool is_new, edn_recovery_came_fn *fn, void *ctx,
+                            edn_err *err)
+{
+    edn_share_request q = request_of(r);
+    EDN_SECRET(edn_share) share;
+    edn_recovery_came came = {.text = ""};
+    edn_err why = {EDN_OK, ""};
+    edn_status st = edn_give_open(&q, &r->secret->request, give, &share);
+
+    if (st == EDN_E_NOMEM)
+        return client_fail(r->c, st, err);
+    if (st == EDN_OK) {
+        came.number = share.x;
+        st = recovery_take(r, &share, &why);
+    } else {
+        st = edn_fail(&why, EDN_E_AUTH,
+                      "something was given that is not sealed for this machine's request: it is of another one, or "
+                      "somebody changed it");
+    }
+    came.good = st == EDN_OK;
+    came.text = why.text;
+    if (st == EDN_E_EXISTS || (st == EDN_E_AUTH && !is_new))
+        return EDN_OK;
+    if (st != EDN_OK && st != EDN_E_AUTH) {
+        if (err)
+            *err = why;
+        return st;
+    }
+    return fn(ctx, &came);
+}
+
+static edn_status take_gives(edn_recovery *r, edn_recovery_came_fn *fn, void *ctx, edn_err *err)
+{
+    edn_share_request q = request_of(r);
+    edn_msg_share_ask m = {.kind = EDN_SHARES_WANT, .account = r->account};
+    edn_arena a = edn_arena_init((size_t)1 << 18);
+    unsigned before = r->secret->n;
+    edn_msg_shares got;
+    edn_status st;
+
+    memcpy(m.set, q.set.b, sizeof m.set);
+    memcpy(m.key, q.key.b, sizeof m.key);
+    st = shares_call(r->c, r->origin, &m, &a, &got, err);
+    for (size_t i = 0; st == EDN_OK && !r->open && i < got.gives_n; i++)
+        st = take_give(r, got.gives[i], i >= r->gives, fn, ctx, err);
+    if (st == EDN_OK)
+        r->gives = got.gives_n;
+    if (r->secret->n != before) {
+        edn_err other;
+        edn_status kept = recovery_keep(r, st == EDN_OK ? err : &other);
+        st = st == EDN_OK ? kept : st;
+    }
+    edn_arena_dispose(&a);
+    return st;
+}
+
+edn_status edn_recovery_collect(edn_recovery *r, edn_recovery_came_fn *fn, void *ctx, edn_recovery_wait *wait,
+                                unsigned *have, unsigned *needed, edn_err *err)
+{
+    bool again;
+    edn_status st;
+
+    memset(wait, 0, sizeof *wait);
+    *have = r->secret->n;
+    *needed = r->at.set.needed;
+    if (!r->e || !has_request(r))
+        return edn_fail(err, EDN_E_MISSING, "this recovery was begun without asking contacts");
+    if ((st = ask_on(r, &r->at.set.id, &again, err)) != EDN_OK || (st = tell_wait(r, wait, err)) != EDN_OK)
+        return st;
+    if (wait->state != EDN_RECOVERY_CANCELLED && !r->open)
+        st = take_gives(r, fn, ctx, err);
+    *have = r->secret->n;
+    return st;
 }
 
 /* ---- going on ---------------------------------------------------------------------------------------------------- */
@@ -360,7 +523,6 @@ static edn_status reopen(edn_recovery *r, edn_bytes passphrase, edn_share_set_id
     memset(r->e, 0, sizeof *r->e);
     r->e->id = *id;
     account_kept_cert(r->c, r->e);
-    r->open = true;
     return EDN_OK;
 }
 
@@ -379,6 +541,8 @@ edn_status edn_recovery_resume(const edn_client_options *options, edn_bytes pass
     if ((st = client_new(options, &r->c, err)) == EDN_OK && (st = reopen(r, passphrase, &set, err)) == EDN_OK &&
         (st = account_pin_server(r->c, r->origin, &r->receipt_pk, err)) == EDN_OK &&
         (st = ask_on(r, &set, again, err)) == EDN_OK && (st = tell_wait(r, wait, err)) == EDN_OK) {
+        for (unsigned i = 0; i < r->secret->n; i++) /* which only the log says */
+            r->secret->shares[i].member_needed = r->at.set.needed;
         *out = r;
         r = NULL;
     }
@@ -538,7 +702,7 @@ edn_status edn_recovery_finish(edn_recovery *r, edn_bytes passphrase, edn_client
     edn_status st;
 
     *out = NULL;
-    if (!r->e || r->held.state != EDN_HELD_READY || r->box.n == 0)
+    if (!r->e || !r->open || r->held.state != EDN_HELD_READY || r->box.n == 0)
         return edn_fail(err, EDN_E_MISSING, "the wait is not over");
     if ((st = recovery_open(r, err)) == EDN_OK && (st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK) {
         x.prepared = edn_buf_view(&prepared);

@@ -23,19 +23,10 @@ typedef struct board {
 
 static edn_status gather_give(board *b, const edn_meta_share *row)
 {
-    edn_msg_letter *to = &b->m.gives[b->m.gives_n];
-
-    b->gives_n++;
-    b->given |= edn_bytes_equal(row->body, b->ask->give);
-    if (b->ask->kind != EDN_SHARES_WANT || row->number < b->ask->from)
-        return EDN_OK;
-    if (b->m.gives_n == EDN_SHARE_GIVES_MAX)
+    if (b->gives_n == EDN_SHARE_GIVES_MAX)
         return EDN_E_DAMAGED; /* no put lets one more in */
-    to->number = row->number;
-    if (!edn_arena_copy(&b->s->arena, row->body, &to->message))
-        return EDN_E_NOMEM;
-    b->m.gives_n++;
-    return EDN_OK;
+    b->given |= edn_bytes_equal(row->body, b->ask->give);
+    return edn_arena_copy(&b->s->arena, row->body, &b->m.gives[b->gives_n++]) ? EDN_OK : EDN_E_NOMEM;
 }
 
 static edn_status gather(void *cb, const edn_meta_share *row)
@@ -67,6 +58,7 @@ static edn_status want(board *b, const server_account *a, edn_server_answer *out
 {
     edn_meta_share row = {.number = 0};
 
+    b->m.gives_n = b->gives_n;
     if (b->wanted)
         return EDN_OK;
     if (b->keys_n == EDN_SHARE_REQUESTS_MAX) {

@@ -233,13 +233,12 @@ static const field share_ask_fields[] = {
     RAW(share_ask, account),
     RAW(share_ask, set),
     RAW(share_ask, key),
-    U64(share_ask, from),
     {FIELD_BYTES, AT(share_ask, give), 0, 0, EDN_SHARE_GIVE_SIZE_MAX, 0, "give"},
 };
 static const field shares_fields[] = {
     KIND(shares, state, EDN_HELD_CANCELLED),
     {FIELD_HASHES, AT(shares, keys), AT(shares, keys_n), 0, 0, EDN_SHARE_REQUESTS_MAX, "keys"},
-    {FIELD_LETTERS, AT(shares, gives), AT(shares, gives_n), 1, EDN_SHARE_GIVE_SIZE_MAX, EDN_SHARE_GIVES_MAX, "gives"},
+    {FIELD_LIST, AT(shares, gives), AT(shares, gives_n), 1, EDN_SHARE_GIVE_SIZE_MAX, EDN_SHARE_GIVES_MAX, "gives"},
 };
 
 static bool is_zero(const uint8_t *p, size_t n)
@@ -302,7 +301,7 @@ static bool share_ask_sound(const void *p)
 {
     const edn_msg_share_ask *m = p;
 
-    return (m->kind == EDN_SHARES_GIVE) == (m->give.n > 0) && (m->kind == EDN_SHARES_WANT || m->from == 0) &&
+    return (m->kind == EDN_SHARES_GIVE) == (m->give.n > 0) &&
            (m->kind != EDN_SHARES_LOOK || is_zero(m->key, sizeof m->key));
 }
 

@@ -437,14 +437,13 @@ typedef struct edn_msg_share_ask {
     edn_account_id account;
     uint8_t set[16]; /* as of a set ask */
     uint8_t key[32]; /* the request's; look: zero */
-    uint64_t from;   /* want: the first give that is wanted; else 0 */
     edn_bytes give;  /* give; else empty */
 } edn_msg_share_ask;
 typedef struct edn_msg_shares {
     uint8_t state;  /* of the recovery: EDN_HELD_… */
     edn_hash *keys; /* look: of the requests, in ascending order */
     size_t keys_n;
-    edn_msg_letter *gives; /* want: numbered from 1 */
+    edn_bytes *gives; /* want: in the order in which they came */
     size_t gives_n;
 } edn_msg_shares;
 

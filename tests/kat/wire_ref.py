@@ -221,10 +221,10 @@ def messages():
         "set_ask": u8(2) + fill(0xb2) + fill(0xbf, 16) + u64(7),
         "held": u8(4) + held + fill(0xc1, 16) + u64(TIME) + sig + links + many(),
         "held_ready": u8(3) + held + bytes(88) + links + many(lp(fill(0xd3, 7))),
-        "share_ask": u8(2) + fill(0xb2) + fill(0xbf, 16) + fill(0xc3) + u64(3) + lp(b""),
-        "share_give": u8(3) + fill(0xb2) + fill(0xbf, 16) + fill(0xc3) + u64(0) + lp(fill(0xd3, 7)),
+        "share_ask": u8(2) + fill(0xb2) + fill(0xbf, 16) + fill(0xc3) + lp(b""),
+        "share_give": u8(3) + fill(0xb2) + fill(0xbf, 16) + fill(0xc3) + lp(fill(0xd3, 7)),
         "shares": u8(2) + many(fill(0xba), fill(0xbb)) + many(),
-        "shares_given": u8(3) + many() + many(u64(2) + lp(fill(0xd3, 7)), u64(1 << 33) + lp(fill(0xd4, 1))),
+        "shares_given": u8(3) + many() + boxes,
         "held_ask": u8(2) + u64(7) + u64(TIME) + sig,
     }
     for name, body in bodies.items():

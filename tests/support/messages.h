@@ -224,8 +224,6 @@ static inline void random_share_ask(check_rng *r, edn_arena *a, edn_msg_share_as
     random_fill(r, m, sizeof *m);
     m->kind = (uint8_t)(1 + check_below(r, 3));
     m->give = EDN_BYTES_EMPTY;
-    if (m->kind != EDN_SHARES_WANT)
-        m->from = 0;
     if (m->kind == EDN_SHARES_LOOK)
         memset(m->key, 0, sizeof m->key);
     if (m->kind == EDN_SHARES_GIVE)
@@ -317,7 +315,7 @@ static inline void random_shares(check_rng *r, edn_arena *a, edn_msg_shares *m)
     m->keys_n = check_below(r, 3);
     m->keys = random_hashes(r, a, m->keys_n);
     m->gives_n = check_below(r, 3);
-    m->gives = random_numbered(r, a, m->gives_n);
+    m->gives = random_list(r, a, m->gives_n, 1, 30);
 }
 
 static inline void random_shelf(check_rng *r, edn_arena *a, edn_msg_shelf *m)

@@ -25,11 +25,20 @@ static inline edn_status paper_keep(void *ctx, const edn_recovery_page *page)
     return p->n == 2 ? p->give : EDN_OK;
 }
 
+/* All of them on paper. */
+static inline edn_status paper_setup(edn_client *c, const char *passphrase, unsigned needed, unsigned n, paper *p,
+                                     edn_err *err)
+{
+    edn_recovery_plan plan = {.needed = needed, .n = n};
+
+    return edn_client_recovery_setup(c, edn_bytes_str(passphrase), &plan, paper_keep, p, err);
+}
+
 static inline paper paper_made_with(edn_client *c, const char *passphrase, unsigned needed, unsigned n)
 {
     paper p = {.n = 0};
 
-    CHECK_OK(edn_client_recovery_setup(c, edn_bytes_str(passphrase), needed, n, paper_keep, &p, NULL));
+    CHECK_OK(paper_setup(c, passphrase, needed, n, &p, NULL));
     CHECK_INT(p.n, n);
     return p;
 }

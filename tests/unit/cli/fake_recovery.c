@@ -12,17 +12,17 @@ struct edn_recovery {
 };
 static struct edn_recovery one;
 
-edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, unsigned needed, unsigned n,
+edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, const edn_recovery_plan *plan,
                                      edn_recovery_page_fn *fn, void *ctx, edn_err *err)
 {
     edn_status st = EDN_OK;
 
     (void)c;
     (void)passphrase;
-    for (unsigned i = 1; st == EDN_OK && i <= n; i++) {
+    for (unsigned i = 1; st == EDN_OK && i <= plan->n - plan->contacts_n; i++) {
         edn_recovery_page page = {.number = i,
-                                  .n = n,
-                                  .needed = needed,
+                                  .n = plan->n,
+                                  .needed = plan->needed,
                                   .words = "academic acid",
                                   .set = "G20R5",
                                   .account = "00",
@@ -81,6 +81,94 @@ edn_status edn_recovery_ask(edn_recovery *r, const char *device_name, edn_streng
     (void)passphrase;
     *out = (edn_recovery_wait){.state = EDN_RECOVERY_NONE};
     return edn_fail(err, EDN_E_DENIED, "the pretended account is not to be had");
+}
+
+edn_status edn_recovery_request(edn_recovery *r, const char *device_name, edn_strength strength, edn_bytes passphrase,
+                                edn_recovery_wait *out, edn_err *err)
+{
+    return edn_recovery_ask(r, device_name, strength, passphrase, out, err);
+}
+
+edn_status edn_recovery_words(const edn_recovery *r, char out[EDN_RECOVERY_REQUEST_MAX], edn_err *err)
+{
+    (void)r;
+    (void)err;
+    strcpy(out, "academic acid");
+    return EDN_OK;
+}
+
+edn_status edn_recovery_collect(edn_recovery *r, edn_recovery_came_fn *fn, void *ctx, edn_recovery_wait *wait,
+                                unsigned *have, unsigned *needed, edn_err *err)
+{
+    (void)r;
+    (void)fn;
+    (void)ctx;
+    *wait = (edn_recovery_wait){.state = EDN_RECOVERY_NONE};
+    *have = *needed = 0;
+    return edn_fail(err, EDN_E_MISSING, "nothing waits");
+}
+
+bool edn_recovery_enough(const edn_recovery *r)
+{
+    (void)r;
+    return true;
+}
+
+edn_status edn_client_recovery_holders(edn_client *c, edn_recovery_holder_fn *fn, void *ctx, edn_err *err)
+{
+    (void)c;
+    (void)fn;
+    (void)ctx;
+    (void)err;
+    return EDN_OK;
+}
+
+edn_status edn_client_recovery_answers(edn_client *c, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    return EDN_OK;
+}
+
+edn_status edn_client_recovery_ask_holders(edn_client *c, edn_err *err)
+{
+    (void)c;
+    (void)err;
+    return EDN_OK;
+}
+
+edn_status edn_client_entrusted(edn_client *c, edn_entrusted_fn *fn, void *ctx, edn_err *err)
+{
+    (void)c;
+    (void)fn;
+    (void)ctx;
+    (void)err;
+    return EDN_OK;
+}
+
+edn_status edn_client_entrusted_keep(edn_client *c, const char *who, edn_err *err)
+{
+    (void)c;
+    (void)who;
+    return edn_fail(err, EDN_E_MISSING, "nothing is kept");
+}
+
+edn_status edn_client_entrusted_refuse(edn_client *c, const char *who, edn_err *err)
+{
+    return edn_client_entrusted_keep(c, who, err);
+}
+
+edn_status edn_client_entrusted_asked(edn_client *c, const char *who, edn_entrusted_fn *fn, void *ctx, edn_err *err)
+{
+    (void)fn;
+    (void)ctx;
+    return edn_client_entrusted_keep(c, who, err);
+}
+
+edn_status edn_client_entrusted_give(edn_client *c, const char *who, const char *words, edn_err *err)
+{
+    (void)words;
+    return edn_client_entrusted_keep(c, who, err);
 }
 
 edn_status edn_recovery_begun(const edn_client_options *options, bool *out, edn_err *err)

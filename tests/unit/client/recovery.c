@@ -96,11 +96,8 @@ static void a_set_that_cannot_be_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < EDN_COUNT(bad); i++)
-        CHECK_STATUS(
-            edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), bad[i][0], bad[i][1], paper_keep, &p, &err),
-            EDN_E_INVALID);
-    CHECK_STATUS(edn_client_recovery_setup(t.a, edn_bytes_str("another passphrase"), 2, 3, paper_keep, &p, &err),
-                 EDN_E_PASSPHRASE);
+        CHECK_STATUS(paper_setup(t.a, WORLD_PASSPHRASE, bad[i][0], bad[i][1], &p, &err), EDN_E_INVALID);
+    CHECK_STATUS(paper_setup(t.a, "another passphrase", 2, 3, &p, &err), EDN_E_PASSPHRASE);
     CHECK_INT(p.n, 0); /* no page was shown */
     CHECK_STATUS(edn_recovery_drill(t.a, &r, &err), EDN_E_MISSING);
     CHECK(!r);
@@ -116,12 +113,11 @@ static void no_set_is_good_whose_pages_were_not_kept(void **state)
 
     (void)state;
     before = paper_made(t.a, 2, 3);
-    CHECK_STATUS(edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), 2, 3, paper_keep, &p, NULL), EDN_E_IO);
+    CHECK_STATUS(paper_setup(t.a, WORLD_PASSPHRASE, 2, 3, &p, NULL), EDN_E_IO);
     CHECK_STR(edn_bytes_str(paper_info(t.a).set), before.set);
     t.w->down = true;
     p = (paper){.n = 0};
-    CHECK_STATUS(edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), 2, 3, paper_keep, &p, NULL),
-                 EDN_E_NETWORK);
+    CHECK_STATUS(paper_setup(t.a, WORLD_PASSPHRASE, 2, 3, &p, NULL), EDN_E_NETWORK);
     t.w->down = false;
     diary_sync(t.a);
     CHECK_STR(edn_bytes_str(paper_info(t.a).set), before.set);
@@ -138,7 +134,7 @@ static void no_lost_answer_leaves_it_half_done(void **state)
         unsigned have;
         edn_recovery *r;
         t.w->lose_answer = t.w->exchanges + lost;
-        st = edn_client_recovery_setup(t.a, edn_bytes_str(WORLD_PASSPHRASE), 2, 2, paper_keep, &p, NULL);
+        st = paper_setup(t.a, WORLD_PASSPHRASE, 2, 2, &p, NULL);
         CHECK(st == EDN_OK || st == EDN_E_NETWORK);
         t.w->lose_answer = 0;
         diary_sync(t.a);
