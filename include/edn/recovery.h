@@ -19,6 +19,7 @@ typedef struct edn_recovery_page {
     const char *words;
     const char *set; /* which set of shares: for 'edn recover'; tells nothing */
     const char *account, *server, *name;
+    bool contacts; /* some of the others are with contacts: 'edn recover --contacts' */
 } edn_recovery_page;
 typedef edn_status edn_recovery_page_fn(void *ctx, const edn_recovery_page *page);
 

@@ -94,14 +94,14 @@ static edn_status show_words(edn_cli *c, edn_recovery *r)
     char words[EDN_RECOVERY_REQUEST_MAX];
     edn_status st = edn_recovery_words(r, words, &c->err);
 
-    if (st == EDN_OK)
-        edn_cli_note(
-            c,
-            "Ask each contact who keeps a share of yours, by voice or in person, to run 'edn recovery give' with "
-            "your name, and read them these eight words. They are of this machine and no secret; but in a "
-            "letter or a message they prove nothing.\n\n    %s\n",
-            words);
-    return st;
+    if (st != EDN_OK)
+        return st;
+    edn_cli_note(c,
+                 "Ask each contact who keeps a share of yours, by voice or in person, to run 'edn recovery give' with "
+                 "your name, and read them these eight words. They are of this machine, and no secret; but in a letter "
+                 "or a message they prove nothing.");
+    edn_cli_putf(&c->buf, "%s\n", words);
+    return edn_cli_out(c);
 }
 
 /* Nothing more was typed: what is here is kept, and the next run goes on. */

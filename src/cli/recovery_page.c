@@ -36,7 +36,8 @@ void edn_cli_page_text(edn_buf *out, const edn_recovery_page *page, const char *
     edn_cli_put_safe(out, edn_bytes_str(plain(page->name)), EDN_SAFE_LINE);
     edn_cli_putf(out, "\n  Set      %s\n  Account  %s\n\n", page->set, page->account);
     edn_put_str(out, "Keep this page where nobody else finds another of them. Nobody who works for EDN will ever ask\n"
-                     "for it. With all devices lost:  edn recover\n");
+                     "for it. With all devices lost:  ");
+    edn_put_str(out, page->contacts ? "edn recover --contacts\n" : "edn recover\n");
 }
 
 void edn_cli_put_html(edn_buf *out, const char *text)
@@ -104,6 +105,7 @@ edn_status edn_cli_page_html(edn_buf *out, const edn_recovery_page *page, const 
     edn_cli_putf(out, "<br>Set: <code>%s</code><br>Account: <code>%s</code></p>\n", page->set, page->account);
     edn_put_str(out,
                 "<p>Keep this page where nobody else finds another of them. Nobody who works for EDN will ever ask "
-                "for it. With all devices lost: <code>edn recover</code></p>\n</body></html>\n");
+                "for it. With all devices lost: <code>edn recover");
+    edn_put_str(out, page->contacts ? " --contacts</code></p>\n</body></html>\n" : "</code></p>\n</body></html>\n");
     return edn_buf_status(out);
 }

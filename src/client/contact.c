@@ -164,7 +164,8 @@ static edn_status fetch_more(edn_client *c, const char *server, const char *toke
 
     ask->from = edn_devlog_count(f->log);
     edn_lookup_put(&rq, ask);
-    st = account_call(c, server, "/v1/lookup", token, edn_buf_view(&rq), &body, &http, err);
+    if ((st = client_fail(c, edn_buf_status(&rq), err)) == EDN_OK)
+        st = account_call(c, server, "/v1/lookup", token, edn_buf_view(&rq), &body, &http, err);
     if (http == 404)
         st = edn_fail(err, EDN_E_MISSING, "%s: there is no account of that name", server);
     if (st == EDN_OK && edn_found_decode(&a, edn_buf_view(&body), &got) != EDN_OK)

@@ -432,7 +432,7 @@ edn_status edn_client_entrusted_keep(edn_client *c, const char *who, edn_err *er
     if (st == EDN_OK && (st = answer_send(c, &l.from.k, l.offer, EDN_HOLDER_KEEPS, err)) == EDN_OK)
         st = letters_drop(&l);
     edn_secret_free(l.offer);
-    return st;
+    return client_fail(c, st, err);
 }
 
 edn_status edn_client_entrusted_refuse(edn_client *c, const char *who, edn_err *err)
@@ -458,7 +458,7 @@ edn_status edn_client_entrusted_refuse(edn_client *c, const char *who, edn_err *
         st = letters_drop(&l);
 out:
     edn_secret_free(l.offer);
-    return st;
+    return client_fail(c, st, err);
 }
 
 /* ---- giving ------------------------------------------------------------------------------------------------------ */
@@ -472,7 +472,9 @@ edn_status shares_call(edn_client *c, const char *server, const edn_msg_share_as
 
     memset(out, 0, sizeof *out);
     edn_share_ask_put(&rq, m);
-    st = account_call(c, server, "/v1/shares", NULL, edn_buf_view(&rq), &body, NULL, err);
+    st = client_fail(c, edn_buf_status(&rq), err);
+    if (st == EDN_OK)
+        st = account_call(c, server, "/v1/shares", NULL, edn_buf_view(&rq), &body, NULL, err);
     if (st == EDN_OK && !edn_arena_copy(a, edn_buf_view(&body), &kept))
         st = edn_fail(err, EDN_E_NOMEM, "out of memory");
     if (st == EDN_OK && (st = edn_shares_decode(a, kept, out)) != EDN_OK)
@@ -551,7 +553,7 @@ edn_status edn_client_entrusted_asked(edn_client *c, const char *who, edn_entrus
         st = fn(ctx, &out);
     }
     giving_end(&g);
-    return st;
+    return client_fail(c, st, err);
 }
 
 /* The request whose words these are. What the server says of a key is nothing: the words say whose it is. */
@@ -593,7 +595,7 @@ edn_status edn_client_entrusted_give(edn_client *c, const char *who, const char 
     }
     edn_buf_dispose(&sealed);
     giving_end(&g);
-    return st;
+    return client_fail(c, st, err);
 }
 
 /* ---- the owner's side -------------------------------------------------------------------------------------------- */
@@ -719,5 +721,5 @@ edn_status edn_client_recovery_ask_holders(edn_client *c, edn_err *err)
         fetched_log_dispose(&got);
     }
     free(x.p);
-    return st;
+    return client_fail(c, st, err);
 }

@@ -221,7 +221,7 @@ edn_status letters_each(edn_client *c, letter_fn *fn, void *ctx, edn_err *err)
     edn_arena_dispose(&a);
     edn_buf_dispose(&answer);
     edn_wipe(x.token, sizeof x.token);
-    return st;
+    return client_fail(c, st, err);
 }
 
 edn_status letter_drop(edn_client *c, uint64_t number, edn_err *err)
@@ -232,5 +232,5 @@ edn_status letter_drop(edn_client *c, uint64_t number, edn_err *err)
     if (st == EDN_OK)
         st = drop(&x, number);
     edn_wipe(x.token, sizeof x.token);
-    return st;
+    return client_fail(c, st, err);
 }

@@ -187,7 +187,8 @@ static edn_status pages(making *x, edn_recovery_page_fn *fn, void *ctx)
                                   .set = set,
                                   .account = account,
                                   .server = id->server,
-                                  .name = id->name};
+                                  .name = id->name,
+                                  .contacts = x->holders_n > 0};
         words_put(&x->secret->shares[i], x->secret->words);
         st = fn(ctx, &page);
     }
@@ -532,9 +533,19 @@ static edn_status take(edn_recovery *r, const edn_share *share, edn_err *err)
 
 edn_status recovery_take(edn_recovery *r, const edn_share *share, edn_err *err)
 {
+    unsigned before = r->secret->n;
     edn_status st = take(r, share, err);
 
-    return st == EDN_OK && r->secret->n == r->at.set.needed ? combine(r, err) : st;
+    if (st == EDN_OK && r->secret->n == r->at.set.needed && (st = combine(r, err)) == EDN_E_NOMEM)
+        recovery_untake(r, before);
+    return st;
+}
+
+void recovery_untake(edn_recovery *r, unsigned n)
+{
+    r->secret->n = n;
+    r->open = false;
+    edn_wipe(&r->secret->key, sizeof r->secret->key);
 }
 
 edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, unsigned *needed, edn_err *err)
@@ -555,6 +566,8 @@ edn_status edn_recovery_add(edn_recovery *r, edn_bytes words, unsigned *have, un
                         "that is a share of something else: another account, an older set, or another program's");
     recovery_share_of(&w, &share);
     st = recovery_take(r, &share, err);
+    if (st == EDN_OK && r->e && (st = recovery_keep(r, err)) != EDN_OK)
+        recovery_untake(r, *have);
     *have = r->secret->n;
-    return st == EDN_OK && r->e ? recovery_keep(r, err) : st;
+    return st;
 }

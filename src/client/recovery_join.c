@@ -56,6 +56,7 @@ static edn_status lies(const edn_recovery *r, edn_status st, edn_err *err)
 static edn_status check_log(edn_recovery *r, const edn_msg_held *got, const edn_share_set_id *set)
 {
     edn_devlog *log = NULL;
+    recovery_set newest;
     edn_account_id account;
     edn_hash at, head;
     edn_status st = edn_devlog_new(&log);
@@ -78,10 +79,12 @@ static edn_status check_log(edn_recovery *r, const edn_msg_held *got, const edn_
         r->log = log;
         r->links = got->links;
         r->links_n = got->links_n;
-        return (st = recovery_find(link_of_list, r, r->links_n, &r->at)) == EDN_OK &&
-                       memcmp(r->at.set.id.b, set->b, sizeof set->b) != 0
-                   ? EDN_E_AUTH
-                   : st;
+        if ((st = recovery_find(link_of_list, r, r->links_n, &newest)) == EDN_OK &&
+            memcmp(newest.set.id.b, set->b, sizeof set->b) != 0)
+            st = EDN_E_AUTH;
+        if (st == EDN_OK) /* not before: `set` may stand in it */
+            r->at = newest;
+        return st;
     }
     edn_devlog_free(log);
     return st;
@@ -132,7 +135,8 @@ static edn_status ask_server(edn_recovery *r, const edn_share_set_id *set, uint8
 
     memcpy(m.set, set->b, sizeof m.set);
     edn_set_ask_put(&rq, &m);
-    st = account_call(r->c, r->origin, "/v1/recovery", NULL, edn_buf_view(&rq), &body, NULL, err);
+    if ((st = client_fail(r->c, edn_buf_status(&rq), err)) == EDN_OK)
+        st = account_call(r->c, r->origin, "/v1/recovery", NULL, edn_buf_view(&rq), &body, NULL, err);
     if (st == EDN_E_DENIED)
         st = edn_fail(
             err, st,
@@ -174,6 +178,8 @@ edn_status edn_recovery_begin(const edn_client_options *options, const char *ser
         (st = find_account(r, err)) == EDN_OK && (st = ask_server(r, &id, EDN_SET_LOOK, 0, err)) == EDN_OK) {
         *out = r;
         r = NULL;
+    } else if (r->c) {
+        client_fail(r->c, st, err);
     }
     edn_recovery_free(r);
     return st;
@@ -352,7 +358,7 @@ static edn_status ask_first(edn_recovery *r, const char *device_name, edn_streng
     r->profile = strength ? (edn_kdf_profile)strength : EDN_KDF_DEFAULT;
     if ((st = device_name_check(device_name, err)) != EDN_OK || (st = make_device(r, device_name, err)) != EDN_OK ||
         (st = make_home(r, passphrase, err)) != EDN_OK)
-        return st;
+        return client_fail(r->c, st, err);
     st = ask_on(r, &r->at.set.id, &again, err);
     return st == EDN_OK ? tell_wait(r, out, err) : begun_keep(r->c, st, err);
 }
@@ -459,6 +465,8 @@ static edn_status take_gives(edn_recovery *r, edn_recovery_came_fn *fn, void *ct
     if (r->secret->n != before) {
         edn_err other;
         edn_status kept = recovery_keep(r, st == EDN_OK ? err : &other);
+        if (kept != EDN_OK)
+            recovery_untake(r, before);
         st = st == EDN_OK ? kept : st;
     }
     edn_arena_dispose(&a);
@@ -477,11 +485,11 @@ edn_status edn_recovery_collect(edn_recovery *r, edn_recovery_came_fn *fn, void 
     if (!r->e || !has_request(r))
         return edn_fail(err, EDN_E_MISSING, "this recovery was begun without asking contacts");
     if ((st = ask_on(r, &r->at.set.id, &again, err)) != EDN_OK || (st = tell_wait(r, wait, err)) != EDN_OK)
-        return st;
+        return client_fail(r->c, st, err);
     if (wait->state != EDN_RECOVERY_CANCELLED && !r->open)
         st = take_gives(r, fn, ctx, err);
     *have = r->secret->n;
-    return st;
+    return client_fail(r->c, st, err);
 }
 
 /* ---- going on ---------------------------------------------------------------------------------------------------- */
@@ -545,6 +553,8 @@ edn_status edn_recovery_resume(const edn_client_options *options, edn_bytes pass
             r->secret->shares[i].member_needed = r->at.set.needed;
         *out = r;
         r = NULL;
+    } else if (r->c) {
+        client_fail(r->c, st, err);
     }
     edn_recovery_free(r);
     return st;

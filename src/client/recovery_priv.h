@@ -49,6 +49,8 @@ EDN_MUST_USE edn_status recovery_find(recovery_link_fn *link, void *ctx, uint64_
 /* Takes a share whose words or seal are open, against its commitment; with the last that is needed, combines them.
  * Errors as edn_recovery_add. */
 EDN_MUST_USE edn_status recovery_take(edn_recovery *r, const edn_share *share, edn_err *err);
+/* Back to the first n shares: the others could not be kept. */
+void recovery_untake(edn_recovery *r, unsigned n);
 /* Among those that count, unchecked; there are fewer than EDN_SHARES_MAX. */
 void recovery_share_put(edn_recovery *r, const edn_share *share);
 /* On a bare machine that has a home: what came so far is kept there. */

@@ -123,12 +123,12 @@ static edn_status begin(edn_server *s, gathering *g)
     return recovery_save(s, g->a, &row);
 }
 
+static bool is_under_way(uint8_t state) { return state == EDN_HELD_WAITING || state == EDN_HELD_READY; }
+
 /* Whether what stands there is of this set, and under way. */
 static bool under_way(const edn_server *s, const gathering *g)
 {
-    uint8_t state = state_of(s, &g->a->recovery);
-
-    return (state == EDN_HELD_WAITING || state == EDN_HELD_READY) &&
+    return is_under_way(state_of(s, &g->a->recovery)) &&
            memcmp(g->a->recovery.set, g->set.id.b, sizeof g->set.id.b) == 0;
 }
 
@@ -157,6 +157,8 @@ static edn_status answer(edn_server *s, const edn_msg_set_ask *m, gathering *g, 
     if (st != EDN_OK)
         return st;
     held = held_of(s, &g->a->recovery);
+    if (is_under_way(held.state) && !under_way(s, g))
+        held.state = EDN_HELD_NONE; /* it was of an older set, which the newer one ended */
     held.links = g->links;
     held.links_n = g->n;
     if (m->kind == EDN_SET_ASK && held.state == EDN_HELD_READY && under_way(s, g) &&

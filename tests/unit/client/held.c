@@ -808,6 +808,59 @@ static void no_set_is_good_whose_letters_were_not_sent(void **state)
     }
 }
 
+typedef struct replaying {
+    edn_buf answer; /* to who asked about the newer set */
+    bool play;
+} replaying;
+
+static void replay_held(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    replaying *x = ctx;
+
+    (void)w;
+    if (strcmp(rq->path, "/v1/recovery") != 0)
+        return;
+    if (!x->play) {
+        edn_put_bytes(&x->answer, answer->body.p, answer->body.n);
+        return;
+    }
+    answer->status = 200;
+    edn_buf_reset(&answer->body);
+    edn_put_bytes(&answer->body, x->answer.p, x->answer.n);
+}
+
+/* Shares that were held against one set would count for another. */
+static void a_log_with_a_newer_set_is_not_taken_for_that_of_the_old_one(void **state)
+{
+    people p = people_open();
+    pages paper = entrusted(&p), newer;
+    replaying x = {.answer = EDN_BUF_INIT(EDN_PULL_SIZE_MAX)};
+    bare b = bare_begin(&p, "new", paper.set);
+    edn_recovery *other;
+    edn_client_options o;
+    char home[256];
+    edn_err err;
+    came c = {.good = 0};
+
+    (void)state;
+    (void)collect(&b);
+    CHECK_OK(add(&b, paper.words[0]));
+    CHECK_OK(setup(p.c[ANNA], 2, 2, NULL, 0, &newer, NULL));
+    p.w->tamper = replay_held;
+    p.w->tamper_ctx = &x;
+    o = options_of(p.w, "other", home);
+    CHECK_OK(edn_recovery_begin(&o, WORLD_ORIGIN, "anna", newer.set, &other, NULL));
+    x.play = true;
+    CHECK_STATUS(edn_recovery_collect(b.r, see_came, &c, &b.wait, &b.have, &b.needed, &err), EDN_E_AUTH);
+    CHECK(strstr(err.text, "not sound"));
+    CHECK_INT(b.r->at.set.needed, 3);
+    CHECK_STATUS(add(&b, newer.words[0]), EDN_E_AUTH);
+    edn_recovery_free(b.r);
+    edn_recovery_free(other);
+    edn_buf_dispose(&x.answer);
+    people_close(&p);
+}
+
 static void a_device_cancels_and_nobody_gives_any_more(void **state)
 {
     people p = people_open();
@@ -846,6 +899,7 @@ int main(void)
         cmocka_unit_test(contacts_alone_can_hold_a_set),
         cmocka_unit_test(whom_nobody_verified_gets_no_share),
         cmocka_unit_test(no_set_is_good_whose_letters_were_not_sent),
+        cmocka_unit_test(a_log_with_a_newer_set_is_not_taken_for_that_of_the_old_one),
         cmocka_unit_test(a_device_cancels_and_nobody_gives_any_more),
     };
     return cmocka_run_group_tests(tests, ground_make, ground_unmake);

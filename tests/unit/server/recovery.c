@@ -214,19 +214,43 @@ static void a_device_cancels_it_with_its_own_signature(void **state)
     check_state(f, EDN_HELD_CANCELLED, 0);
 }
 
-static void a_revoked_device_cancels_nothing(void **state)
+static void append_links(fixture *f, size_t links, size_t boxes)
 {
-    fixture *f = *state;
     edn_buf rq = EDN_BUF_INIT(EDN_PUSH_SIZE_MAX);
-    size_t boxes = f->p.boxes_n;
-    edn_msg_log_append m;
+    edn_msg_log_append m = {f->p.links + links, f->p.links_n - links, f->p.boxes + boxes, f->p.boxes_n - boxes};
 
-    CHECK_INT(ask(f, 0), 200);
-    person_revoke(&f->p, 1);
-    m = (edn_msg_log_append){&f->p.links[f->p.links_n - 1], 1, f->p.boxes + boxes, f->p.boxes_n - boxes};
     edn_log_append_put(&rq, &m);
     CHECK_INT(kit_ask(&f->k, "POST", "/v1/log", edn_buf_view(&f->tokens[0]), edn_buf_view(&rq), NULL), 200);
     edn_buf_dispose(&rq);
+}
+
+static void a_newer_set_ends_it(void **state)
+{
+    fixture *f = *state;
+    size_t links = f->p.links_n, boxes = f->p.boxes_n;
+    uint64_t begun;
+
+    CHECK_INT(ask(f, 0), 200);
+    begun = f->m.begun;
+    person_set_recovery(&f->p, SET + 1);
+    append_links(f, links, boxes);
+    CHECK_INT(look(f), 401);
+    CHECK_INT(ask_of(f, &f->p.account, SET + 1, EDN_SET_LOOK, 0, NULL), 200); /* and does not stand in its way */
+    check_state(f, EDN_HELD_NONE, 0);
+    CHECK_INT(ask_of(f, &f->p.account, SET + 1, EDN_SET_ASK, 0, NULL), 200);
+    check_state(f, EDN_HELD_WAITING, 0);
+    CHECK(f->m.begun > begun);
+    CHECK_INT(f->m.set[0], SET + 1);
+}
+
+static void a_revoked_device_cancels_nothing(void **state)
+{
+    fixture *f = *state;
+    size_t links = f->p.links_n, boxes = f->p.boxes_n;
+
+    CHECK_INT(ask(f, 0), 200);
+    person_revoke(&f->p, 1);
+    append_links(f, links, boxes);
     CHECK_INT(cancel(f, 1, 1, f->m.begun), 401);
     CHECK_INT(held(f, 1), 401);
     CHECK_INT(held(f, 0), 200);
@@ -490,6 +514,7 @@ int main(void)
         T(the_box_is_given_at_the_end_of_the_wait_and_not_before),
         T(the_operator_may_shorten_the_wait_and_not_lengthen_it),
         T(a_device_cancels_it_with_its_own_signature),
+        T(a_newer_set_ends_it),
         T(a_revoked_device_cancels_nothing),
         T(each_change_is_news_to_devices),
         T(all_that_does_not_fit_is_answered_alike),
