@@ -51,25 +51,25 @@ EDN_MUST_USE edn_status edn_client_recovery_info(edn_client *c, edn_recovery_inf
 /* ---- shares with contacts ---------------------------------------------------------------------------------------- */
 
 /* What a contact said of the share that it was given; signed by a device of theirs. */
-typedef enum edn_holder_state {
-    EDN_HOLDER_SILENT = 0, /* nothing yet */
-    EDN_HOLDER_KEEPS = 1,
-    EDN_HOLDER_REFUSES = 2 /* does not, or not any more */
-} edn_holder_state;
-typedef struct edn_recovery_holder {
+typedef enum edn_keeper_state {
+    EDN_KEEPER_SILENT = 0, /* nothing yet */
+    EDN_KEEPER_KEEPS = 1,
+    EDN_KEEPER_REFUSES = 2 /* does not, or not any more */
+} edn_keeper_state;
+typedef struct edn_recovery_keeper {
     edn_bytes name;
     char id[33];     /* the beginning of the account's */
     unsigned number; /* of the share */
-    edn_holder_state state;
+    edn_keeper_state state;
     uint64_t time_ms; /* of the answer */
     bool removed;     /* is no contact any more, but was given the share */
-} edn_recovery_holder;
-typedef edn_status edn_recovery_holder_fn(void *ctx, const edn_recovery_holder *holder);
+} edn_recovery_keeper;
+typedef edn_status edn_recovery_keeper_fn(void *ctx, const edn_recovery_keeper *keeper);
 /* Who was given shares of the present set, as far as this device knows. */
-EDN_MUST_USE edn_status edn_client_recovery_holders(edn_client *c, edn_recovery_holder_fn *fn, void *ctx, edn_err *err);
+EDN_MUST_USE edn_status edn_client_recovery_keepers(edn_client *c, edn_recovery_keeper_fn *fn, void *ctx, edn_err *err);
 /* Takes in what they have answered since; asks each of them by letter to answer anew. */
 EDN_MUST_USE edn_status edn_client_recovery_answers(edn_client *c, edn_err *err);
-EDN_MUST_USE edn_status edn_client_recovery_ask_holders(edn_client *c, edn_err *err);
+EDN_MUST_USE edn_status edn_client_recovery_ask_keepers(edn_client *c, edn_err *err);
 
 /* A share of somebody else that this account keeps, or that it was sent to keep. */
 typedef enum edn_entrusted_state {
@@ -91,7 +91,7 @@ typedef edn_status edn_entrusted_fn(void *ctx, const edn_entrusted_share *share)
 /* First what was offered, then what is kept. What is kept is told even when the server cannot be asked, which is then
  * what this gives. */
 EDN_MUST_USE edn_status edn_client_entrusted(edn_client *c, edn_entrusted_fn *fn, void *ctx, edn_err *err);
-/* Keeps the share that `who` sent, or goes on keeping it, and tells them so. EDN_E_MISSING: there is none; EDN_E_DENIED:
+/* Keeps the share that `who` sent, or goes on keeping it, and tells them. EDN_E_MISSING: there is none; EDN_E_DENIED:
  * no contact; EDN_E_AUTH: of an older set; EDN_E_FORK, EDN_E_ROLLBACK, EDN_E_AMBIGUOUS. */
 EDN_MUST_USE edn_status edn_client_entrusted_keep(edn_client *c, const char *who, edn_err *err);
 /* Does not keep it, or not any longer, and tells them so. */
@@ -150,7 +150,8 @@ EDN_MUST_USE edn_status edn_client_recovery_cancel(edn_client *c, edn_err *err);
  *
  *     begin ─▶ request ─▶ words, and collect or add, … (or resume, and again) until enough ─▶ finish as above
  *
- * From `ask` or `request` on everything is in the home, sealed under the new passphrase: whatever stops it, `resume` goes on. */
+ * From `ask` or `request` on everything is in the home, sealed under the new passphrase: whatever stops it, `resume`
+ * goes on. */
 
 /* On a machine that has no diary yet, by what stands on a page: the server, the account's name and the set. Shares are
  * then taken as above (what they open is not here yet). Everything that the server shows is checked, and nothing is

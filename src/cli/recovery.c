@@ -165,11 +165,11 @@ typedef struct again {
     size_t n;
 } again;
 
-static edn_status again_one(void *ctx, const edn_recovery_holder *h)
+static edn_status again_one(void *ctx, const edn_recovery_keeper *h)
 {
     again *a = ctx;
 
-    if (h->removed || h->state == EDN_HOLDER_REFUSES || a->n == EDN_RECOVERY_SHARES_MAX)
+    if (h->removed || h->state == EDN_KEEPER_REFUSES || a->n == EDN_RECOVERY_SHARES_MAX)
         return EDN_OK;
     memcpy(a->ids[a->n], h->id, sizeof h->id);
     a->contacts[a->n] = a->ids[a->n];
@@ -185,7 +185,7 @@ edn_status edn_cli_shares_again(edn_cli *c, const char *dir, edn_bytes passphras
     edn_status st = edn_client_recovery_info(c->client, &info, &c->err);
 
     if (st == EDN_OK)
-        st = edn_client_recovery_holders(c->client, again_one, &a, &c->err);
+        st = edn_client_recovery_keepers(c->client, again_one, &a, &c->err);
     plan = (edn_recovery_plan){.needed = info.needed, .n = info.n, .contacts = a.contacts, .contacts_n = a.n};
     return st == EDN_OK ? edn_cli_shares_make(c, dir, &plan, passphrase) : st;
 }
@@ -197,7 +197,7 @@ edn_status edn_cli_recovery_setup(edn_cli *c)
     edn_cli_secret passphrase = {NULL, 0};
     edn_status st;
 
-    for (size_t at = 0; (who = edn_cli_next(&c->args, EDN_OPT_HOLDER, &at)) != NULL;) {
+    for (size_t at = 0; (who = edn_cli_next(&c->args, EDN_OPT_KEEPER, &at)) != NULL;) {
         if (plan.contacts_n == EDN_COUNT(contacts))
             return edn_cli_usage(c, "at most %u contacts can hold shares", EDN_RECOVERY_SHARES_MAX);
         contacts[plan.contacts_n++] = who;
@@ -261,26 +261,26 @@ edn_status edn_cli_shares_take(edn_cli *c, edn_recovery *r)
 
 /* ---- who keeps them ---------------------------------------------------------------------------------------------- */
 
-typedef struct holders {
+typedef struct keepers {
     edn_cli *c; /* NULL: they are only counted */
     unsigned n, keep;
-} holders;
+} keepers;
 
-static edn_status put_holder(void *ctx, const edn_recovery_holder *h)
+static edn_status put_keeper(void *ctx, const edn_recovery_keeper *h)
 {
     static const char *const words[] = {"has not answered", "keeps it", "does not keep it"};
-    holders *x = ctx;
+    keepers *x = ctx;
     edn_cli *c = x->c;
     char when[EDN_CLI_TIME_MAX];
 
     x->n++;
-    x->keep += h->state == EDN_HOLDER_KEEPS && !h->removed;
+    x->keep += h->state == EDN_KEEPER_KEEPS && !h->removed;
     if (!c)
         return EDN_OK;
     edn_cli_putf(&c->buf, "Share %u: ", h->number);
     edn_cli_put_text(&c->buf, &c->out, h->name, true);
     edn_cli_putf(&c->buf, " %s", words[h->state]);
-    if (h->state != EDN_HOLDER_SILENT) {
+    if (h->state != EDN_KEEPER_SILENT) {
         edn_cli_time_local(when, h->time_ms, 0);
         edn_cli_putf(&c->buf, ", as of %.10s", when);
     }
@@ -289,30 +289,30 @@ static edn_status put_holder(void *ctx, const edn_recovery_holder *h)
 }
 
 /* Says who keeps shares of the present set; *n, *keep: how many contacts have one, and said that they keep it. */
-static edn_status say_holders(edn_cli *c, holders *x)
+static edn_status say_keepers(edn_cli *c, keepers *x)
 {
-    *x = (holders){.c = c};
-    return edn_client_recovery_holders(c->client, put_holder, x, &c->err);
+    *x = (keepers){.c = c};
+    return edn_client_recovery_keepers(c->client, put_keeper, x, &c->err);
 }
 
 /* ---- drill ------------------------------------------------------------------------------------------------------- */
 
 /* Contacts' shares are not used: they stay where they are. They are asked anew, and what they said is told. */
-static edn_status drill_contacts(edn_cli *c, holders *x)
+static edn_status drill_contacts(edn_cli *c, keepers *x)
 {
     edn_status st;
 
-    *x = (holders){.c = NULL};
-    if ((st = edn_client_recovery_holders(c->client, put_holder, x, &c->err)) != EDN_OK || x->n == 0)
+    *x = (keepers){.c = NULL};
+    if ((st = edn_client_recovery_keepers(c->client, put_keeper, x, &c->err)) != EDN_OK || x->n == 0)
         return st;
-    if ((st = edn_client_recovery_answers(c->client, &c->err)) != EDN_OK || (st = say_holders(c, x)) != EDN_OK)
+    if ((st = edn_client_recovery_answers(c->client, &c->err)) != EDN_OK || (st = say_keepers(c, x)) != EDN_OK)
         return st;
-    if ((st = edn_client_recovery_ask_holders(c->client, &c->err)) == EDN_OK)
+    if ((st = edn_client_recovery_ask_keepers(c->client, &c->err)) == EDN_OK)
         edn_cli_note(c, "Each of them is asked again now, and answers with 'edn recovery keep'.");
     return st;
 }
 
-static edn_status drill_pages(edn_cli *c, const edn_recovery_info *info, const holders *x)
+static edn_status drill_pages(edn_cli *c, const edn_recovery_info *info, const keepers *x)
 {
     unsigned have, needed, on_paper = info->n - x->n;
     edn_recovery *r = NULL;
@@ -349,7 +349,7 @@ static edn_status drill_pages(edn_cli *c, const edn_recovery_info *info, const h
 edn_status edn_cli_recovery_drill(edn_cli *c)
 {
     edn_recovery_info info;
-    holders x;
+    keepers x;
     edn_status st;
 
     if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK)
@@ -379,7 +379,7 @@ edn_status edn_cli_recovery_status(edn_cli *c)
 {
     edn_recovery_info info;
     char when[EDN_CLI_TIME_MAX];
-    holders x;
+    keepers x;
     edn_status st;
 
     if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_client_recovery_info(c->client, &info, &c->err)) != EDN_OK)
@@ -397,7 +397,7 @@ edn_status edn_cli_recovery_status(edn_cli *c)
                                "set: 'edn recovery setup'.\n");
     if ((st = edn_cli_out(c)) != EDN_OK)
         return st;
-    return say_holders(c, &x);
+    return say_keepers(c, &x);
 }
 
 /* ---- one that is under way --------------------------------------------------------------------------------------- */

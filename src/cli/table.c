@@ -414,7 +414,7 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .value = "SET",
             .help = "The set of shares, 30 letters and digits, as it stands on every page.",
         },
-    [EDN_OPT_HOLDER] =
+    [EDN_OPT_KEEPER] =
         {
             .name = "contact",
             .value = "NAME",
@@ -706,7 +706,7 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "recovery setup",
             .group = "Recovery",
-            .options = {EDN_OPT_THRESHOLD, EDN_OPT_SHARES, EDN_OPT_HOLDER, EDN_OPT_PAGES},
+            .options = {EDN_OPT_THRESHOLD, EDN_OPT_SHARES, EDN_OPT_KEEPER, EDN_OPT_PAGES},
             .summary = "Make shares that bring the account back when all devices are lost",
             .text =
                 "Asks for the passphrase, makes a new recovery key, and cuts it into N shares of 33 words (SLIP-39), "
@@ -725,17 +725,17 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .group = "Recovery",
             .summary = "Prove that enough recovery shares are alive, without using them",
             .text =
-                "Says which contacts keep a share, as they have answered, signed, and asks them by letter to answer anew; "
-                "their shares are not used. Then asks for shares on paper, one a line, until they are enough, and opens "
-                "with them what they are for; when there are fewer pages than that, each page is held against what the "
-                "account says of it. Names a word that is wrong, and a share of another account or an older set. Nothing "
-                "is changed.",
+                "Says which contacts keep a share, as they have answered, signed, and asks them by letter to answer "
+                "anew; their shares are not used. Then asks for shares on paper, one a line, until they are enough, "
+                "and opens with them what they are for; when there are fewer pages than that, each page is held "
+                "against what the account says of it. Names a word that is wrong, and a share of another account or "
+                "an older set. Nothing is changed.",
         },
     [EDN_CMD_RECOVERY_STATUS] =
         {
             .name = "recovery status",
             .group = "Recovery",
-            .summary = "Say which recovery shares there are, who keeps them, and whether they are current",
+            .summary = "Say which recovery shares there are, who keeps them, and if they are current",
         },
     [EDN_CMD_RECOVERY_CANCEL] =
         {
@@ -786,10 +786,10 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .words_max = 1,
             .summary = "Give a contact who lost everything the share that you keep for them",
             .text =
-                "They run 'edn recover --contacts' on a new machine, which shows eight words. Let them read these to you, in "
-                "person or by a voice that you know, and type them here (four letters of each are enough). The share is "
-                "sealed to the machine whose words they are and to no other, whatever the server says. Nothing is given "
-                "when no machine has these words. You still keep the share.",
+                "They run 'edn recover --contacts' on a new machine, which shows eight words. Let them read these to "
+                "you, in person or by a voice that you know, and type them here (four letters of each are enough). "
+                "The share is sealed to the machine whose words they are and to no other, whatever the server says. "
+                "Nothing is given when no machine has these words. You still keep the share.",
         },
     [EDN_CMD_RECOVER] =
         {
@@ -1571,7 +1571,8 @@ static const edn_cli_member entrusted_members[] = {
     {"needed", "number", "how many shares are enough"},
     {"shares", "number", "how many there are"},
     {"state", "string",
-     "offered; kept; old: they made a newer set; forked: the server shows another account than before, nothing is given"},
+     "offered; kept; old: they made a newer set; forked: the server shows another account than before, so nothing is "
+     "given"},
     {"known", "boolean", "they are a contact"},
     {"verified", "boolean", "the number was compared"},
     {"asked", "boolean", "they ask whether it is still kept"},

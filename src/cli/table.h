@@ -90,7 +90,7 @@ typedef enum edn_cli_opt {
     EDN_OPT_SHARES,
     EDN_OPT_PAGES,
     EDN_OPT_SET,
-    EDN_OPT_HOLDER,
+    EDN_OPT_KEEPER,
     EDN_OPT_CONTACTS,
     EDN_OPT_KEEP_DEVICES,
     EDN_OPT_SHEET_DIR,

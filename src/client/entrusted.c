@@ -261,7 +261,7 @@ typedef struct gathering {
     size_t n, cap;
 } gathering;
 
-static edn_status gather_keeper(void *ctx, const edn_entry_id *id, edn_bytes name)
+static edn_status gather_kept(void *ctx, const edn_entry_id *id, edn_bytes name)
 {
     gathering *g = ctx;
     EDN_SECRET(edn_entrusted) e;
@@ -330,7 +330,7 @@ edn_status edn_client_entrusted(edn_client *c, edn_entrusted_fn *fn, void *ctx, 
     l.offline = asked != EDN_OK;
     l.err = err = asked == EDN_OK ? err : NULL; /* which says why nothing was asked */
     if ((st = client_begin_read(c, err)) == EDN_OK)
-        st = client_end_read(c, names_each(c, EDN_RECORD_CONTACT, gather_keeper, &g), err);
+        st = client_end_read(c, names_each(c, EDN_RECORD_CONTACT, gather_kept, &g), err);
     for (size_t i = 0; st == EDN_OK && i < g.n; i++)
         st = tell_kept(&l, &g.p[i]);
     free(g.p);
@@ -341,7 +341,7 @@ edn_status edn_client_entrusted(edn_client *c, edn_entrusted_fn *fn, void *ctx, 
 /* ---- keeping and refusing ---------------------------------------------------------------------------------------- */
 
 /* Tells the owner, whose log is looked up anew. */
-static edn_status answer_send(edn_client *c, const contact *k, const edn_entrusted *e, edn_holder_state answer,
+static edn_status answer_send(edn_client *c, const contact *k, const edn_entrusted *e, edn_keeper_state answer,
                               edn_err *err)
 {
     uint8_t payload[ANSWER_SIZE];
@@ -429,7 +429,7 @@ edn_status edn_client_entrusted_keep(edn_client *c, const char *who, edn_err *er
                       l.from.k.name);
     if (st == EDN_OK && l.found)
         st = save(c, &l.from.k, l.offer, err);
-    if (st == EDN_OK && (st = answer_send(c, &l.from.k, l.offer, EDN_HOLDER_KEEPS, err)) == EDN_OK)
+    if (st == EDN_OK && (st = answer_send(c, &l.from.k, l.offer, EDN_KEEPER_KEEPS, err)) == EDN_OK)
         st = letters_drop(&l);
     edn_secret_free(l.offer);
     return client_fail(c, st, err);
@@ -452,7 +452,7 @@ edn_status edn_client_entrusted_refuse(edn_client *c, const char *who, edn_err *
         known = true;
     else if (st == EDN_E_MISSING && l.lettered) /* a letter without a share that counts: it goes, and nobody is told */
         st = EDN_OK;
-    if (st == EDN_OK && known && (st = answer_send(c, &k, l.offer, EDN_HOLDER_REFUSES, err)) == EDN_OK)
+    if (st == EDN_OK && known && (st = answer_send(c, &k, l.offer, EDN_KEEPER_REFUSES, err)) == EDN_OK)
         st = save(c, &k, NULL, err);
     if (st == EDN_OK)
         st = letters_drop(&l);
@@ -603,7 +603,7 @@ edn_status edn_client_entrusted_give(edn_client *c, const char *who, const char 
 typedef struct asking {
     edn_client *c;
     edn_share_set_id set;
-    edn_recovery_holder_fn *fn;
+    edn_recovery_keeper_fn *fn;
     void *ctx;
     contact *p; /* those that are to be asked */
     size_t n, cap;
@@ -622,7 +622,7 @@ static edn_status take_answer(edn_client *c, const edn_letter *letter, const con
         return st;
     st = holding_load(c, &id, &h);
     if (st == EDN_OK && memcmp(p, h.set.b, sizeof h.set.b) == 0 && p[16] == h.x && letter->time_ms > h.time_ms &&
-        (p[17] == EDN_HOLDER_KEEPS || p[17] == EDN_HOLDER_REFUSES)) {
+        (p[17] == EDN_KEEPER_KEEPS || p[17] == EDN_KEEPER_REFUSES)) {
         h.answer = p[17];
         h.time_ms = letter->time_ms;
         st = holding_save(c, &id, &h);
@@ -650,10 +650,10 @@ edn_status edn_client_recovery_answers(edn_client *c, edn_err *err)
 }
 
 /* A contact that was removed still has its share, and its name here. */
-static edn_status tell_holder(void *ctx, const edn_entry_id *id, edn_bytes name)
+static edn_status tell_keeper(void *ctx, const edn_entry_id *id, edn_bytes name)
 {
     asking *x = ctx;
-    edn_recovery_holder out = {.name = name};
+    edn_recovery_keeper out = {.name = name};
     edn_account_id account;
     holding h;
     edn_status st = holding_load(x->c, id, &h);
@@ -661,7 +661,7 @@ static edn_status tell_holder(void *ctx, const edn_entry_id *id, edn_bytes name)
     if (st != EDN_OK || memcmp(h.set.b, x->set.b, sizeof h.set.b) != 0)
         return st == EDN_E_MISSING ? EDN_OK : st;
     out.number = h.x;
-    out.state = (edn_holder_state)h.answer;
+    out.state = (edn_keeper_state)h.answer;
     out.time_ms = h.time_ms;
     st = hex_load(x->c, id, "account", account.b, sizeof account.b);
     out.removed = st == EDN_E_MISSING;
@@ -669,7 +669,7 @@ static edn_status tell_holder(void *ctx, const edn_entry_id *id, edn_bytes name)
     return st == EDN_OK || st == EDN_E_MISSING ? x->fn(x->ctx, &out) : st;
 }
 
-static edn_status holders_each(asking *x, named_fn *fn)
+static edn_status keepers_each(asking *x, named_fn *fn)
 {
     recovery_set at;
     edn_status st = client_begin_read(x->c, x->err);
@@ -683,14 +683,14 @@ static edn_status holders_each(asking *x, named_fn *fn)
     return client_end_read(x->c, st == EDN_E_MISSING ? EDN_OK : st, x->err);
 }
 
-edn_status edn_client_recovery_holders(edn_client *c, edn_recovery_holder_fn *fn, void *ctx, edn_err *err)
+edn_status edn_client_recovery_keepers(edn_client *c, edn_recovery_keeper_fn *fn, void *ctx, edn_err *err)
 {
     asking x = {.c = c, .fn = fn, .ctx = ctx, .err = err};
 
-    return holders_each(&x, tell_holder);
+    return keepers_each(&x, tell_keeper);
 }
 
-static edn_status gather_holder(void *ctx, const edn_entry_id *id, edn_bytes name)
+static edn_status gather_keeper(void *ctx, const edn_entry_id *id, edn_bytes name)
 {
     asking *x = ctx;
     edn_account_id account;
@@ -709,10 +709,10 @@ static edn_status gather_holder(void *ctx, const edn_entry_id *id, edn_bytes nam
     return st == EDN_E_MISSING ? EDN_OK : st;
 }
 
-edn_status edn_client_recovery_ask_holders(edn_client *c, edn_err *err)
+edn_status edn_client_recovery_ask_keepers(edn_client *c, edn_err *err)
 {
     asking x = {.c = c, .err = err};
-    edn_status st = holders_each(&x, gather_holder);
+    edn_status st = keepers_each(&x, gather_keeper);
 
     for (size_t i = 0; st == EDN_OK && i < x.n; i++) {
         fetched_log got = {0};

@@ -11,7 +11,7 @@
 typedef struct holding {
     edn_share_set_id set;
     uint8_t x;
-    uint8_t answer; /* edn_holder_state */
+    uint8_t answer; /* edn_keeper_state */
     uint64_t time_ms;
 } holding;
 

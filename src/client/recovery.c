@@ -102,11 +102,11 @@ typedef struct making {
     edn_client *c;
     edn_bytes prepared;
     edn_recovery_set set;
-    contact *holders; /* of the last shares */
-    size_t holders_n;
+    contact *keepers; /* of the last shares */
+    size_t keepers_n;
     struct making_secrets {
         edn_word_share shares[EDN_SHARES_MAX];
-        edn_entrusted entrusted[EDN_SHARES_MAX]; /* the same of the holders' shares */
+        edn_entrusted entrusted[EDN_SHARES_MAX]; /* the same of the keepers' shares */
         edn_recovery_key key;
         edn_root_secret root;
         char words[EDN_RECOVERY_WORDS_MAX];
@@ -116,7 +116,7 @@ typedef struct making {
     edn_err *err;
 } making;
 
-static size_t on_paper(const making *x) { return x->set.n - x->holders_n; }
+static size_t on_paper(const making *x) { return x->set.n - x->keepers_n; }
 
 /* A share and its commitment: of one that goes to a contact, as it goes there. */
 static void commit(making *x, const edn_share_set *set, size_t i)
@@ -188,19 +188,19 @@ static edn_status pages(making *x, edn_recovery_page_fn *fn, void *ctx)
                                   .account = account,
                                   .server = id->server,
                                   .name = id->name,
-                                  .contacts = x->holders_n > 0};
+                                  .contacts = x->keepers_n > 0};
         words_put(&x->secret->shares[i], x->secret->words);
         st = fn(ctx, &page);
     }
     return st;
 }
 
-/* ---- holders ----------------------------------------------------------------------------------------------------- */
+/* ---- keepers ----------------------------------------------------------------------------------------------------- */
 
 /* Contacts whose number was compared, each once. */
-static edn_status find_holder(making *x, const char *who)
+static edn_status find_keeper(making *x, const char *who)
 {
-    contact *k = &x->holders[x->holders_n];
+    contact *k = &x->keepers[x->keepers_n];
     edn_status st = contact_find(x->c, who, k, x->err);
 
     if (st != EDN_OK)
@@ -210,14 +210,14 @@ static edn_status find_holder(making *x, const char *who)
                         "\"%s\" is not verified: compare the number of 'edn contact show' with what they see, by voice "
                         "or in person, then 'edn contact verify'. A share for somebody in between would be theirs",
                         k->name);
-    for (size_t i = 0; i < x->holders_n; i++)
-        if (memcmp(x->holders[i].account.b, k->account.b, sizeof k->account.b) == 0)
+    for (size_t i = 0; i < x->keepers_n; i++)
+        if (memcmp(x->keepers[i].account.b, k->account.b, sizeof k->account.b) == 0)
             return edn_fail(x->err, EDN_E_INVALID, "\"%s\" is named twice: one person holds one share", k->name);
-    x->holders_n++;
+    x->keepers_n++;
     return EDN_OK;
 }
 
-static edn_status find_holders(making *x, const edn_recovery_plan *plan)
+static edn_status find_keepers(making *x, const edn_recovery_plan *plan)
 {
     edn_status st = client_begin_read(x->c, x->err);
 
@@ -226,28 +226,28 @@ static edn_status find_holders(making *x, const edn_recovery_plan *plan)
     if (!client_id(x->c)->server[0])
         st = edn_fail(x->err, EDN_E_INVALID,
                       "this diary has no server yet, and contacts are reached by one: 'edn server URL --name NAME'");
-    else if (!(x->holders = calloc(plan->contacts_n, sizeof *x->holders)))
+    else if (!(x->keepers = calloc(plan->contacts_n, sizeof *x->keepers)))
         st = EDN_E_NOMEM;
     for (size_t i = 0; st == EDN_OK && i < plan->contacts_n; i++)
-        st = find_holder(x, plan->contacts[i]);
+        st = find_keeper(x, plan->contacts[i]);
     return client_end_read(x->c, st, x->err);
 }
 
 /* Each one's log of now; `send`: and the share to it. Before anything is shown the logs alone are looked at, so that a
  * contact whose log is another stops everything. */
-static edn_status reach_holders(making *x, bool send)
+static edn_status reach_keepers(making *x, bool send)
 {
     edn_buf payload = EDN_BUF_INIT(256);
     edn_status st = EDN_OK;
 
     edn_buf_reserve(&payload, 256); /* so that no piece of it is left where it grew from */
-    for (size_t i = 0; st == EDN_OK && i < x->holders_n; i++) {
+    for (size_t i = 0; st == EDN_OK && i < x->keepers_n; i++) {
         fetched_log got = {0};
         edn_buf_reset(&payload);
         edn_entrusted_put(&payload, &x->secret->entrusted[i]);
-        st = contact_log(x->c, &x->holders[i], &got, x->err);
+        st = contact_log(x->c, &x->keepers[i], &got, x->err);
         if (st == EDN_OK && send && (st = client_fail(x->c, edn_buf_status(&payload), x->err)) == EDN_OK)
-            st = letter_send(x->c, &x->holders[i], got.log, EDN_LETTER_SHARE, edn_buf_view(&payload), x->err);
+            st = letter_send(x->c, &x->keepers[i], got.log, EDN_LETTER_SHARE, edn_buf_view(&payload), x->err);
         fetched_log_dispose(&got);
     }
     edn_buf_wipe(&payload);
@@ -255,12 +255,12 @@ static edn_status reach_holders(making *x, bool send)
 }
 
 /* Who was given which. Inside the transaction that keeps the link. */
-static edn_status keep_holders(making *x)
+static edn_status keep_keepers(making *x)
 {
     edn_status st = EDN_OK;
 
-    for (size_t i = 0; st == EDN_OK && i < x->holders_n; i++) {
-        edn_entry_id id = account_entry(&x->holders[i].account);
+    for (size_t i = 0; st == EDN_OK && i < x->keepers_n; i++) {
+        edn_entry_id id = account_entry(&x->keepers[i].account);
         holding h = {.set = x->set.id, .x = x->secret->entrusted[i].share.x};
         st = holding_save(x->c, &id, &h);
     }
@@ -312,7 +312,7 @@ static edn_status keep_link(making *x)
     if ((st = log_take_link(x->c, edn_buf_view(&x->link))) == EDN_OK)
         st = box_save(x->c, edn_buf_view(&x->box));
     if (st == EDN_OK)
-        st = keep_holders(x);
+        st = keep_keepers(x);
     return client_end_write(x->c, st, x->err);
 }
 
@@ -338,8 +338,8 @@ static edn_status setup(making *x, edn_recovery_page_fn *fn, void *ctx)
 
     /* The passphrase is tried before any page is shown. */
     if ((client_id(x->c)->server[0] && (st = account_fresh_token(x->c, &x->remote, x->err)) != EDN_OK) ||
-        (st = split(x)) != EDN_OK || (st = read_link(x)) != EDN_OK || (st = reach_holders(x, false)) != EDN_OK ||
-        (st = pages(x, fn, ctx)) != EDN_OK || (st = reach_holders(x, true)) != EDN_OK)
+        (st = split(x)) != EDN_OK || (st = read_link(x)) != EDN_OK || (st = reach_keepers(x, false)) != EDN_OK ||
+        (st = pages(x, fn, ctx)) != EDN_OK || (st = reach_keepers(x, true)) != EDN_OK)
         return st;
     st = EDN_E_CONFLICT;
     for (int tries = 0; tries < 5 && st == EDN_E_CONFLICT; tries++)
@@ -370,12 +370,12 @@ edn_status edn_client_recovery_setup(edn_client *c, edn_bytes passphrase, const 
     if (!x.secret)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
     memset(x.secret, 0, sizeof *x.secret);
-    if ((st = find_holders(&x, plan)) == EDN_OK &&
+    if ((st = find_keepers(&x, plan)) == EDN_OK &&
         (st = edn_passphrase_prepare(passphrase, &prepared, err)) == EDN_OK) {
         x.prepared = edn_buf_view(&prepared);
         st = setup(&x, fn, ctx);
     }
-    free(x.holders);
+    free(x.keepers);
     edn_secret_free(x.secret);
     edn_wipe(x.remote.token, sizeof x.remote.token);
     edn_sync_remote_dispose(&x.remote);

@@ -6,7 +6,7 @@
  *     begin    the log, looked at; shares are held against it. The server has begun nothing
  *     ask      the home, in one transaction: this device's keys and "recovering". Then the request
  *     resume   from the home alone
- *     finish   the links, sent; then the home, in one transaction. An answer that is lost: the log has this device in it
+ *     finish   the links, sent; then the home, in one transaction. An answer was lost: the log has this device in it
  *
  * When contacts keep shares, it asks before it has enough of them, so that they have somebody to give them to, and all
  * devices are told before any contact is asked:

@@ -24,8 +24,8 @@ struct edn_recovery {
         edn_recovery_key key;
         edn_recovery_secret opened;
         edn_dh_sk request; /* that contacts seal their shares to; zero: none are asked for */
-    } * secret; /* guarded */
-    bool open;  /* enough shares are here, and fit */
+    } * secret;            /* guarded */
+    bool open;             /* enough shares are here, and fit */
     /* With everything lost: */
     edn_client *c;
     enrolment *e; /* guarded; NULL before `ask` */

@@ -114,7 +114,7 @@ static edn_status see_share(void *ctx, const edn_entrusted_share *s)
     return EDN_OK;
 }
 
-static edn_status see_holder(void *ctx, const edn_recovery_holder *h)
+static edn_status see_keeper(void *ctx, const edn_recovery_keeper *h)
 {
     (void)ctx;
     seen += h->number == 2;
@@ -135,12 +135,12 @@ static edn_status act_held(edn_err *err)
 }
 static edn_status act_keep(edn_err *err) { return edn_client_entrusted_keep(g.ben, "anna", err); }
 static edn_status act_answers(edn_err *err) { return edn_client_recovery_answers(g.anna, err); }
-static edn_status act_holders(edn_err *err)
+static edn_status act_keepers(edn_err *err)
 {
     seen = 0;
-    return edn_client_recovery_holders(g.anna, see_holder, NULL, err);
+    return edn_client_recovery_keepers(g.anna, see_keeper, NULL, err);
 }
-static edn_status act_ask(edn_err *err) { return edn_client_recovery_ask_holders(g.anna, err); }
+static edn_status act_ask(edn_err *err) { return edn_client_recovery_ask_keepers(g.anna, err); }
 
 /* A new machine each time. The last one is anna's. */
 static edn_status act_request(edn_err *err)
@@ -201,7 +201,12 @@ static edn_status act_resume(edn_err *err)
     edn_recovery_free(r);
     return st;
 }
-static edn_status act_refuse(edn_err *err) { return edn_client_entrusted_refuse(g.ben, "anna", err); }
+static edn_status act_refuse(edn_err *err)
+{
+    edn_status st = edn_client_entrusted_refuse(g.ben, "anna", err);
+
+    return st == EDN_E_MISSING ? EDN_OK : st; /* done, though an allocation failed that could */
+}
 
 /* Until a run needs no more. `step`: how far apart the failures are, in parts of their number; 0: each one. */
 static void each(edn_status (*act)(edn_err *err), size_t step)
@@ -233,7 +238,7 @@ static void shares_with_contacts_survive_failing_allocations(void **state)
     CHECK_INT(seen, 1); /* of the set that is good, whatever was sent before */
     each(act_keep, 4);
     each(act_answers, 8);
-    each(act_holders, 0);
+    each(act_keepers, 0);
     CHECK_INT(seen, 1);
     each(act_ask, 4);
     each(act_request, 2);

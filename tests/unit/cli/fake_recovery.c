@@ -114,7 +114,7 @@ bool edn_recovery_enough(const edn_recovery *r)
     return true;
 }
 
-edn_status edn_client_recovery_holders(edn_client *c, edn_recovery_holder_fn *fn, void *ctx, edn_err *err)
+edn_status edn_client_recovery_keepers(edn_client *c, edn_recovery_keeper_fn *fn, void *ctx, edn_err *err)
 {
     (void)c;
     (void)fn;
@@ -130,7 +130,7 @@ edn_status edn_client_recovery_answers(edn_client *c, edn_err *err)
     return EDN_OK;
 }
 
-edn_status edn_client_recovery_ask_holders(edn_client *c, edn_err *err)
+edn_status edn_client_recovery_ask_keepers(edn_client *c, edn_err *err)
 {
     (void)c;
     (void)err;

@@ -527,15 +527,15 @@ static seen shares_at(edn_client *c)
     return s;
 }
 
-typedef struct holders {
+typedef struct keepers {
     unsigned n, state[EDN_RECOVERY_SHARES_MAX + 1];
     bool removed[EDN_RECOVERY_SHARES_MAX + 1];
     uint64_t time_ms[EDN_RECOVERY_SHARES_MAX + 1];
-} holders;
+} keepers;
 
-static edn_status see_holder(void *ctx, const edn_recovery_holder *x)
+static edn_status see_keeper(void *ctx, const edn_recovery_keeper *x)
 {
-    holders *h = ctx;
+    keepers *h = ctx;
 
     h->n++;
     CHECK(x->number >= 1 && x->number <= EDN_RECOVERY_SHARES_MAX);
@@ -545,12 +545,12 @@ static edn_status see_holder(void *ctx, const edn_recovery_holder *x)
     return EDN_OK;
 }
 
-static holders holders_of(edn_client *c)
+static keepers keepers_of(edn_client *c)
 {
-    holders h = {.n = 0};
+    keepers h = {.n = 0};
 
     CHECK_OK(edn_client_recovery_answers(c, NULL));
-    CHECK_OK(edn_client_recovery_holders(c, see_holder, &h, NULL));
+    CHECK_OK(edn_client_recovery_keepers(c, see_keeper, &h, NULL));
     return h;
 }
 
@@ -558,15 +558,15 @@ static void a_share_is_kept_refused_and_confirmed(void **state)
 {
     people p = people_open();
     pages paper;
-    holders h;
+    keepers h;
     uint64_t first;
     seen s;
 
     (void)state;
     CHECK_OK(setup(p.c[ANNA], 3, 5, both, 2, &paper, NULL));
-    h = holders_of(p.c[ANNA]);
+    h = keepers_of(p.c[ANNA]);
     CHECK_INT(h.n, 2);
-    CHECK_INT(h.state[4] + h.state[5], EDN_HOLDER_SILENT);
+    CHECK_INT(h.state[4] + h.state[5], EDN_KEEPER_SILENT);
     s = shares_at(p.c[BEN]);
     CHECK_INT(s.offered, 1);
     CHECK_INT(s.n, 1);
@@ -580,27 +580,27 @@ static void a_share_is_kept_refused_and_confirmed(void **state)
     s = shares_at(p.c[BEN]);
     CHECK_INT(s.kept, 1);
     CHECK_INT(s.n, 1);
-    h = holders_of(p.c[ANNA]);
-    CHECK_INT(h.state[4], EDN_HOLDER_KEEPS);
-    CHECK_INT(h.state[5], EDN_HOLDER_REFUSES);
+    h = keepers_of(p.c[ANNA]);
+    CHECK_INT(h.state[4], EDN_KEEPER_KEEPS);
+    CHECK_INT(h.state[5], EDN_KEEPER_REFUSES);
     first = h.time_ms[4];
     CHECK_STATUS(edn_client_contact_remove(p.c[BEN], "anna", NULL), EDN_E_DENIED); /* not by the way */
     /* Asked again, and answered again. */
     p.w->now_ms += 60000;
-    CHECK_OK(edn_client_recovery_ask_holders(p.c[ANNA], NULL));
+    CHECK_OK(edn_client_recovery_ask_keepers(p.c[ANNA], NULL));
     s = shares_at(p.c[BEN]);
     CHECK_INT(s.asked, 1);
     CHECK_OK(edn_client_entrusted_keep(p.c[BEN], "anna", NULL));
     CHECK_INT(shares_at(p.c[BEN]).asked, 0);
-    CHECK(holders_of(p.c[ANNA]).time_ms[4] > first);
+    CHECK(keepers_of(p.c[ANNA]).time_ms[4] > first);
     /* An answer from before, brought late, counts no more. */
     p.w->now_ms += 60000;
     CHECK_OK(edn_client_entrusted_refuse(p.c[BEN], "anna", NULL));
-    CHECK_INT(holders_of(p.c[ANNA]).state[4], EDN_HOLDER_REFUSES);
+    CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_REFUSES);
     CHECK_STATUS(edn_client_entrusted_keep(p.c[BEN], "anna", NULL), EDN_E_MISSING);
     CHECK_OK(edn_client_contact_remove(p.c[BEN], "anna", NULL));
     CHECK_OK(edn_client_contact_remove(p.c[ANNA], "carl", NULL));
-    h = holders_of(p.c[ANNA]);
+    h = keepers_of(p.c[ANNA]);
     CHECK_INT(h.n, 2);
     CHECK(h.removed[5] && !h.removed[4]);
     people_close(&p);
@@ -654,12 +654,12 @@ static void an_answer_that_is_played_again_counts_no_more(void **state)
     CHECK_OK(edn_client_entrusted_keep(p.c[BEN], "anna", NULL));
     p.w->tamper = NULL;
     CHECK(x.letter.n > 0);
-    CHECK_INT(holders_of(p.c[ANNA]).state[4], EDN_HOLDER_KEEPS);
+    CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_KEEPS);
     p.w->now_ms += 1000;
     CHECK_OK(edn_client_entrusted_refuse(p.c[BEN], "anna", NULL));
-    CHECK_INT(holders_of(p.c[ANNA]).state[4], EDN_HOLDER_REFUSES);
+    CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_REFUSES);
     play_again(&p, ANNA, edn_buf_view(&x.letter));
-    CHECK_INT(holders_of(p.c[ANNA]).state[4], EDN_HOLDER_REFUSES);
+    CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_REFUSES);
     edn_buf_dispose(&x.letter);
     people_close(&p);
 }
@@ -712,19 +712,19 @@ static void a_new_set_makes_the_old_one_worthless(void **state)
     people p = people_open();
     pages old = entrusted(&p), paper;
     bare b;
-    holders h;
+    keepers h;
     seen s = {.n = 0};
 
     (void)state;
     CHECK_OK(setup(p.c[ANNA], 2, 3, (const char *const[]){"carl"}, 1, &paper, NULL)); /* without ben */
     CHECK_INT(shares_at(p.c[BEN]).old, 1);
     CHECK_STATUS(edn_client_entrusted_keep(p.c[BEN], "anna", NULL), EDN_E_AUTH);
-    h = holders_of(p.c[ANNA]);
+    h = keepers_of(p.c[ANNA]);
     CHECK_INT(h.n, 1);
-    CHECK_INT(h.state[3], EDN_HOLDER_SILENT); /* what carl said was of the old one */
+    CHECK_INT(h.state[3], EDN_KEEPER_SILENT); /* what carl said was of the old one */
     CHECK_INT(shares_at(p.c[CARL]).offered, 1);
     CHECK_OK(edn_client_entrusted_keep(p.c[CARL], "anna", NULL));
-    CHECK_INT(holders_of(p.c[ANNA]).state[3], EDN_HOLDER_KEEPS);
+    CHECK_INT(keepers_of(p.c[ANNA]).state[3], EDN_KEEPER_KEEPS);
     b = bare_begin(&p, "new", paper.set);
     (void)collect(&b);
     CHECK_STATUS(edn_client_entrusted_asked(p.c[BEN], "anna", see_share, &s, NULL), EDN_E_AUTH);
