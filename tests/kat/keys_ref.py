@@ -320,6 +320,19 @@ def slots():
         answer("slot/" + holder, head + seal(key, 1, T("aad/slot", head, DEVICE), LDK, RND))
 
 
+def locks():
+    """A locked journal; ACCOUNT is that of its space, RK its lock key."""
+    record = kdf_record(1, 8, False, b"a" * 16)
+    wrap = KDF(ARGON2ID, "lock/wrap", 32, ACCOUNT, record)
+    answer("lock-box", record + seal(wrap, 1, T("aad/lock", ACCOUNT, record), RK, b"a" * 32))
+    answer("lock-secret", seal(KDF(RK, "lock/secret", 32, ACCOUNT, b"member"), 1,
+                               T("aad/lock-secret", ACCOUNT, b"member"), pattern(0xF0, 64), RND))
+    sign, enc = KDF(RK, "lock/sign", 32, SEED), KDF(RK, "lock/enc", 32, pattern(0xF1, 32))
+    answer("lock-device-sign", KDF(sign, "space/sign", 32, ACCOUNT))
+    answer("lock-device-enc", KDF(enc, "space/enc", 32, ACCOUNT))
+    answer("lock-store-key", KDF(RK, "store/locked", 32, LDK, ACCOUNT))
+
+
 def recovery():
     key, set_id = pattern(0xD0, 32), pattern(0xD1, 16)
     secret = SEED + RK + u64(9) + pattern(0xD2, 32)
@@ -369,7 +382,7 @@ def self_check():
 
 def render():
     self_check()
-    for part in (encoding, hierarchy, sealing, passphrase, grants, batches, slots, recovery, meeting, store):
+    for part in (encoding, hierarchy, sealing, passphrase, grants, batches, slots, locks, recovery, meeting, store):
         part()
     lines = ["/* Made by keys_ref.py, which shares no code with EDN. Do not edit. */",
              "static const struct {", "    const char *name, *hex;", "} known_answers[] = {"]

@@ -4,6 +4,7 @@
 
 #include "../../kat/keys.inc"
 #include "keys/keys_priv.h"
+#include "keys/lock.h"
 #include "keys/meeting.h"
 #include "keys/recovery.h"
 
@@ -364,6 +365,29 @@ static void slots(void **state)
     }
 }
 
+static void locks(void **state)
+{
+    uint8_t box[EDN_LOCK_BOX_SIZE], secret[64 + EDN_SEAL_OVERHEAD];
+    edn_seed seed, sign;
+    edn_dh_sk own, enc;
+    edn_local_key store;
+    edn_lock_key lock;
+
+    (void)state;
+    memcpy(lock.b, s.rk.b, sizeof lock.b);
+    CHECK_OK(edn_lock_box_seal(box, edn_bytes_str("x"), EDN_KDF_TEST, &s.account, &lock, &only_a));
+    ANSWER("lock-box", edn_bytes_of(box, sizeof box));
+    CHECK_OK(edn_lock_secret_seal(secret, &lock, &s.account, "member", pattern(0xf0, 64).p, 64, &counting));
+    ANSWER("lock-secret", edn_bytes_of(secret, sizeof secret));
+    PATTERN(seed, 0x70);
+    PATTERN(own, 0xf1);
+    edn_lock_device_keys(&sign, &enc, &seed, &own, &s.account, &lock);
+    ANSWER("lock-device-sign", EDN_F(sign));
+    ANSWER("lock-device-enc", EDN_F(enc));
+    edn_lock_store_key(&store, &s.ldk, &s.account, &lock);
+    ANSWER("lock-store-key", EDN_F(store));
+}
+
 static void recovery(void **state)
 {
     edn_share_set set = {.account = s.account, .needed = 2, .n = 3, .secret_size = 32};
@@ -415,7 +439,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding),   cmocka_unit_test(hierarchy), cmocka_unit_test(sealing),
         cmocka_unit_test(passphrase), cmocka_unit_test(grants),    cmocka_unit_test(batches),
-        cmocka_unit_test(slots),      cmocka_unit_test(recovery),  cmocka_unit_test(meeting),
+        cmocka_unit_test(slots),      cmocka_unit_test(locks),     cmocka_unit_test(recovery),
+        cmocka_unit_test(meeting),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
