@@ -65,6 +65,7 @@
     X(PAIR_CODE, "EDNv1/pair/code")                                                                                    \
     X(PAIR_CPACE, "EDNv1/pair/cpace")                                                                                  \
     X(PAIR_RENDEZVOUS, "EDNv1/pair/rendezvous")                                                                        \
+    X(PAIR_ANNOUNCE, "EDNv1/pair/announce")                                                                            \
     X(PAIR_GRANT, "EDNv1/pair/grant-psk")                                                                              \
     X(AAD_PAIR, "EDNv1/aad/pair")                                                                                      \
     X(HEAD_CODE, "EDNv1/head-code")                                                                                    \

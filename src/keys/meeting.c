@@ -1,7 +1,5 @@
 #include "keys/meeting.h"
 
-#include <stdlib.h>
-
 #include "keys/keys_priv.h"
 
 /* A message begins with its kind. Those before the keys stand are in the clear; all others are
@@ -80,11 +78,18 @@ edn_rendezvous_id edn_meeting_rendezvous(const edn_meeting_code *code)
     return id;
 }
 
+void edn_meeting_announce(uint8_t out[16], const edn_rendezvous_id *rendezvous)
+{
+    edn_hash h = edn_h32_t(EDN_LABEL_PAIR_ANNOUNCE, EDN_F(*rendezvous));
+
+    memcpy(out, h.b, 16);
+}
+
 /* ---- ending ------------------------------------------------------------------------------------------------------ */
 
 void edn_meeting_dispose(edn_meeting *m)
 {
-    free(m->welcome.heads);
+    edn_arena_dispose(&m->arena);
     edn_wipe(m, sizeof *m);
 }
 
@@ -363,31 +368,48 @@ static edn_status hear_device(edn_meeting *m, edn_reader *r)
     return memcmp(name.b, d->cert.name_hash.b, sizeof name.b) == 0 ? EDN_OK : EDN_E_FORMAT;
 }
 
-static edn_status hear_welcome(edn_meeting *m, edn_reader *r)
+/* All that is left; one spelling: what is handed over is either whole or not there. */
+static void read_handover(edn_meeting *m, edn_reader *r)
+{
+    edn_meeting_handover *h = &m->handover;
+    uint32_t n;
+
+    h->grants = edn_read_lp(r, EDN_BOX_SIZE_MAX, "grants");
+    n = edn_read_u32(r, "link count");
+    if (!edn_reader_has(r, n, 4 + EDN_MSG_LINK_SIZE_MIN))
+        return;
+    if (!(h->links = edn_arena_calloc(&m->arena, n, sizeof *h->links))) {
+        edn_reader_fail(r, EDN_E_NOMEM, "links");
+        return;
+    }
+    for (; h->links_n < n; h->links_n++)
+        h->links[h->links_n] = edn_read_lp(r, EDN_LINK_SIZE_MAX, "link");
+    h->log_count = edn_read_u64(r, "signed log count");
+    edn_read_into(r, h->log_head.b, sizeof h->log_head.b, "signed log head");
+    if (!edn_heads_read(r, &m->arena, &h->heads, &h->heads_n))
+        return; /* the reader remembers why not */
+    h->receipt.time_ms = edn_read_u64(r, "receipt time");
+    edn_read_into(r, h->receipt.sig.b, sizeof h->receipt.sig.b, "receipt");
+    m->welcome.handover = h;
+}
+
+static edn_status hear_welcome(edn_meeting *m, edn_bytes body)
 {
     edn_meeting_welcome *w = &m->welcome;
-    edn_arena a = edn_arena_init((size_t)1 << 17);
-    edn_head *heads;
-    size_t n = 0;
+    edn_reader r;
     edn_status st;
 
-    w->link_seq = edn_read_u64(r, "link");
-    edn_read_into(r, w->link_hash.b, sizeof w->link_hash.b, "link's hash");
-    if (!edn_heads_read(r, &a, &heads, &n))
-        n = 0; /* the reader remembers why not */
-    st = edn_reader_end(r);
+    m->arena = edn_arena_init((size_t)1 << 18); /* the message, and as much again for what it says */
+    if (!edn_arena_copy(&m->arena, body, &body))
+        return EDN_E_NOMEM;
+    r = edn_reader_init(body);
+    w->link_seq = edn_read_u64(&r, "link");
+    edn_read_into(&r, w->link_hash.b, sizeof w->link_hash.b, "link's hash");
+    if (edn_heads_read(&r, &m->arena, &w->heads, &w->heads_n) && edn_reader_left(&r) > 0)
+        read_handover(m, &r);
+    st = edn_reader_end(&r);
     if (st == EDN_OK && w->link_seq != m->account.log_count)
         st = EDN_E_FORMAT;
-    if (st == EDN_OK && n > 0) {
-        w->heads = malloc(n * sizeof *heads);
-        if (w->heads) {
-            memcpy(w->heads, heads, n * sizeof *heads);
-            w->heads_n = n;
-        } else {
-            st = EDN_E_NOMEM;
-        }
-    }
-    edn_arena_dispose(&a);
     m->want = EDN_MEETING_JOIN;
     m->expect = EXPECT_NOTHING;
     return st;
@@ -405,7 +427,7 @@ static edn_status hear_plain(edn_meeting *m, edn_bytes plain, edn_buf *out)
     if (type == TYPE_DEVICE && m->expect == EXPECT_DEVICE)
         return hear_device(m, &r);
     if (type == TYPE_WELCOME && m->expect == EXPECT_WELCOME)
-        return hear_welcome(m, &r);
+        return hear_welcome(m, edn_read_bytes(&r, edn_reader_left(&r), "welcome"));
     return EDN_E_FORMAT;
 }
 
@@ -500,9 +522,32 @@ edn_status edn_meeting_tell(edn_meeting *m, const edn_meeting_account *a, edn_bu
     return EDN_OK;
 }
 
+/* What sealing adds to a message, and to spare. */
+enum { SEALED_MORE = 256 };
+
+static edn_status put_handover(edn_buf *plain, const edn_meeting_handover *h)
+{
+    edn_buf b = EDN_BUF_INIT(plain->size_max - plain->n);
+    edn_status st;
+
+    edn_put_lp(&b, h->grants);
+    edn_put_u32(&b, (uint32_t)h->links_n);
+    for (size_t i = 0; i < h->links_n; i++)
+        edn_put_lp(&b, h->links[i]);
+    edn_put_u64(&b, h->log_count);
+    edn_put_bytes(&b, h->log_head.b, sizeof h->log_head.b);
+    edn_heads_put(&b, h->heads, h->heads_n);
+    edn_put_u64(&b, h->receipt.time_ms);
+    edn_put_bytes(&b, h->receipt.sig.b, sizeof h->receipt.sig.b);
+    if ((st = edn_buf_status(&b)) == EDN_OK)
+        edn_put_bytes(plain, b.p, b.n);
+    edn_buf_dispose(&b);
+    return st == EDN_E_LIMIT ? EDN_OK : st;
+}
+
 edn_status edn_meeting_added(edn_meeting *m, const edn_meeting_welcome *w, edn_buf *out)
 {
-    edn_buf plain = EDN_BUF_INIT(EDN_MEETING_MAIL_MAX);
+    edn_buf plain = EDN_BUF_INIT(EDN_MEETING_MAIL_MAX - SEALED_MORE);
     edn_status st;
 
     EDN_ASSERT(m->want == EDN_MEETING_ADD);
@@ -511,6 +556,10 @@ edn_status edn_meeting_added(edn_meeting *m, const edn_meeting_welcome *w, edn_b
     edn_put_bytes(&plain, w->link_hash.b, sizeof w->link_hash.b);
     edn_heads_put(&plain, w->heads, w->heads_n);
     st = edn_buf_status(&plain);
+    if (st == EDN_OK && w->handover)
+        st = put_handover(&plain, w->handover);
+    if (st == EDN_OK)
+        st = edn_buf_status(&plain);
     if (st == EDN_OK)
         st = say(m, edn_buf_view(&plain), out);
     edn_buf_dispose(&plain);

@@ -37,6 +37,9 @@ void edn_meeting_code_text(char out[EDN_MEETING_CODE_TEXT_SIZE], const edn_meeti
 EDN_MUST_USE edn_status edn_meeting_code_parse(edn_bytes text, edn_meeting_code *out);
 /* The first 16 bytes of H32(T("EDNv1/pair/rendezvous"; place)). */
 edn_rendezvous_id edn_meeting_rendezvous(const edn_meeting_code *code);
+/* What the new device may tell a network of it: the first 16 bytes of H32(T("EDNv1/pair/announce"; rendezvous)). Who
+ * has four digits to guess finds the rendezvous by it, and no more. */
+void edn_meeting_announce(uint8_t out[16], const edn_rendezvous_id *rendezvous);
 
 /* ---- what the two tell each other -------------------------------------------------------------------------------- */
 
@@ -62,11 +65,24 @@ typedef struct edn_meeting_device {
     char name[EDN_MEETING_NAME_MAX + 1];
 } edn_meeting_device;
 
+/* What spares the new device its first questions to the server, where the two meet without one. */
+typedef struct edn_meeting_handover {
+    edn_bytes grants; /* that the link which added the device names */
+    edn_bytes *links; /* the whole log */
+    size_t links_n;
+    uint64_t log_count; /* what the server has signed for last: how many links, */
+    edn_hash log_head;
+    edn_head *heads; /* and which batches of the personal space */
+    size_t heads_n;
+    edn_receipt receipt;
+} edn_meeting_handover;
+
 typedef struct edn_meeting_welcome {
     uint64_t link_seq; /* of the link that added the device */
     edn_hash link_hash;
     edn_head *heads; /* of the personal space: what the server owes */
     size_t heads_n;
+    const edn_meeting_handover *handover; /* NULL: none */
 } edn_meeting_welcome;
 
 /* ---- the machine ------------------------------------------------------------------------------------------------- */
@@ -113,7 +129,9 @@ typedef struct edn_meeting {
     /* What was said. */
     edn_meeting_account account; /* new */
     edn_meeting_device device;   /* old */
-    edn_meeting_welcome welcome; /* new; heads are allocated */
+    edn_meeting_welcome welcome; /* new; what it points to lives in: */
+    edn_meeting_handover handover;
+    edn_arena arena;
 } edn_meeting;
 /* Wipes. A meeting of zeros may be disposed of. */
 void edn_meeting_dispose(edn_meeting *m);
@@ -139,7 +157,7 @@ EDN_MUST_USE edn_status edn_meeting_take(edn_meeting *m, edn_bytes in, edn_buf *
 EDN_MUST_USE edn_status edn_meeting_compared(edn_meeting *m, bool same, edn_buf *out);
 /* Want TELL or ADD. EDN_E_CONFLICT: told often enough. */
 EDN_MUST_USE edn_status edn_meeting_tell(edn_meeting *m, const edn_meeting_account *account, edn_buf *out);
-/* Want ADD. */
+/* Want ADD. A handover for which the message has no room (64 KiB, some 150 links) is left out. */
 EDN_MUST_USE edn_status edn_meeting_added(edn_meeting *m, const edn_meeting_welcome *welcome, edn_buf *out);
 /* Gives up, wherever it stands. */
 void edn_meeting_cancel(edn_meeting *m, edn_buf *out);

@@ -348,6 +348,7 @@ def recovery():
 
 def meeting():
     answer("rendezvous", H32(T("pair/rendezvous", b"K7Q4"))[:16])
+    answer("announce", H32(T("pair/announce", H32(T("pair/rendezvous", b"K7Q4"))[:16]))[:16])
     answer("head-code-bits", H32(T("head-code", ACCOUNT, u64(5), pattern(0xE0, 32)))[:8])
 
 

@@ -426,9 +426,12 @@ static void meeting(void **state)
     edn_meeting_code code = {.place = "K7Q4"};
     edn_rendezvous_id id = edn_meeting_rendezvous(&code);
     edn_hash head, h;
+    uint8_t tag[16];
 
     (void)state;
     ANSWER("rendezvous", EDN_F(id));
+    edn_meeting_announce(tag, &id);
+    ANSWER("announce", edn_bytes_of(tag, sizeof tag));
     PATTERN(head, 0xe0);
     h = edn_h32_t(EDN_LABEL_HEAD_CODE, EDN_F(s.account), EDN_F_U64(5), EDN_F(head));
     ANSWER("head-code-bits", edn_bytes_of(h.b, 8));

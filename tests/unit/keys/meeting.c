@@ -23,6 +23,7 @@ typedef struct pair {
     bool by_old[SAID_MAX];
     size_t n;
     edn_buf out;
+    const edn_meeting_handover *handover; /* of old, with its welcome */
 } pair;
 
 static void say(pair *p, bool by_old)
@@ -98,7 +99,8 @@ static bool act(pair *p, edn_meeting *m, unsigned tells)
 {
     edn_head heads[2] = {{.device = {{1}}, .dseq = 4}, {.device = {{2}}, .dseq = 9}};
     edn_meeting_account a = account_of(5 + m->told);
-    edn_meeting_welcome w = {.link_seq = m->account.log_count, .link_hash = {{7}}, .heads = heads, .heads_n = 2};
+    edn_meeting_welcome w = {
+        .link_seq = m->account.log_count, .link_hash = {{7}}, .heads = heads, .heads_n = 2, .handover = p->handover};
 
     switch (m->want) {
     case EDN_MEETING_COMPARE:
@@ -263,6 +265,130 @@ static void a_code_is_read_as_people_type_it(void **state)
     }
     for (size_t i = 0; i < EDN_COUNT(bad); i++)
         CHECK_STATUS(edn_meeting_code_parse(edn_bytes_str(bad[i]), &code), EDN_E_INVALID);
+}
+
+/* ---- a log that is handed over ----------------------------------------------------------------------------------- */
+
+static uint8_t link_bytes[2][65000];
+
+static edn_meeting_handover handover_of(edn_bytes links[2], size_t link_size, edn_head heads[1])
+{
+    for (int i = 0; i < 2; i++) {
+        memset(link_bytes[i], 'a' + i, sizeof link_bytes[i]);
+        links[i] = edn_bytes_of(link_bytes[i], link_size);
+    }
+    heads[0] = (edn_head){.device = {{5}}, .dseq = 3, .hash = {{6}}};
+    return (edn_meeting_handover){.grants = edn_bytes_str("a grant"),
+                                  .links = links,
+                                  .links_n = 2,
+                                  .log_count = 1,
+                                  .log_head = {{8}},
+                                  .heads = heads,
+                                  .heads_n = 1,
+                                  .receipt = {1234, {{9}}}};
+}
+
+static void a_log_may_come_with_the_welcome(void **state)
+{
+    edn_bytes links[2];
+    edn_head heads[1];
+    edn_meeting_handover h = handover_of(links, EDN_MSG_LINK_SIZE_MIN, heads);
+    const edn_meeting_handover *got;
+    pair p;
+
+    (void)state;
+    pair_init(&p);
+    p.handover = &h;
+    begin(&p, true);
+    carry(&p, 1, SAID_MAX);
+    check_met(&p);
+    got = p.new.welcome.handover;
+    CHECK(got);
+    CHECK_STR(got->grants, "a grant");
+    CHECK_INT(got->links_n, 2);
+    CHECK_BYTES(got->links[1], links[1]);
+    CHECK_INT(got->log_count, 1);
+    CHECK_INT(got->log_head.b[0], 8);
+    CHECK_INT(got->heads_n, 1);
+    CHECK_INT(got->heads[0].dseq, 3);
+    CHECK_INT(got->receipt.time_ms, 1234);
+    CHECK_INT(got->receipt.sig.b[0], 9);
+    pair_dispose(&p);
+}
+
+static void a_log_that_is_too_long_for_a_message_is_left_out(void **state)
+{
+    edn_bytes links[2];
+    edn_head heads[1];
+    edn_meeting_handover h = handover_of(links, 32300, heads);
+
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        pair p;
+        links[1].n += more ? 600 : 0;
+        pair_init(&p);
+        p.handover = &h;
+        begin(&p, false);
+        carry(&p, 1, SAID_MAX);
+        check_met(&p);
+        CHECK_INT(p.new.welcome.handover != NULL, !more);
+        pair_dispose(&p);
+    }
+}
+
+/* What an old device of another make would say as its welcome, sealed as it should be. */
+static edn_status welcome_with(const edn_meeting_handover *h, size_t cut, uint32_t links_n, size_t *whole)
+{
+    edn_buf plain = EDN_BUF_INIT(EDN_MEETING_MAIL_MAX), aad = EDN_BUF_INIT(1000), mail = EDN_BUF_INIT(65536);
+    uint8_t rnd[32] = {1};
+    edn_status st;
+    pair p;
+
+    pair_init(&p);
+    begin(&p, false);
+    carry(&p, 1, 7); /* all but the welcome */
+    CHECK_INT(p.new.want, EDN_MEETING_MAIL);
+    edn_put_u8(&plain, 4);
+    edn_put_u64(&plain, 5);
+    edn_put_zeros(&plain, 32);
+    edn_heads_put(&plain, NULL, 0);
+    edn_put_lp(&plain, h->grants);
+    edn_put_u32(&plain, links_n);
+    for (size_t i = 0; i < h->links_n; i++)
+        edn_put_lp(&plain, h->links[i]);
+    edn_put_u64(&plain, h->log_count);
+    edn_put_zeros(&plain, 32);
+    edn_heads_put(&plain, h->heads, h->heads_n);
+    edn_put_zeros(&plain, 8 + 64);
+    *whole = plain.n;
+    edn_put_zeros(&plain, 1);
+    edn_t_put(&aad, EDN_LABEL_AAD_PAIR,
+              EDN_FIELDS_(EDN_F(p.new.pairing.transcript), EDN_F_U8(1), EDN_F_U64(p.new.received)));
+    edn_put_u8(&mail, 4);
+    CHECK_OK(edn_seal(&mail, p.new.pairing.key_a2b, EDN_SUITE_1, edn_buf_view(&aad), edn_bytes_of(plain.p, cut), rnd));
+    st = edn_meeting_take(&p.new, edn_buf_view(&mail), &p.out);
+    CHECK_INT(p.new.want, st == EDN_OK ? EDN_MEETING_JOIN : EDN_MEETING_DEAD);
+    edn_buf_dispose(&plain);
+    edn_buf_dispose(&aad);
+    edn_buf_dispose(&mail);
+    pair_dispose(&p);
+    return st;
+}
+
+static void a_handover_is_whole_or_the_meeting_is_over(void **state)
+{
+    enum { WITHOUT = 1 + 8 + 32 + 4 };
+    edn_bytes links[2];
+    edn_head heads[1];
+    edn_meeting_handover h = handover_of(links, EDN_MSG_LINK_SIZE_MIN, heads);
+    size_t whole = WITHOUT;
+
+    (void)state;
+    CHECK_OK(welcome_with(&h, WITHOUT, 2, &whole));
+    for (size_t cut = WITHOUT - 1; cut <= whole + 1; cut++)
+        CHECK_STATUS(welcome_with(&h, cut, 2, &whole), cut == WITHOUT || cut == whole ? EDN_OK : EDN_E_FORMAT);
+    CHECK_STATUS(welcome_with(&h, whole, 1, &whole), EDN_E_FORMAT);
+    CHECK_STATUS(welcome_with(&h, whole, UINT32_MAX, &whole), EDN_E_FORMAT);
 }
 
 /* ---- somebody in between ----------------------------------------------------------------------------------------- */
@@ -487,6 +613,9 @@ int main(void)
         cmocka_unit_test(the_root_key_reaches_the_new_device_alone),
         cmocka_unit_test(a_wrong_code_ends_it_on_both_sides),
         cmocka_unit_test(a_code_is_read_as_people_type_it),
+        cmocka_unit_test(a_log_may_come_with_the_welcome),
+        cmocka_unit_test(a_log_that_is_too_long_for_a_message_is_left_out),
+        cmocka_unit_test(a_handover_is_whole_or_the_meeting_is_over),
         cmocka_unit_test(a_message_that_is_not_as_it_was_said_ends_it),
         cmocka_unit_test(each_byte_of_a_sealed_message_counts),
         cmocka_unit_test(a_no_is_heard_wherever_it_comes),
