@@ -320,6 +320,19 @@ static void answer_denied(edn_sync *s)
     done(s, st == EDN_OK ? EDN_E_DENIED : st);
 }
 
+/* The server knows the account by another log, which is no longer than ours: whoever made ours, made two. */
+static void answer_forked(edn_sync *s, uint64_t seq)
+{
+    about a = {.link_seq = &seq};
+    edn_status st = edn_sync_find(
+        s, EDN_E_FORK, &a,
+        "The server %s knows this account by another device log than the one that this device has checked: they part "
+        "at link %llu or before, and it does not let this device in. Nothing here was changed. Compare the account on "
+        "your other devices; do not enter your passphrase for this server anywhere until you know why.",
+        s->setup.remote->origin, (unsigned long long)seq);
+    done(s, st == EDN_OK ? EDN_E_FORK : st);
+}
+
 static void answer_origin(edn_sync *s, edn_bytes origin)
 {
     char name[65];
@@ -472,7 +485,10 @@ static void register_answered(edn_sync *s, uint64_t now_ms, int http_status, edn
         return;
     }
     if (http_status == 409 && !(decoded && m.count == edn_devlog_count(s->log) && hash_equal(&m.head, &head))) {
-        answer_denied(s); /* it does know the account, and this device is not in it */
+        if (decoded && m.count > 0 && edn_devlog_hash_at(s->log, m.count - 1, &head) && !hash_equal(&m.head, &head))
+            answer_forked(s, m.count - 1);
+        else
+            answer_denied(s); /* it does know the account, and this device is not in it */
         return;
     }
     if (http_status != 409 && !(http_status == 201 && decoded)) {

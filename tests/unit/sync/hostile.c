@@ -704,6 +704,24 @@ static void another_device_log_stops_the_sync_and_changes_nothing(void **state)
     }
 }
 
+/* To one that the server does not let in, since it is in one of the two logs only. */
+static void another_device_log_is_named_to_whom_it_shuts_out(void **state)
+{
+    (void)state;
+    for (size_t more = 0; more < 4; more++) {
+        world w;
+        outcome o;
+        world_three(&w);
+        server_log_fork(&w, more);
+        w.d[2].remote.token[0] = 0;
+        o = device_sync(&w, &w.d[2]);
+        CHECK_STATUS(o.status, more < 2 ? EDN_E_FORK : EDN_E_DENIED); /* of a longer log nothing is known */
+        check_finding(&o, more < 2 ? EDN_E_FORK : EDN_E_DENIED, false);
+        CHECK_INT(w.d[2].links.n, 3);
+        world_free(&w);
+    }
+}
+
 static void a_log_head_that_its_links_do_not_lead_to_stops_the_sync(void **state)
 {
     world w;
@@ -2196,6 +2214,7 @@ int main(void)
         cmocka_unit_test(links_that_the_server_lost_are_a_rollback_and_sent_again),
         cmocka_unit_test(links_that_the_server_names_but_does_not_give_are_withheld),
         cmocka_unit_test(another_device_log_stops_the_sync_and_changes_nothing),
+        cmocka_unit_test(another_device_log_is_named_to_whom_it_shuts_out),
         cmocka_unit_test(a_log_head_that_its_links_do_not_lead_to_stops_the_sync),
         cmocka_unit_test(a_ghost_device_is_not_believed),
         cmocka_unit_test(a_receipt_altered_at_any_byte_never_counts),
