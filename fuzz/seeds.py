@@ -120,6 +120,18 @@ def remote():
         yield b"\x01" + o.encode()
 
 
+def lan():
+    """docs/spec/lan.md: 0 an announcement, 1 an address, else a connection in pieces of one byte less."""
+    yield b"\x00EDNl\x01" + bytes(range(16)) + struct.pack("<H", 40123)
+    for at in "192.168.1.7:40123", "[fd00::7]:40123", "[::ffff:10.0.0.1]:1", "desk:7", "127.0.0.1:65536":
+        yield b"\x01" + at.encode()
+    knock = b"\x01the knock there\x00"
+    yield b"\x03" + knock + lp(b"\x02" + bytes(32)) + lp(b"\x03" + bytes(64)) + lp(b"\x00\x01")
+    yield b"\xff" + knock + lp(b"x" * 5000) + lp(b"")
+    yield b"\x08" + knock + struct.pack("<I", 65537)
+    yield b"\x05" + b"GET / HTTP/1.1\r\n\r\n"
+
+
 def wire(k):
     h32, h16, sig, nonce = bytes(range(32)), bytes(range(16)), bytes(64), bytes(range(32, 64))
     heads = struct.pack("<I", 1) + h16 + struct.pack("<Q", 7) + h32
@@ -276,8 +288,8 @@ def words():
 def main(folder):
     k = known()
     targets = {"base": base(), "client": client(), "recovery": recovery(), "server": server(), "devlog": devlog(k),
-               "diff": diff(), "keys": keys(), "remote": remote(), "segment": segment(), "shards": shards(),
-               "sync": sync(), "wire": wire(k), "words": words(), "worlds": worlds()}
+               "diff": diff(), "keys": keys(), "lan": lan(), "remote": remote(), "segment": segment(),
+               "shards": shards(), "sync": sync(), "wire": wire(k), "words": words(), "worlds": worlds()}
     for target, inputs in targets.items():
         os.makedirs(os.path.join(folder, target), exist_ok=True)
         for i, data in enumerate(inputs):
