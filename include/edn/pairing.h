@@ -19,8 +19,8 @@ extern "C" {
 
 typedef struct edn_pair edn_pair;
 
-/* Carries messages between the two; made by whoever has another way than a server's mailbox (a local network). Messages
- * of a side are numbered from 0. A put or get may be repeated. */
+/* Carries messages between the two; made by whoever has another way than a server's mailbox or a local network.
+ * Messages of a side are numbered from 0. A put or get may be repeated. */
 typedef struct edn_pair_post {
     void *ctx;
     edn_status (*put)(void *ctx, uint64_t number, edn_bytes mail, edn_err *err);
@@ -30,21 +30,39 @@ typedef struct edn_pair_post {
 } edn_pair_post;
 #define EDN_PAIR_MAIL_SIZE_MAX 65536u
 
+/* Directly between two machines on one network: the new device waits for a connection, and says on its networks where;
+ * the other looks for it, or is told. */
+typedef struct edn_pair_lan {
+    const char *address; /* one of this machine's: on the network of this one only. NULL: on all */
+    uint16_t port;       /* new device: where it waits; 0: anywhere */
+    const char *at;      /* device of the account: "192.168.1.7:40123", "[fd00::7]:40123"; NULL: it looks for it */
+} edn_pair_lan;
+
+/* How the two are joined, if not by the mailbox of a server: one of these. The new device then needs no server before
+ * its first sync: the other hands it the account's log (or, when that is longer than some 150 links, it asks the server
+ * for it). The device of the account does: one is added by a link that the account's server has. */
+typedef struct edn_pair_way {
+    const edn_pair_lan *lan;
+    const edn_pair_post *post;
+} edn_pair_way;
+
 typedef struct edn_pair_link_options {
-    const char *server; /* whose mailbox is used; not needed with `post` */
+    const char *server; /* whose mailbox is used; not needed with `way` */
     const char *device_name;
-    edn_strength strength;     /* of this device's own lock; 0: default */
-    const edn_pair_post *post; /* NULL: the server's mailbox */
+    edn_strength strength;   /* of this device's own lock; 0: default */
+    const edn_pair_way *way; /* NULL: the server's mailbox */
 } edn_pair_link_options;
 
 /* On the new device: makes its offer. `passphrase` locks this device's own disk. EDN_E_EXISTS: there is a diary in this
- * home; EDN_E_RATE: too many tries; what edn_client_init says of passphrase and name; and what a network can give. */
+ * home; EDN_E_RATE: too many tries; EDN_E_INVALID: what is said of the local network cannot be; what edn_client_init
+ * says of passphrase and name; and what a network can give. */
 EDN_MUST_USE edn_status edn_pair_link(const edn_client_options *options, const edn_pair_link_options *link,
                                       edn_bytes passphrase, edn_pair **out, edn_err *err);
 /* On a device of the account, unlocked, which must outlive *out: `shown` is what the new one shows, the offer in its QR
- * code or the short code. EDN_E_INVALID: neither; EDN_E_TYPE: the code of another version; EDN_E_MISSING: nobody waits
- * there. */
-EDN_MUST_USE edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_post *post, edn_pair **out,
+ * code or the short code. EDN_E_INVALID: neither, or nothing that a local network has; EDN_E_TYPE: the code of another
+ * version; EDN_E_MISSING: nobody waits there. With a way, EDN_E_NETWORK: the account's server is not within reach; the
+ * code is as good as before. */
+EDN_MUST_USE edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_way *way, edn_pair **out,
                                          edn_err *err);
 void edn_pair_free(edn_pair *p); /* gives up what is not done, and tells the other side */
 
@@ -61,6 +79,8 @@ EDN_MUST_USE edn_status edn_pair_compared(edn_pair *p, bool same, edn_err *err);
 /* On the new device: 130 digits for a QR code (alphanumeric), and "K7Q4-0W4G-P38F". Secrets. */
 const char *edn_pair_offer(const edn_pair *p);
 const char *edn_pair_code(const edn_pair *p);
+/* On the new device: where it waits on a local network, with blanks between them, the likeliest first; or "". */
+const char *edn_pair_addresses(const edn_pair *p);
 /* "123456" from COMPARE on. */
 const char *edn_pair_digits(const edn_pair *p);
 /* On the device of the account, once DONE: what the new one is called. */

@@ -390,6 +390,30 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .letter = 'w',
             .help = "Go on: sync whenever something is new here or there, until Ctrl-C.",
         },
+    [EDN_OPT_LAN] =
+        {
+            .name = "lan",
+            .help = "Meet the other device directly, on the network that both are in, and not through the server.",
+        },
+    [EDN_OPT_LAN_PORT] =
+        {
+            .name = "port",
+            .value = "N",
+            .help = "With --lan: the TCP port to wait at, for a firewall that must let it through. Default: any.",
+        },
+    [EDN_OPT_LAN_AT] =
+        {
+            .name = "at",
+            .value = "ADDRESS:PORT",
+            .help = "With --lan, which it implies: where the new device waits, as it shows it, instead of looking for "
+                    "it.",
+        },
+    [EDN_OPT_LAN_ADDRESS] =
+        {
+            .name = "address",
+            .value = "ADDRESS",
+            .help = "With --lan: only on the network on which this machine has this address. Default: on all.",
+        },
     [EDN_OPT_PNG] =
         {
             .name = "png",
@@ -654,7 +678,8 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "device link",
             .group = "Devices",
-            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_DEVICE_NAME, EDN_OPT_STRENGTH, EDN_OPT_PNG, EDN_OPT_TIMEOUT},
+            .options = {EDN_OPT_SERVER_NEEDED, EDN_OPT_LAN, EDN_OPT_LAN_PORT, EDN_OPT_LAN_ADDRESS, EDN_OPT_DEVICE_NAME,
+                        EDN_OPT_STRENGTH, EDN_OPT_PNG, EDN_OPT_TIMEOUT},
             .summary = "Add this machine to a diary, with a device at hand that has it",
             .text =
                 "Run on the new device; needs neither the account's passphrase nor its account key. Asks for a "
@@ -662,9 +687,13 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "short code. Give either to 'edn device approve' on a device that has the diary. Both then show six "
                 "digits: if they are the same, say so on both, and this device belongs to the account. Run 'edn sync' "
                 "afterwards.\n\n"
+                "The two meet through the server (--server), or directly on one network (--lan). With --lan this "
+                "device waits for a TCP connection and tells the network once a second where, with nothing in it that "
+                "names you; it needs no server until its first sync, and --server is not given. The other device does: "
+                "it adds this one at the account's server.\n\n"
                 "A code is good for five minutes and for one try: a wrong one uses it up. When output is not a "
-                "terminal, the short code and the text of the QR code are printed, a line each; the answer to the "
-                "question is read from standard input.",
+                "terminal, the short code and the text of the QR code are printed, a line each, with --lan also where "
+                "this device waits; the answer to the question is read from standard input.",
         },
     [EDN_CMD_DEVICE_APPROVE] =
         {
@@ -672,10 +701,15 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
             .group = "Devices",
             .words = "[CODE]",
             .words_max = 1,
+            .options = {EDN_OPT_LAN, EDN_OPT_LAN_AT, EDN_OPT_LAN_ADDRESS},
             .summary = "Let a new device in, by the code that it shows",
             .text = "CODE is what 'edn device link' shows on the new device: the short code, or what its QR code says. "
                     "Without one it is asked for. Both devices then show six digits; compare them and answer on both. "
-                    "Digits that differ mean that somebody stands in between: answer no.",
+                    "Digits that differ mean that somebody stands in between: answer no.\n\n"
+                    "With --lan the new device (which was started with --lan too) is looked for on this network for "
+                    "ten seconds, and spoken with directly. Where machines of a network cannot find each other, give "
+                    "what the new one shows: --at ADDRESS:PORT. The account's server must be within reach of this "
+                    "device all the same: the link that adds the new one goes there first.",
         },
     [EDN_CMD_DEVICE_VERIFY] =
         {

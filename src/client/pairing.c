@@ -85,6 +85,16 @@ static edn_status finish(edn_pair *p, edn_status st)
     return st;
 }
 
+/* A message that could not be sent. What was done cannot be taken back, so it is said. */
+static edn_status lost(const edn_pair *p, edn_status st, edn_err *err)
+{
+    if (!p->device[0])
+        return st;
+    return edn_fail(err, st,
+                    "the new device was added, and was gone before it could be told so: revoke it here ('edn device "
+                    "list', 'edn device revoke'), and begin again");
+}
+
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 
 static edn_status take(edn_pair *p, bool *there, edn_err *err)
@@ -122,6 +132,19 @@ static edn_status act(edn_pair *p, edn_status (*fn)(edn_pair *, edn_err *), edn_
     return finish(p, st);
 }
 
+/* Old, where the way tells at once: whether the new device was still there when it was welcomed. Nothing but a no can
+ * come from it any more. */
+static bool heard(edn_pair *p)
+{
+    edn_buf mail = EDN_BUF_INIT(EDN_MEETING_MAIL_MAX);
+    bool there = false;
+    edn_err ignored;
+
+    (void)p->post.get(p->post.ctx, p->got_n, &mail, &there, &ignored); /* it may have gone with what it got */
+    edn_buf_wipe(&mail);
+    return !there;
+}
+
 edn_status edn_pair_step(edn_pair *p, edn_pair_state *out, edn_err *err)
 {
     bool there;
@@ -132,7 +155,7 @@ edn_status edn_pair_step(edn_pair *p, edn_pair_state *out, edn_err *err)
         return edn_fail(err, EDN_E_CANCELLED, "this meeting is over; begin again ('edn device link')");
     for (;;) {
         if ((st = flush(p, err)) != EDN_OK)
-            return may_try_again(st) ? st : finish(p, st);
+            return may_try_again(st) ? st : finish(p, lost(p, st, err));
         switch (p->secret->meeting.want) {
         case EDN_MEETING_MAIL:
             if ((st = take(p, &there, err)) != EDN_OK || !there)
@@ -155,6 +178,8 @@ edn_status edn_pair_step(edn_pair *p, edn_pair_state *out, edn_err *err)
             p->secret->meeting.want = EDN_MEETING_OVER;
             break;
         case EDN_MEETING_OVER:
+            if (p->hands_over && p->device[0] && !heard(p))
+                return finish(p, lost(p, EDN_E_CANCELLED, err));
             *out = EDN_PAIR_DONE;
             return EDN_OK;
         case EDN_MEETING_DEAD:
@@ -243,6 +268,26 @@ out:
     return st;
 }
 
+/* The way between the two. */
+static edn_status post_open(edn_pair *p, const edn_pair_way *way, const char *origin, edn_err *err)
+{
+    const edn_rendezvous_id *rendezvous = &p->secret->meeting.rendezvous;
+    edn_buf addresses = EDN_BUF_INIT(sizeof p->addresses - 1);
+    edn_status st = EDN_OK;
+
+    if (way && way->lan) {
+        st = lan_post(way->lan, rendezvous, p->side, &p->post, &addresses, err);
+        if (st == EDN_OK && addresses.n)
+            memcpy(p->addresses, addresses.p, addresses.n);
+        edn_buf_dispose(&addresses);
+    } else if (way && way->post) {
+        p->post = *way->post;
+    } else {
+        st = mailbox_post(p->c, origin, rendezvous, p->side, &p->post, err);
+    }
+    return st;
+}
+
 /* Makes an offer, and opens the mailbox that it names; another one when somebody else has that. */
 static edn_status link_open(edn_pair *p, const edn_pair_link_options *o, const char *origin, edn_err *err)
 {
@@ -253,11 +298,7 @@ static edn_status link_open(edn_pair *p, const edn_pair_link_options *o, const c
         edn_meeting_begin_new(&s->meeting, &s->e.cert, &s->e.id.sign_sk, s->e.id.device_name, &p->c->random);
         edn_meeting_offer_text(&s->meeting, s->offer_text);
         edn_meeting_code_text(s->code_text, &s->meeting.code);
-        if (o->post) {
-            p->post = *o->post;
-            return EDN_OK;
-        }
-        st = mailbox_post(p->c, origin, &s->meeting.rendezvous, EDN_PAIRING_NEW, &p->post, err);
+        st = post_open(p, o->way, origin, err);
     }
     return st;
 }
@@ -278,7 +319,7 @@ edn_status edn_pair_link(const edn_client_options *options, const edn_pair_link_
         return st;
     }
     EDN_ASSERT(p);
-    if ((o->post || (st = edn_origin_normalise(o->server, origin, err)) == EDN_OK) &&
+    if ((o->way || (st = edn_origin_normalise(o->server, origin, err)) == EDN_OK) &&
         (st = link_prepare(p, o, passphrase, err)) == EDN_OK && (st = link_open(p, o, origin, err)) == EDN_OK) {
         *out = p;
         p = NULL;
@@ -329,7 +370,24 @@ static edn_status may_approve(edn_client *c, char origin[EDN_ORIGIN_SIZE_MAX + 1
     return EDN_OK;
 }
 
-edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_post *post, edn_pair **out, edn_err *err)
+/* Before anything is said to anybody: without the account's server nothing can come of it. */
+static edn_status server_is_there(edn_client *c, const char *origin, edn_err *err)
+{
+    edn_sync_remote remote = {0};
+    edn_status st = account_fresh_token(c, &remote, err);
+
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+    if (st == EDN_E_NETWORK)
+        return edn_fail(err, st,
+                        "%s: the account's server is not within reach. The two devices meet without it, but one is "
+                        "added by a link of the account's log, which must be there first: two devices that each "
+                        "continued it alone would split the account. Nothing was told; the code is as good as before",
+                        origin);
+    return st;
+}
+
+edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_way *way, edn_pair **out, edn_err *err)
 {
     char origin[EDN_ORIGIN_SIZE_MAX + 1] = "";
     edn_pair *p = NULL;
@@ -338,14 +396,13 @@ edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_post 
     *out = NULL;
     if ((st = client_begin_read(c, err)) != EDN_OK ||
         (st = client_end_read(c, may_approve(c, origin, err), err)) != EDN_OK ||
+        (way && (st = server_is_there(c, origin, err)) != EDN_OK) ||
         (st = pair_new(c, EDN_PAIRING_OLD, &p, err)) != EDN_OK)
         return st;
-    if ((st = approve_read(p, shown, err)) == EDN_OK) {
-        if (post)
-            p->post = *post;
-        else
-            st = mailbox_post(c, origin, &p->secret->meeting.rendezvous, EDN_PAIRING_OLD, &p->post, err);
-    }
+    if ((st = approve_read(p, shown, err)) == EDN_OK)
+        st = post_open(p, way, origin, err);
+    if (p)
+        p->hands_over = way != NULL;
     /* The first message goes at once: a code that is not good is told while the person still looks at it. */
     if (st == EDN_OK)
         st = flush(p, err);
@@ -361,6 +418,7 @@ edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_post 
 
 const char *edn_pair_offer(const edn_pair *p) { return p->secret->offer_text; }
 const char *edn_pair_code(const edn_pair *p) { return p->secret->code_text; }
+const char *edn_pair_addresses(const edn_pair *p) { return p->addresses; }
 const char *edn_pair_digits(const edn_pair *p) { return p->digits; }
 const char *edn_pair_device(const edn_pair *p) { return p->device; }
 

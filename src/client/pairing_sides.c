@@ -1,5 +1,5 @@
 /* What each side of a meeting does with its account: the old device adds the new one, the new one checks everything
- * that the server shows against what it was told. */
+ * that the server shows (or the old one handed over) against what it was told. */
 #include "pairing_priv.h"
 
 #include <stdlib.h>
@@ -101,19 +101,27 @@ static edn_status add_welcome(edn_pair *p, edn_err *err)
 {
     edn_meeting *m = &p->secret->meeting;
     edn_meeting_welcome w = {.link_seq = m->account.log_count};
+    edn_meeting_handover handover;
+    edn_arena a = edn_arena_init((size_t)1 << 20);
+    bool made = false;
     heads h = {NULL, 0};
     edn_status st = client_begin_read(p->c, err);
 
     if (st == EDN_OK) {
         EDN_ASSERT(edn_devlog_hash_at(p->c->log, w.link_seq, &w.link_hash));
-        st = client_end_read(p->c, heads_load(p->c, &h), err);
+        st = heads_load(p->c, &h);
+        if (st == EDN_OK && p->hands_over)
+            st = handover_make(p->c, w.link_seq, &a, &handover, &made);
+        st = client_end_read(p->c, st, err);
     }
     if (st == EDN_OK) {
         memcpy(p->device, m->device.name, sizeof p->device);
         w.heads = h.p;
         w.heads_n = h.n;
+        w.handover = made ? &handover : NULL;
         st = edn_meeting_added(m, &w, &p->out);
     }
+    edn_arena_dispose(&a);
     heads_dispose(&h);
     return st;
 }
@@ -138,6 +146,8 @@ edn_status pair_add(edn_pair *p, edn_err *err)
                                 EDN_COUNT(boxes), err);
         if (st == EDN_OK)
             st = add_save(p, edn_buf_view(&link), edn_buf_view(&grants), err);
+        if (st == EDN_OK && p->hands_over) /* for the server's receipt over the new link */
+            st = account_fresh_token(p->c, &remote, err);
     }
     if (st == EDN_OK)
         st = add_welcome(p, err);
@@ -209,6 +219,23 @@ static edn_status check_log(edn_pair *p, const joining *j, edn_err *err)
     return EDN_OK;
 }
 
+/* The grants that a link names: handed over, or at the server. */
+static edn_status grants_get(edn_pair *p, const joining *j, const edn_hash *want, edn_buf *out, edn_err *err)
+{
+    const edn_meeting_handover *h = p->secret->meeting.welcome.handover;
+    edn_hash got;
+
+    if (!h)
+        return account_fetch_box(p->c, j->e->id.server, j->token, want, out, err);
+    got = edn_h32(h->grants);
+    if (memcmp(got.b, want->b, sizeof got.b) != 0)
+        return edn_fail(err, EDN_E_AUTH,
+                        "the other device handed over another sealed key than the account's log names; nothing was "
+                        "written here. Begin again ('edn device link')");
+    edn_put_bytes(out, h->grants.p, h->grants.n);
+    return edn_buf_status(out);
+}
+
 /* The account as it was when this device came: the epoch of its grant, and the key that proves it. */
 static edn_status root_open(edn_pair *p, joining *j, edn_buf *grants, edn_err *err)
 {
@@ -236,7 +263,7 @@ static edn_status root_open(edn_pair *p, joining *j, edn_buf *grants, edn_err *e
     edn_devlog_free(then);
     if (st != EDN_OK)
         return client_fail(p->c, st, err);
-    if ((st = account_fetch_box(p->c, j->e->id.server, j->token, &grants_hash, grants, err)) != EDN_OK)
+    if ((st = grants_get(p, j, &grants_hash, grants, err)) != EDN_OK)
         return st;
     st = edn_meeting_grant_open(m, &cx, &j->e->id.enc_sk, edn_buf_view(grants), &j->e->rk);
     if (st == EDN_OK) {
@@ -244,6 +271,10 @@ static edn_status root_open(edn_pair *p, joining *j, edn_buf *grants, edn_err *e
         edn_dh_keypair(&aek_sk, &aek);
         st = memcmp(aek.b, want.b, sizeof aek.b) == 0 ? EDN_OK : EDN_E_KEY_INVALID;
     }
+    if (st != EDN_OK && m->welcome.handover)
+        return edn_fail(err, st,
+                        "the key that the other device handed over for this one does not open, or is not the "
+                        "account's; nothing was written here. Begin again ('edn device link')");
     if (st != EDN_OK)
         return edn_fail(err, st,
                         "%s: the key for this device does not open, or is not the account's. Do not trust the "
@@ -256,7 +287,7 @@ static edn_status home_write(edn_pair *p, joining *j, edn_bytes grants, edn_err 
 {
     const edn_meeting *m = &p->secret->meeting;
     const edn_bytes boxes[] = {grants};
-    const edn_sync_remote remote = {.origin = j->e->id.server, .receipt_pk = m->account.receipt_pk};
+    edn_sync_remote remote = {.origin = j->e->id.server, .receipt_pk = m->account.receipt_pk};
     edn_claim *claims = calloc(EDN_CLAIMS_MAX, sizeof *claims);
     new_home home = {.slot = edn_bytes_of(p->secret->slot, p->secret->slot_n),
                      .links = j->links,
@@ -269,12 +300,31 @@ static edn_status home_write(edn_pair *p, joining *j, edn_bytes grants, edn_err 
 
     if (!claims)
         return edn_fail(err, EDN_E_NOMEM, "out of memory");
+    if (m->welcome.handover) {
+        const edn_meeting_handover *h = m->welcome.handover;
+        remote.log_count = h->log_count;
+        remote.log_head = h->log_head;
+        remote.heads = h->heads;
+        remote.heads_n = h->heads_n;
+        remote.receipt = h->receipt;
+        remote.receipt_local_ms = client_now(p->c);
+    }
     for (size_t i = 0; i < m->welcome.heads_n && i < EDN_CLAIMS_MAX; i++)
         claims[home.claims_n++] = (edn_claim){
             .head = m->welcome.heads[i], .by = m->account.signer, .since_ms = client_now(p->c)};
     st = account_write_home(p->c, j->e, &home, err);
     free(claims);
     return st;
+}
+
+/* The log as the server shows it. */
+static edn_status log_fetch(edn_pair *p, joining *j, edn_err *err)
+{
+    edn_status st;
+
+    if ((st = sign_in(p, j, err)) != EDN_OK || (st = account_pull_log(p->c, j, err)) != EDN_OK)
+        return st;
+    return check_log(p, j, err);
 }
 
 edn_status pair_join(edn_pair *p, edn_err *err)
@@ -292,8 +342,8 @@ edn_status pair_join(edn_pair *p, edn_err *err)
     identity_of(p);
     if ((st = edn_origin_normalise(j.e->id.server, origin, err)) != EDN_OK || (st = edn_devlog_new(&j.log)) != EDN_OK)
         goto out;
-    if ((st = sign_in(p, &j, err)) == EDN_OK && (st = account_pull_log(p->c, &j, err)) == EDN_OK &&
-        (st = check_log(p, &j, err)) == EDN_OK && (st = root_open(p, &j, &grants, err)) == EDN_OK)
+    if ((st = w->handover ? handover_take(p, &j, err) : log_fetch(p, &j, err)) == EDN_OK &&
+        (st = root_open(p, &j, &grants, err)) == EDN_OK)
         st = home_write(p, &j, edn_buf_view(&grants), err);
 out:
     edn_devlog_free(j.log);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A device joins without the account's passphrase: by the short code, by what the QR code says, and what goes wrong."""
+"""A device joins without the account's passphrase: by the short code, by what the QR code says, through the server or
+on one network, and what goes wrong."""
 import os
 import subprocess
 import unittest
@@ -9,11 +10,12 @@ from harness import *
 
 class Pairing(Case):
     def link(self, s, device, *args):
-        """Starts `edn device link`; the short code and the text of the QR code."""
+        """Starts `edn device link`; the short code and the text of the QR code. Without a server: on one network."""
         device.passphrase = "a lock for this one"
-        p = device.start("device", "link", "--server", s.url, "--strength", "floor", "--timeout", KEEP, *args,
+        way = ("--server", s.url) if s else ("--lan", "--address", "127.0.0.1")
+        p = device.start("device", "link", *way, "--strength", "floor", "--timeout", KEEP, *args,
                          stdin=subprocess.PIPE)
-        self.addCleanup(lambda: [f.close() for f in (p.stdout, p.stderr)])
+        self.addCleanup(lambda: [f.close() for f in (p.stdin, p.stdout, p.stderr)])
         code, offer = (p.stdout.readline().decode().strip() for _ in range(2))
         if not offer:
             p.wait(20)
@@ -161,6 +163,98 @@ class Pairing(Case):
         said = a.run("device", "revoke", "stolen", passphrase=True).note
         self.assertRegex(said, r"\(guest\) was let in by a device that is revoked now; if you do not know it, revoke")
         self.assertNotIn("let in", a.run("device", "revoke", "guest", passphrase=True).note)
+
+    def approve_on_lan(self, a, shown, **kw):
+        return a.run("device", "approve", "--lan", "--address", "127.0.0.1", shown, **{"input": b"y\n", **kw})
+
+    def test_on_one_network(self):
+        s, a, b = self.one()
+        p, code, _ = self.link(None, b, "--device-name", "attic")
+        self.assertRegex(p.stdout.readline().decode(), r"^127\.0\.0\.1:\d+\n$")
+        p.stdin.write(b"y\n")
+        p.stdin.flush()
+        r = self.approve_on_lan(a, code)
+        self.assertIn('"attic" belongs to the account now', r.note)
+        s.stop()
+        note = self.say(p, b"")
+        self.assertIn(re.search(r"show  (\d{3} \d{3})  \?", r.note).group(1), note)
+        b.kept = HAS_KEYRING
+        b.add("Written before it ever met the server")
+        self.assertEqual([c["type"] for c in b.run("log", "--json").json], ["genesis", "passphrase", "add"])
+        s.start()
+        b.run("sync")
+        a.run("sync")
+        self.check_joined(s, a, b)
+
+    def test_told_where_the_other_waits(self):
+        s, a, b = self.one()
+        port = free_port()
+        p, _, offer = self.link(None, b, "--device-name", "attic", "--port", str(port))
+        at = p.stdout.readline().decode().strip()
+        self.assertEqual(at, f"127.0.0.1:{port}")
+        p.stdin.write(b"y\n")
+        p.stdin.flush()
+        with contextlib.closing(socket.create_connection(("127.0.0.1", port))) as stranger:
+            stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            self.assertEqual(stranger.recv(100), b"")  # costs its connection, and not the code
+        a.run("device", "approve", "--at", at, offer, input=b"y\n")
+        self.say(p, b"")
+        self.check_joined(s, a, b)
+
+    def test_a_wrong_code_on_one_network_is_used_up(self):
+        s, a, b = self.one()
+        p, code, _ = self.link(None, b)
+        at = p.stdout.readline().decode().strip()
+        wrong = code[:-1] + ("7" if code[-1] != "7" else "8")
+        self.assertIn("code is wrong", self.approve_on_lan(a, wrong, code=NOT_AUTHENTIC).note)
+        self.assertIn("wrong code", self.say(p, b"y\n", FAILED))
+        r = a.run("device", "approve", "--at", at, code, input=b"y\n", code=NOT_FOUND)
+        self.assertIn("nobody waits there", r.note)
+        self.assertFalse(os.path.exists(b.home))
+        self.assertEqual(len(a.run("device", "list").lines), 1)
+
+    def test_on_one_network_without_the_accounts_server(self):
+        s, a, b = self.one()
+        p, code, _ = self.link(None, b, "--device-name", "attic")
+        p.stdin.write(b"y\n")
+        p.stdin.flush()
+        s.stop()
+        r = self.approve_on_lan(a, code, code=NETWORK)
+        self.assertIn("server is not within reach", r.note)
+        self.assertNotIn("Do both devices show", r.note)
+        s.start()
+        self.approve_on_lan(a, code)  # the same code
+        self.say(p, b"")
+        self.check_joined(s, a, b)
+
+    def test_one_is_killed_while_people_compare(self):
+        s, a, b = self.one()
+        for kill_old in (True, False):
+            p, code, _ = self.link(None, b)
+            q = a.start("device", "approve", "--lan", "--address", "127.0.0.1", code, stdin=subprocess.PIPE)
+            for one in (p, q):  # until it asks
+                while b"Do both devices show" not in (line := one.stderr.peek()):
+                    one.stderr.read(len(line))
+            victim, other = (q, p) if kill_old else (p, q)
+            victim.kill()
+            victim.wait(20)
+            note = self.say(other, b"y\n", NOT_FOUND)
+            self.assertIn("ended the connection", note)
+            q.stdin.close()
+            q.stdout.close()
+            q.stderr.close()
+            self.assertFalse(os.path.exists(b.home))
+            self.assertEqual(len(a.run("device", "list").lines), 1)
+
+    def test_how_they_meet_is_said_once(self):
+        s, a, b = self.one()
+        self.assertIn("--lan", b.run("device", "link", code=USAGE).note)
+        b.run("device", "link", "--lan", "--server", s.url, code=USAGE)
+        b.run("device", "link", "--server", s.url, "--port", "7000", code=USAGE)
+        b.run("device", "link", "--lan", "--port", "0", code=USAGE)
+        a.run("device", "approve", "--address", "127.0.0.1", "K7Q4-0W4G-P38F", code=USAGE)
+        self.assertIn("not an address", b.run("device", "link", "--lan", "--address", "home", code=INPUT).note)
+        self.assertIn("looks like", a.run("device", "approve", "--at", "home", "K7Q4-0W4G-P38F", code=INPUT).note)
 
 
 if __name__ == "__main__":

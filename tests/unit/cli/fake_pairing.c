@@ -25,10 +25,10 @@ edn_status edn_pair_link(const edn_client_options *options, const edn_pair_link_
     return EDN_OK;
 }
 
-edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_post *post, edn_pair **out, edn_err *err)
+edn_status edn_pair_approve(edn_client *c, edn_bytes shown, const edn_pair_way *way, edn_pair **out, edn_err *err)
 {
     (void)c;
-    (void)post;
+    (void)way;
     *out = NULL;
     if (!edn_bytes_equal(shown, edn_bytes_str("K7Q4-0W4G-P38F")))
         return edn_fail(err, EDN_E_INVALID, "that is no code of a new device");
@@ -54,6 +54,7 @@ edn_status edn_pair_compared(edn_pair *p, bool same, edn_err *err)
 
 const char *edn_pair_offer(const edn_pair *p) { return p ? "04000G" : ""; }
 const char *edn_pair_code(const edn_pair *p) { return p ? "K7Q4-0W4G-P38F" : ""; }
+const char *edn_pair_addresses(const edn_pair *p) { return p ? "192.168.1.7:40123" : ""; }
 const char *edn_pair_digits(const edn_pair *p) { return p ? "012345" : ""; }
 const char *edn_pair_device(const edn_pair *p) { return p ? "attic\x1b" : ""; }
 edn_client *edn_pair_take(edn_pair *p)

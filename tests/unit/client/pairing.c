@@ -1,9 +1,11 @@
-/* A device is added without the passphrase, through the server's mailbox, whatever the server does with it. */
+/* A device is added without the passphrase, through the server's mailbox, whatever the server does with it; or over a
+ * local network. */
 #include "diarist.h"
 
 #include <edn/pairing.h>
+#include <time.h>
 
-#include "client/client_priv.h"
+#include "client/pairing_priv.h"
 
 #define LOCK "a lock for this one"
 
@@ -16,7 +18,11 @@ typedef struct meet {
     edn_err old_err, new_err;
     edn_pair_state old_state, new_state;
     bool same; /* what the people say of the digits */
+    bool lan;  /* the two meet on the loopback network */
 } meet;
+
+static const edn_pair_lan loopback = {.address = "127.0.0.1"};
+static const edn_pair_way by_lan = {.lan = &loopback};
 
 static edn_status link_begin(meet *m)
 {
@@ -24,6 +30,8 @@ static edn_status link_begin(meet *m)
     edn_pair_link_options o = {.server = WORLD_ORIGIN, .device_name = "b", .strength = EDN_STRENGTH_FLOOR};
     edn_client_options options;
 
+    if (m->lan)
+        o = (edn_pair_link_options){.device_name = "b", .strength = EDN_STRENGTH_FLOOR, .way = &by_lan};
     world_home(m->w, "b", home);
     options = world_options(m->w, home);
     return edn_pair_link(&options, &o, edn_bytes_str(LOCK), &m->new, &m->new_err);
@@ -31,7 +39,7 @@ static edn_status link_begin(meet *m)
 
 static edn_status approve_begin(meet *m, const char *shown)
 {
-    return edn_pair_approve(m->a, edn_bytes_str(shown), NULL, &m->old, &m->old_err);
+    return edn_pair_approve(m->a, edn_bytes_str(shown), m->lan ? &by_lan : NULL, &m->old, &m->old_err);
 }
 
 static world *made;
@@ -62,6 +70,15 @@ static meet meet_init(void)
 {
     meet m = meet_alone();
 
+    CHECK_OK(link_begin(&m));
+    return m;
+}
+
+static meet meet_on_lan(void)
+{
+    meet m = meet_alone();
+
+    m.lan = true;
     CHECK_OK(link_begin(&m));
     return m;
 }
@@ -362,6 +379,7 @@ typedef struct liar {
     unsigned seen;
     enum { LIE_ALTER, LIE_REPLAY, LIE_EMPTY, LIE_SHORTER_LOG, LIE_BOX } how;
     bool done;
+    edn_client *whose; /* log */
 } liar;
 
 static void answer_with_mail(edn_http_answer *answer, edn_bytes mail)
@@ -423,6 +441,30 @@ static void lie(void *ctx, world *w, const edn_http_request *rq, edn_http_answer
         l->done = true;
     } else if (l->how == LIE_BOX && !strcmp(rq->path, "/v1/box") && answer->body.n > 20) {
         answer->body.p[answer->body.n - 1] ^= 1;
+        l->done = true;
+    }
+    edn_arena_dispose(&a);
+}
+
+/* Such an answer as an older state would give, to a device of which it knows all the same. */
+static void lie_older(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    liar *l = ctx;
+    edn_arena a = edn_arena_init((size_t)32 << 20);
+    edn_msg_pulled got;
+    edn_bytes kept;
+
+    (void)w;
+    if (!strcmp(rq->path, "/v1/pull") && answer->status == 200) {
+        edn_client *old = l->whose;
+        CHECK(edn_arena_copy(&a, edn_buf_view(&answer->body), &kept));
+        CHECK_OK(edn_pulled_decode(&a, kept, &got));
+        CHECK_OK(client_begin_read(old, NULL));
+        got.log_count = 2;
+        CHECK(edn_devlog_hash_at(old->log, 1, &got.log_head));
+        CHECK_OK(client_end_read(old, EDN_OK, NULL));
+        edn_buf_reset(&answer->body);
+        edn_pulled_put(&answer->body, &got);
         l->done = true;
     }
     edn_arena_dispose(&a);
@@ -563,6 +605,337 @@ static void a_home_in_use_is_left_alone(void **state)
     meet_dispose(&m);
 }
 
+/* ---- over a local network ---------------------------------------------------------------------------------------- */
+
+static void one_round(meet *m)
+{
+    one_step(m->old, &m->old_state, &m->old_st, &m->old_err, m->same);
+    one_step(m->new, &m->new_state, &m->new_st, &m->new_err, true);
+    (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
+}
+
+static bool is_over(edn_status st, edn_pair_state state)
+{
+    return (st != EDN_OK && st != EDN_E_NETWORK) || state == EDN_PAIR_DONE;
+}
+
+/* Until both are through. For the new device there is no server at all. */
+static void carry_on_lan(meet *m)
+{
+    for (int i = 0; i < 3000 && !(is_over(m->old_st, m->old_state) && is_over(m->new_st, m->new_state)); i++) {
+        uint64_t before;
+        one_step(m->old, &m->old_state, &m->old_st, &m->old_err, m->same);
+        before = m->w->exchanges;
+        m->w->down = true;
+        one_step(m->new, &m->new_state, &m->new_st, &m->new_err, true);
+        m->w->down = false;
+        CHECK_INT(m->w->exchanges, before);
+        (void)nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
+static void two_machines_on_one_network_need_no_mailbox(void **state)
+{
+    (void)state;
+    for (int by_code = 0; by_code < 2; by_code++) {
+        meet m = meet_on_lan();
+        CHECK(strncmp(edn_pair_addresses(m.new), "127.0.0.1:", 10) == 0);
+        CHECK_OK(approve_begin(&m, by_code ? edn_pair_code(m.new) : edn_pair_offer(m.new)));
+        carry_on_lan(&m);
+        check_paired(&m);
+        meet_dispose(&m);
+    }
+}
+
+static void an_old_device_may_be_told_where_the_new_one_waits(void **state)
+{
+    meet m = meet_on_lan();
+    edn_pair_lan told = {.at = edn_pair_addresses(m.new)};
+    edn_pair_way way = {.lan = &told};
+
+    (void)state;
+    CHECK_OK(edn_pair_approve(m.a, edn_bytes_str(edn_pair_code(m.new)), &way, &m.old, &m.old_err));
+    carry_on_lan(&m);
+    check_paired(&m);
+    meet_dispose(&m);
+}
+
+static void a_wrong_code_burns_itself_on_a_network_too(void **state)
+{
+    meet m = meet_on_lan();
+    char wrong[32];
+
+    (void)state;
+    strcpy(wrong, edn_pair_code(m.new));
+    wrong[13] = wrong[13] == '7' ? '8' : '7';
+    CHECK_OK(approve_begin(&m, wrong));
+    carry_on_lan(&m);
+    CHECK_STATUS(m.old_st, EDN_E_AUTH);
+    CHECK_STATUS(m.new_st, EDN_E_CANCELLED);
+    CHECK(strstr(m.new_err.text, "wrong code"));
+    check_not_paired(&m);
+    edn_pair_free(m.old);
+    {
+        edn_pair_lan told = {.at = edn_pair_addresses(m.new)};
+        edn_pair_way way = {.lan = &told};
+        CHECK_OK(edn_pair_approve(m.a, edn_bytes_str(edn_pair_code(m.new)), &way, &m.old, &m.old_err));
+    }
+    m.old_st = EDN_OK; /* nobody waits for the right one any more */
+    for (int i = 0; i < 100 && m.old_st == EDN_OK; i++)
+        one_round(&m);
+    CHECK_STATUS(m.old_st, EDN_E_MISSING);
+    meet_dispose(&m);
+}
+
+static void digits_that_differ_end_it_on_a_network_too(void **state)
+{
+    meet m = meet_on_lan();
+
+    (void)state;
+    m.same = false;
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_on_lan(&m);
+    CHECK_STATUS(m.old_st, EDN_E_CANCELLED);
+    CHECK_STATUS(m.new_st, EDN_E_CANCELLED);
+    CHECK(strstr(m.new_err.text, "digits differ"));
+    check_not_paired(&m);
+    meet_dispose(&m);
+}
+
+/* The log has one order, which the server gives: a device is not added without it. */
+static void without_the_accounts_server_nothing_is_begun(void **state)
+{
+    meet m = meet_on_lan();
+
+    (void)state;
+    m.w->down = true;
+    CHECK_STATUS(approve_begin(&m, edn_pair_code(m.new)), EDN_E_NETWORK);
+    CHECK(strstr(m.old_err.text, "server is not within reach") && strstr(m.old_err.text, "as good as before"));
+    CHECK(!m.old);
+    check_not_paired(&m);
+    m.w->down = false;
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_on_lan(&m);
+    check_paired(&m);
+    meet_dispose(&m);
+}
+
+static void an_answer_that_is_lost_only_delays_it(void **state)
+{
+    uint64_t n = 0;
+
+    (void)state;
+    for (uint64_t lost = 0; lost <= n; lost++) {
+        meet m = meet_on_lan();
+        uint64_t first;
+        CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+        first = m.w->exchanges;
+        m.w->lose_answer = lost ? first + lost : 0;
+        carry_on_lan(&m);
+        if (lost == 0)
+            n = m.w->exchanges - first; /* all are the old device's */
+        check_paired(&m);
+        meet_dispose(&m);
+    }
+    CHECK_INT(n, 4); /* the newest log, twice; the link; the receipt over it */
+}
+
+/* Until the new device has said who it is, and the old one has not read that. */
+static void carry_until_device(meet *m)
+{
+    for (int i = 0; i < 3000 && m->new->secret->meeting.told == 0; i++)
+        one_round(m);
+    CHECK_INT(m->new->secret->meeting.told, 1);
+}
+
+static void a_new_device_that_is_gone_before_it_is_welcome_is_told_of(void **state)
+{
+    (void)state;
+    for (int killed = 0; killed < 2; killed++) {
+        meet m = meet_on_lan();
+        edn_client_status status;
+        CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+        carry_until_device(&m);
+        m.new->over = killed; /* it cannot say no any more */
+        edn_pair_free(m.new);
+        m.new = NULL;
+        for (int i = 0; i < 3000 && m.old_st == EDN_OK && m.old_state != EDN_PAIR_DONE; i++)
+            one_step(m.old, &m.old_state, &m.old_st, &m.old_err, true);
+        CHECK_STATUS(m.old_st, killed ? EDN_E_MISSING : EDN_E_CANCELLED);
+        CHECK(strstr(m.old_err.text, "revoke it here"));
+        CHECK_OK(edn_client_status_get(m.a, &status, NULL));
+        CHECK_INT(status.heads_n, 2);
+        meet_dispose(&m);
+    }
+}
+
+static void an_old_device_that_is_gone_leaves_nothing_here(void **state)
+{
+    meet m = meet_on_lan();
+
+    (void)state;
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_until_device(&m);
+    m.old->over = true;
+    edn_pair_free(m.old);
+    m.old = NULL;
+    for (int i = 0; i < 3000 && m.new_st == EDN_OK; i++)
+        one_step(m.new, &m.new_state, &m.new_st, &m.new_err, true);
+    CHECK_STATUS(m.new_st, EDN_E_MISSING);
+    check_not_paired(&m);
+    CHECK_OK(link_begin(&m)); /* the home is free */
+    meet_dispose(&m);
+}
+
+/* ---- what is handed over ----------------------------------------------------------------------------------------- */
+
+/* Old is through; new has heard the welcome, and has not acted on it. */
+static meet meet_welcomed(void)
+{
+    edn_buf mail = EDN_BUF_INIT(65536), none = EDN_BUF_INIT(65536);
+    meet m = meet_on_lan();
+    bool there = false;
+
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_until_device(&m);
+    for (int i = 0; i < 3000 && m.old_state != EDN_PAIR_DONE; i++)
+        one_step(m.old, &m.old_state, &m.old_st, &m.old_err, true);
+    CHECK_OK(m.old_st);
+    for (int i = 0; i < 3000 && !there; i++)
+        CHECK_OK(m.new->post.get(m.new->post.ctx, m.new->got_n, &mail, &there, NULL));
+    CHECK_OK(edn_meeting_take(&m.new->secret->meeting, edn_buf_view(&mail), &none));
+    CHECK(m.new->secret->meeting.want == EDN_MEETING_JOIN &&m.new->secret->meeting.welcome.handover);
+    edn_buf_dispose(&mail);
+    edn_buf_dispose(&none);
+    return m;
+}
+
+/* Altered and back again. */
+static void check_refuses(meet *m, uint8_t *at, edn_status want)
+{
+    *at ^= 1;
+    CHECK_STATUS(pair_join(m->new, &m->new_err), want);
+    CHECK(strstr(m->new_err.text, "nothing was written here"));
+    *at ^= 1;
+}
+
+static void what_is_handed_over_is_checked_as_if_a_server_had_sent_it(void **state)
+{
+    meet m = meet_welcomed();
+    edn_meeting *t = &m.new->secret->meeting;
+    edn_meeting_handover *h = &t->handover;
+    uint8_t *grants = (uint8_t *)(uintptr_t)h->grants.p, *link = (uint8_t *)(uintptr_t)h->links[1].p;
+
+    (void)state;
+    CHECK_INT(h->links_n, 3);
+    CHECK_INT(h->log_count, 3);
+    check_refuses(&m, link + h->links[1].n - 1, EDN_E_SIG);
+    check_refuses(&m, grants + h->grants.n - 1, EDN_E_AUTH);
+    check_refuses(&m, h->receipt.sig.b, EDN_E_SIG);
+    check_refuses(&m, h->log_head.b, EDN_E_FORMAT);
+    check_refuses(&m, &h->heads[0].hash.b[0], EDN_E_SIG);
+    check_refuses(&m, t->welcome.link_hash.b, EDN_E_FORMAT);
+    check_refuses(&m, t->account.id.b, EDN_E_ACCOUNT);
+    check_refuses(&m, t->account.receipt_pk.b, EDN_E_SIG);
+    check_refuses(&m, m.new->secret->e.id.device.b, EDN_E_FORMAT); /* the link added another one */
+    h->log_count--;                                                /* of before this device came */
+    CHECK_STATUS(pair_join(m.new, &m.new_err), EDN_E_FORMAT);
+    h->log_count += 2;
+    CHECK_STATUS(pair_join(m.new, &m.new_err), EDN_E_FORMAT);
+    h->log_count--;
+    h->links_n--;
+    CHECK_STATUS(pair_join(m.new, &m.new_err), EDN_E_FORMAT);
+    h->links_n++;
+    CHECK_OK(pair_join(m.new, &m.new_err));
+    t->want = EDN_MEETING_OVER;
+    one_step(m.new, &m.new_state, &m.new_st, &m.new_err, true);
+    check_paired(&m);
+    meet_dispose(&m);
+}
+
+static void a_log_that_was_not_handed_over_is_asked_for(void **state)
+{
+    meet m = meet_welcomed();
+
+    (void)state;
+    m.new->secret->meeting.welcome.handover = NULL;
+    for (int i = 0; i < 3; i++)
+        one_step(m.new, &m.new_state, &m.new_st, &m.new_err, true);
+    check_paired(&m);
+    meet_dispose(&m);
+}
+
+/* A10: what the old device's receipt says the server had, the new one misses from its first sync on. */
+static void a_server_that_goes_back_after_a_pairing_is_named_by_the_new_device(void **state)
+{
+    meet m = meet_alone();
+    edn_sync_result r;
+
+    (void)state;
+    world_server_save(m.w, "before");
+    m.lan = true;
+    CHECK_OK(link_begin(&m));
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_on_lan(&m);
+    CHECK_OK(m.new_st);
+    m.b = edn_pair_take(m.new);
+    world_server_restore(m.w, "before"); /* it never knew this device */
+    CHECK_OK(edn_client_sync(m.b, NULL, &r, NULL));
+    CHECK_INT(diary_findings(m.b, EDN_E_ROLLBACK), 1);
+    CHECK(r.synced); /* and has been given the link again */
+    diary_sync(m.a);
+    diary_check_same(m.a, m.b);
+    meet_dispose(&m);
+}
+
+/* The same of a server that lets the new device in, and shows it the log of before. */
+static void a_server_that_shows_an_older_log_after_a_pairing_is_named(void **state)
+{
+    meet m = meet_on_lan();
+    liar l = {.whose = m.a};
+    edn_sync_result r;
+
+    (void)state;
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_on_lan(&m);
+    CHECK_OK(m.new_st);
+    m.b = edn_pair_take(m.new);
+    m.w->tamper = lie_older;
+    m.w->tamper_ctx = &l;
+    CHECK_OK(edn_client_sync(m.b, NULL, &r, NULL));
+    CHECK(l.done);
+    CHECK_INT(diary_findings(m.b, EDN_E_ROLLBACK), 1);
+    m.w->tamper = NULL;
+    diary_sync(m.b);
+    diary_check_same(m.a, m.b);
+    meet_dispose(&m);
+}
+
+/* A11: one server, two logs of one account: with a device in each. */
+static void a_server_that_goes_on_with_another_log_after_a_pairing_is_named(void **state)
+{
+    meet m = meet_alone();
+    edn_client *c;
+    edn_sync_result r;
+    edn_err err;
+
+    (void)state;
+    world_server_save(m.w, "before");
+    m.lan = true;
+    CHECK_OK(link_begin(&m));
+    CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+    carry_on_lan(&m);
+    CHECK_OK(m.new_st);
+    m.b = edn_pair_take(m.new);
+    world_server_restore(m.w, "before");
+    c = world_login(m.w, "c"); /* in the place of the link that added b */
+    CHECK_STATUS(edn_client_sync(m.b, NULL, &r, &err), EDN_E_FORK);
+    CHECK(strstr(err.text, "another device log"));
+    CHECK_STATUS(edn_client_sync(m.a, NULL, &r, NULL), EDN_E_FORK);
+    edn_client_close(c);
+    meet_dispose(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -583,6 +956,19 @@ int main(void)
         cmocka_unit_test(a_server_that_swaps_the_grant_is_named),
         cmocka_unit_test(what_the_old_device_has_seen_is_owed_to_the_new_one),
         cmocka_unit_test(a_home_in_use_is_left_alone),
+        cmocka_unit_test(two_machines_on_one_network_need_no_mailbox),
+        cmocka_unit_test(an_old_device_may_be_told_where_the_new_one_waits),
+        cmocka_unit_test(a_wrong_code_burns_itself_on_a_network_too),
+        cmocka_unit_test(digits_that_differ_end_it_on_a_network_too),
+        cmocka_unit_test(without_the_accounts_server_nothing_is_begun),
+        cmocka_unit_test(an_answer_that_is_lost_only_delays_it),
+        cmocka_unit_test(a_new_device_that_is_gone_before_it_is_welcome_is_told_of),
+        cmocka_unit_test(an_old_device_that_is_gone_leaves_nothing_here),
+        cmocka_unit_test(what_is_handed_over_is_checked_as_if_a_server_had_sent_it),
+        cmocka_unit_test(a_log_that_was_not_handed_over_is_asked_for),
+        cmocka_unit_test(a_server_that_goes_back_after_a_pairing_is_named_by_the_new_device),
+        cmocka_unit_test(a_server_that_shows_an_older_log_after_a_pairing_is_named),
+        cmocka_unit_test(a_server_that_goes_on_with_another_log_after_a_pairing_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
