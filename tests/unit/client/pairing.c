@@ -783,6 +783,7 @@ static void an_old_device_that_is_gone_leaves_nothing_here(void **state)
         one_step(m.new, &m.new_state, &m.new_st, &m.new_err, true);
     CHECK_STATUS(m.new_st, EDN_E_MISSING);
     check_not_paired(&m);
+    edn_pair_free(m.new);
     CHECK_OK(link_begin(&m)); /* the home is free */
     meet_dispose(&m);
 }
@@ -819,6 +820,39 @@ static void check_refuses(meet *m, uint8_t *at, edn_status want)
     *at ^= 1;
 }
 
+/* A true receipt, of before the new device was added. */
+static void check_refuses_an_older_receipt(meet *m)
+{
+    meet before = meet_alone();
+    edn_meeting_handover *h = &m->new->secret->meeting.handover, good = *h;
+    edn_sync_remote remote;
+
+    CHECK_OK(client_begin_read(before.a, NULL));
+    CHECK_OK(client_end_read(before.a, remote_load(before.a, &remote), NULL));
+    CHECK_INT(remote.log_count, 2);
+    h->log_count = remote.log_count;
+    h->log_head = remote.log_head;
+    h->heads = remote.heads;
+    h->heads_n = remote.heads_n;
+    h->receipt = remote.receipt;
+    CHECK_STATUS(pair_join(m->new, &m->new_err), EDN_E_FORMAT);
+    *h = good;
+    edn_sync_remote_dispose(&remote);
+    meet_dispose(&before);
+}
+
+/* A link of this log, but not the one that added this device. */
+static void check_refuses_another_place(meet *m)
+{
+    edn_meeting *t = &m->new->secret->meeting;
+    edn_meeting_welcome good = t->welcome;
+
+    t->welcome.link_seq = 1;
+    t->welcome.link_hash = edn_link_hash(t->handover.links[1]);
+    CHECK_STATUS(pair_join(m->new, &m->new_err), EDN_E_FORMAT);
+    t->welcome = good;
+}
+
 static void what_is_handed_over_is_checked_as_if_a_server_had_sent_it(void **state)
 {
     meet m = meet_welcomed();
@@ -831,6 +865,7 @@ static void what_is_handed_over_is_checked_as_if_a_server_had_sent_it(void **sta
     CHECK_INT(h->log_count, 3);
     check_refuses(&m, link + h->links[1].n - 1, EDN_E_SIG);
     check_refuses(&m, grants + h->grants.n - 1, EDN_E_AUTH);
+    CHECK(strstr(m.new_err.text, "another sealed key"));
     check_refuses(&m, h->receipt.sig.b, EDN_E_SIG);
     check_refuses(&m, h->log_head.b, EDN_E_FORMAT);
     check_refuses(&m, &h->heads[0].hash.b[0], EDN_E_SIG);
@@ -838,7 +873,9 @@ static void what_is_handed_over_is_checked_as_if_a_server_had_sent_it(void **sta
     check_refuses(&m, t->account.id.b, EDN_E_ACCOUNT);
     check_refuses(&m, t->account.receipt_pk.b, EDN_E_SIG);
     check_refuses(&m, m.new->secret->e.id.device.b, EDN_E_FORMAT); /* the link added another one */
-    h->log_count--;                                                /* of before this device came */
+    check_refuses_an_older_receipt(&m);
+    check_refuses_another_place(&m);
+    h->log_count--;
     CHECK_STATUS(pair_join(m.new, &m.new_err), EDN_E_FORMAT);
     h->log_count += 2;
     CHECK_STATUS(pair_join(m.new, &m.new_err), EDN_E_FORMAT);

@@ -3,13 +3,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lan/lan_priv.h"
 
-static const edn_lan_place place = {{"the tag of it  "}, {"the knock there"}};
+/* The tag gets this process's number: the loopback network is everybody's. */
+static edn_lan_place place = {{"the tag of it  "}, {"the knock there"}};
 static edn_err err;
 
 static void nap(void) { (void)nanosleep(&(struct timespec){0, 1000000}, NULL); }
@@ -330,23 +333,33 @@ static void shout(const void *p, size_t n)
     lan_shut(&fd);
 }
 
-static uint16_t closed_port(void)
+/* Where somebody listens who is not the host. */
+static int false_host(uint16_t *port)
 {
     lan_address at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
     CHECK(lan_address_parse("127.0.0.1", 0, &at));
-    CHECK(bind(fd, &at.a.any, at.size) == 0);
-    CHECK(getsockname(fd, &at.a.any, &at.size) == 0);
+    CHECK(bind(fd, &at.a.any, at.size) == 0 && listen(fd, 1) == 0 && getsockname(fd, &at.a.any, &at.size) == 0);
+    *port = lan_address_port(&at);
+    return fd;
+}
+
+static uint16_t closed_port(void)
+{
+    uint16_t port;
+    int fd = false_host(&port);
+
     lan_shut(&fd);
-    return lan_address_port(&at);
+    return port;
 }
 
 static void a_guest_passes_over_what_others_announce(void **state)
 {
     both b = host_alone(0);
     uint8_t bytes[200] = {0};
-    lan_announcement other = {"another's tag  ", 1}, dead = {.port = closed_port()};
+    lan_announcement other = {.tag = "another's tag  "}, dead = {.port = closed_port()};
+    int fd = false_host(&other.port);
     edn_buf out = EDN_BUF_INIT(100);
     bool there;
 
@@ -364,6 +377,35 @@ static void a_guest_passes_over_what_others_announce(void **state)
     for (int i = 0; i < 10; i++)
         CHECK_OK(edn_lan_get(b.guest, 0, &out, &there, &err));
     check_hears(b.host, 0, b.guest, 0, edn_bytes_str("may I?"));
+    CHECK(accept(fd, NULL, NULL) < 0); /* nobody called the other */
+    lan_shut(&fd);
+    both_end(&b);
+}
+
+static void a_guest_that_was_left_says_the_same_to_the_next(void **state)
+{
+    uint8_t bytes[LAN_ANNOUNCEMENT_SIZE], said[100];
+    lan_announcement false_one;
+    edn_buf out = EDN_BUF_INIT(100);
+    both b = host_alone(0);
+    int fd = false_host(&false_one.port), peer = -1;
+    bool there;
+
+    (void)state;
+    memcpy(false_one.tag, place.tag, sizeof false_one.tag);
+    lan_announcement_encode(bytes, &false_one);
+    guest_begin(&b, false);
+    CHECK_OK(edn_lan_put(b.guest, 0, edn_bytes_str("may I?"), &err));
+    shout(bytes, sizeof bytes);
+    for (int i = 0; i < 1000 && peer < 0; i++) {
+        CHECK_OK(edn_lan_get(b.guest, 0, &out, &there, &err));
+        peer = accept(fd, NULL, NULL);
+    }
+    for (int i = 0; i < 1000 && recv(peer, said, sizeof said, MSG_DONTWAIT) < 0; i++)
+        CHECK_OK(edn_lan_get(b.guest, 0, &out, &there, &err));
+    lan_shut(&peer);
+    lan_shut(&fd);
+    check_hears(b.host, 0, b.guest, 0, edn_bytes_str("may I?"));
     both_end(&b);
 }
 
@@ -372,10 +414,11 @@ static void a_guest_passes_over_what_others_announce(void **state)
 static int call(const both *b)
 {
     lan_address at;
-    int fd;
+    int fd, small = 600; /* segments, so that the system keeps little of what was not read */
 
     CHECK(lan_address_parse_at(b->at, &at));
     fd = socket(at.a.any.sa_family, SOCK_STREAM, 0);
+    CHECK(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &small, sizeof small) == 0);
     if (connect(fd, &at.a.any, at.size) != 0)
         lan_shut(&fd);
     return fd;
@@ -518,11 +561,50 @@ static void the_last_word_of_who_goes_is_heard(void **state)
     CHECK_OK(edn_lan_put(b.guest, 1, edn_bytes_str("farewell"), &err));
     edn_lan_close(b.guest);
     b.guest = NULL;
-    CHECK_OK(edn_lan_put(b.host, 1, edn_bytes_str("wait"), &err)); /* not known yet to be in vain */
+    for (uint64_t i = 1; i < 4; i++) { /* in vain, which is told after what was said before */
+        CHECK_OK(edn_lan_put(b.host, i, edn_bytes_str("wait"), &err));
+        nap();
+    }
     check_hears(b.host, 1, NULL, 0, edn_bytes_str("farewell"));
     check_ends(b.host, 2, EDN_E_MISSING);
-    CHECK_STATUS(edn_lan_put(b.host, 2, edn_bytes_str("wait"), &err), EDN_E_MISSING);
+    CHECK_STATUS(edn_lan_put(b.host, 4, edn_bytes_str("wait"), &err), EDN_E_MISSING);
     both_end(&b);
+}
+
+/* One who reads slowly, in a process of its own: 0 when all of it came. */
+static int slow_reader(int fd, size_t want)
+{
+    uint8_t some[65536];
+    ssize_t n = 1;
+
+    for (int i = 0; i < 100; i++)
+        nap();
+    while (n > 0 && want > 0) {
+        n = recv(fd, some, sizeof some, 0);
+        want -= n > 0 ? (size_t)n : 0;
+    }
+    return want ? 1 : 0;
+}
+
+static void what_is_on_its_way_when_a_side_closes_arrives(void **state)
+{
+    enum { MAILS = 12 };
+    static uint8_t large[EDN_LAN_MAIL_SIZE_MAX];
+    both b = host_alone(0);
+    int fd = other_guest(&b), ended = -1;
+    pid_t reader;
+
+    (void)state;
+    CHECK((reader = fork()) >= 0);
+    (void)alarm(reader == 0 ? 10 : 0);
+    if (reader == 0)
+        _exit(slow_reader(fd, (size_t)MAILS * LAN_FRAME_SIZE_MAX));
+    lan_shut(&fd);
+    for (uint64_t i = 0; i < MAILS; i++)
+        CHECK_OK(edn_lan_put(b.host, i, edn_bytes_of(large, sizeof large), &err));
+    both_end(&b);
+    CHECK(waitpid(reader, &ended, 0) == reader);
+    CHECK_INT(ended, 0);
 }
 
 static void a_message_to_who_is_gone_is_not_put(void **state)
@@ -603,15 +685,18 @@ int main(void)
         cmocka_unit_test(a_guest_may_be_told_the_place),
         cmocka_unit_test(an_announcement_says_tag_and_port_and_no_more),
         cmocka_unit_test(a_guest_passes_over_what_others_announce),
+        cmocka_unit_test(a_guest_that_was_left_says_the_same_to_the_next),
         cmocka_unit_test(a_stranger_costs_no_more_than_its_connection),
         cmocka_unit_test(who_comes_while_another_is_heard_waits_and_who_comes_later_finds_nobody),
         cmocka_unit_test(what_is_no_message_ends_a_meeting),
         cmocka_unit_test(a_meeting_has_sixteen_messages),
         cmocka_unit_test(the_last_word_of_who_goes_is_heard),
+        cmocka_unit_test(what_is_on_its_way_when_a_side_closes_arrives),
         cmocka_unit_test(a_message_to_who_is_gone_is_not_put),
         cmocka_unit_test(its_time_ends_it),
         cmocka_unit_test(where_nobody_waits_a_guest_says_so),
         cmocka_unit_test(what_cannot_be_an_address_here_is_said),
     };
+    edn_store_u32(place.tag, (uint32_t)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
