@@ -34,8 +34,11 @@ typedef struct edn_rekey_result {
     uint64_t objects; /* entries, journals and devices sealed again */
     uint64_t batches; /* sent on the way */
 } edn_rekey_result;
-/* A new root key for what is written from now on. EDN_E_PASSPHRASE; EDN_E_DENIED, EDN_E_NETWORK, a sync's. */
-EDN_MUST_USE edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err);
+/* A new root key for what is written from now on; with `own_key` also another account identity key (AIK), which signs
+ * what no device can: whoever had the old one, by passphrase and account key or by enough shares, lets nobody in any
+ * more. Recovery shares are to be made again in either case. EDN_E_PASSPHRASE; EDN_E_DENIED, EDN_E_NETWORK, a
+ * sync's. */
+EDN_MUST_USE edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, bool own_key, edn_err *err);
 /* A new root key, everything that is here sealed again under it by this device and sent, and then the old batches let
  * go, here and at the server: keys of before open nothing of this diary that is still stored there. It can be broken
  * off anywhere, by `progress` (EDN_E_CANCELLED) too, and goes on at the next call, which then needs no passphrase.

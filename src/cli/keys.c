@@ -25,15 +25,18 @@ static edn_status rekey_deep(edn_cli *c, edn_bytes passphrase)
 edn_status edn_cli_rekey(edn_cli *c)
 {
     edn_cli_secret passphrase = {NULL, 0};
-    bool deep = edn_cli_has(&c->args, EDN_OPT_DEEP);
-    edn_status st = edn_cli_open_with_passphrase(c, &passphrase);
+    bool deep = edn_cli_has(&c->args, EDN_OPT_DEEP), own_key = edn_cli_has(&c->args, EDN_OPT_OWN_KEY);
+    edn_status st;
 
-    if (st == EDN_OK)
+    if (deep && own_key)
+        return edn_cli_usage(c, "--own-key and --deep are two steps: run 'edn rekey --own-key' first, then --deep");
+    if ((st = edn_cli_open_with_passphrase(c, &passphrase)) == EDN_OK)
         st = deep ? rekey_deep(c, edn_cli_secret_view(&passphrase))
-                  : edn_client_rekey(c->client, edn_cli_secret_view(&passphrase), &c->err);
+                  : edn_client_rekey(c->client, edn_cli_secret_view(&passphrase), own_key, &c->err);
     edn_cli_secret_dispose(&passphrase);
     if (st == EDN_OK && !deep)
-        edn_cli_note(c, "The account has new keys, for what is written from now on. Let the other devices sync soon.");
+        edn_cli_note(c, "The account has new keys%s, for what is written from now on. Let the other devices sync soon.",
+                     own_key ? ", its own among them" : "");
     if (st == EDN_OK)
         edn_cli_warn_of_shares(c);
     return st;

@@ -379,6 +379,11 @@ const edn_cli_option edn_cli_options[EDN_OPT_COUNT] = {
             .name = "force",
             .help = "Write into a folder that holds other things; files of the same names are replaced.",
         },
+    [EDN_OPT_OWN_KEY] =
+        {
+            .name = "own-key",
+            .help = "Make the account's own key anew, too, which signs what no device can.",
+        },
     [EDN_OPT_DEEP] =
         {
             .name = "deep",
@@ -652,7 +657,7 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
         {
             .name = "rekey",
             .group = "Devices",
-            .options = {EDN_OPT_DEEP},
+            .options = {EDN_OPT_DEEP, EDN_OPT_OWN_KEY},
             .summary = "Give the account new keys, and with --deep seal everything again under them",
             .text =
                 "Asks for the passphrase; the server must be within reach. Without --deep, only what is written from "
@@ -661,7 +666,10 @@ const edn_cli_command edn_cli_commands[EDN_CMD_COUNT] = {
                 "link to delete the old batches: whoever has old keys, and gets at the server's disk later, finds "
                 "nothing that they open. What somebody copied before, he keeps. It takes about as long as the first "
                 "'edn sync' did. Stop it when you like: the same command goes on where it was. Other devices may "
-                "write meanwhile.",
+                "write meanwhile.\n\n"
+                "With --own-key, if somebody may have had your passphrase together with the account key, or enough "
+                "recovery shares: they could still let a device in with the account's own key, and cannot with "
+                "another one.",
         },
     [EDN_CMD_ACCOUNT_KEY_RENEW] =
         {

@@ -107,6 +107,7 @@ typedef enum edn_cli_opt {
     EDN_OPT_ROLE,
     EDN_OPT_UNVERIFIED,
     EDN_OPT_DEEP,
+    EDN_OPT_OWN_KEY,
     EDN_OPT_COUNT
 } edn_cli_opt;
 

@@ -61,6 +61,8 @@ EDN_MUST_USE edn_status account_fresh_token(edn_client *c, edn_sync_remote *remo
  * device takes the key; or NULL. EDN_E_PASSPHRASE, EDN_E_DENIED, … */
 EDN_MUST_USE edn_status account_rotate(edn_client *c, edn_bytes passphrase, edn_status (*also)(edn_client *c),
                                        edn_err *err);
+/* The same, and the account's own key (AIK) with it. */
+EDN_MUST_USE edn_status account_rotate_own_key(edn_client *c, edn_bytes passphrase, edn_err *err);
 /* ---- the account key, as it changes (account_key.c); inside a transaction that writes ---------------------------- */
 
 /* What a device document says of it, when that is newer than what is here. */

@@ -450,12 +450,14 @@ edn_status edn_client_rekey_deep(edn_client *c, edn_bytes passphrase, const edn_
     return st == EDN_OK ? finish(c, progress, out, err) : st;
 }
 
-edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err)
+edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, bool own_key, edn_err *err)
 {
     bool begun, may;
     edn_status st = under_way(c, &begun, &may, err);
 
     if (st == EDN_OK && !may)
         st = edn_fail(err, EDN_E_DENIED, "this device may not change the account's keys; do it on another one");
-    return st == EDN_OK ? account_rotate(c, passphrase, NULL, err) : st;
+    if (st != EDN_OK)
+        return st;
+    return own_key ? account_rotate_own_key(c, passphrase, err) : account_rotate(c, passphrase, NULL, err);
 }

@@ -5,6 +5,10 @@
  *                     the new one
  *     SET_KDF         the root box holds the new key; the same passphrase under a new salt, so a new login key
  *
+ * and, when it is asked for, by a third one before them:
+ *
+ *     ROTATE_AIK      the account's own key, which is in no device, only in the root box and in what shares open
+ *
  * The server takes both or refuses both; until it has, nothing changes here. An answer that is lost costs nothing: this
  * device finds its own grant in the log at the next sync, as the others do (roots.c). */
 #include "account_priv.h"
@@ -14,6 +18,7 @@ typedef struct rotating {
     const char *const *what;           /* the devices, as the person named them */
     size_t what_n;                     /* 0: none is revoked */
     bool guests;                       /* and whom they let in */
+    bool own_key;                      /* the account's own key is made anew, too */
     edn_status (*also)(edn_client *c); /* in the transaction that takes the new key; or NULL */
     edn_bytes prepared;
     edn_sync_remote remote;
@@ -26,7 +31,7 @@ typedef struct rotating {
     uint32_t epoch;  /* the new one */
     edn_devlog *log; /* with the links so far */
     edn_kdf_record record;
-    edn_buf rotate, set_kdf, grants, prev_box, root_box;
+    edn_buf rotate_aik, rotate, set_kdf, grants, prev_box, root_box;
     edn_err *err;
 } rotating;
 
@@ -145,6 +150,23 @@ static edn_status make_rotation(rotating *x)
     return st;
 }
 
+static edn_status make_own_key(rotating *x)
+{
+    EDN_SECRET(edn_sign_sk) was = EDN_KEY_EMPTY, is = EDN_KEY_EMPTY;
+    edn_link_signer by = {NULL, &was, client_now(x->c)};
+    edn_sign_pk pk;
+    edn_status st;
+
+    if (!x->own_key)
+        return EDN_OK;
+    edn_sign_keypair(x->secret->was.aik_seed.b, &pk, &was);
+    client_random(x->c, x->secret->was.aik_seed.b, sizeof x->secret->was.aik_seed.b);
+    edn_sign_keypair(x->secret->was.aik_seed.b, &pk, &is);
+    if ((st = edn_link_rotate_aik(&x->rotate_aik, x->log, &by, &pk, &is)) == EDN_OK)
+        st = edn_devlog_append(x->log, edn_buf_view(&x->rotate_aik));
+    return st;
+}
+
 /* In a transaction that only reads. */
 static edn_status make_links(rotating *x)
 {
@@ -155,13 +177,15 @@ static edn_status make_links(rotating *x)
     if ((st = find_revoked(x)) != EDN_OK || (st = open_account(x)) != EDN_OK)
         return st;
     edn_devlog_free(x->log);
+    edn_buf_reset(&x->rotate_aik);
     edn_buf_reset(&x->rotate);
     edn_buf_reset(&x->set_kdf);
     edn_buf_reset(&x->grants);
     edn_buf_reset(&x->prev_box);
     edn_buf_reset(&x->root_box);
     x->epoch = edn_devlog_epoch(c->log) + 1;
-    if ((st = edn_devlog_copy(c->log, &x->log)) != EDN_OK || (st = make_rotation(x)) != EDN_OK)
+    if ((st = edn_devlog_copy(c->log, &x->log)) != EDN_OK || (st = make_own_key(x)) != EDN_OK ||
+        (st = make_rotation(x)) != EDN_OK)
         return st;
     account_root_secret(&x->secret->is, &x->secret->was.aik_seed, &x->secret->next, x->log);
     profile = account_profile_of(&x->record);
@@ -171,10 +195,11 @@ static edn_status make_links(rotating *x)
 
 static edn_status send_links(rotating *x)
 {
-    edn_bytes links[] = {edn_buf_view(&x->rotate), edn_buf_view(&x->set_kdf)};
+    edn_bytes links[] = {edn_buf_view(&x->rotate_aik), edn_buf_view(&x->rotate), edn_buf_view(&x->set_kdf)};
+    size_t skip = x->own_key ? 0 : 1;
     edn_bytes boxes[] = {edn_buf_view(&x->grants), edn_buf_view(&x->prev_box), EDN_F(x->record),
                          edn_buf_view(&x->root_box)};
-    edn_msg_log_append msg = {links, EDN_COUNT(links), boxes, EDN_COUNT(boxes)};
+    edn_msg_log_append msg = {links + skip, EDN_COUNT(links) - skip, boxes, EDN_COUNT(boxes)};
     edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     edn_status st;
 
@@ -202,7 +227,8 @@ static edn_status save_all(rotating *x)
 
     if (edn_devlog_epoch(c->log) >= x->epoch)
         return x->also ? x->also(c) : EDN_OK; /* another process has synced it already */
-    if ((st = save_link(c, edn_buf_view(&x->rotate))) != EDN_OK ||
+    if ((x->own_key && (st = save_link(c, edn_buf_view(&x->rotate_aik))) != EDN_OK) ||
+        (st = save_link(c, edn_buf_view(&x->rotate))) != EDN_OK ||
         (st = save_link(c, edn_buf_view(&x->set_kdf))) != EDN_OK ||
         (st = box_save(c, edn_buf_view(&x->grants))) != EDN_OK ||
         (st = box_save(c, edn_buf_view(&x->prev_box))) != EDN_OK || (st = box_save(c, EDN_F(x->record))) != EDN_OK ||
@@ -241,8 +267,10 @@ static edn_status rotate_for(const rotating *what, edn_bytes passphrase)
                   .what = what->what,
                   .what_n = what->what_n,
                   .guests = what->guests,
+                  .own_key = what->own_key,
                   .also = what->also,
                   .err = err,
+                  .rotate_aik = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
                   .rotate = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
                   .set_kdf = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
                   .grants = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
@@ -262,6 +290,7 @@ static edn_status rotate_for(const rotating *what, edn_bytes passphrase)
     edn_wipe(x.remote.token, sizeof x.remote.token);
     edn_sync_remote_dispose(&x.remote);
     edn_buf_wipe(&prepared);
+    edn_buf_dispose(&x.rotate_aik);
     edn_buf_dispose(&x.rotate);
     edn_buf_dispose(&x.set_kdf);
     edn_buf_dispose(&x.grants);
@@ -273,6 +302,13 @@ static edn_status rotate_for(const rotating *what, edn_bytes passphrase)
 edn_status account_rotate(edn_client *c, edn_bytes passphrase, edn_status (*also)(edn_client *c), edn_err *err)
 {
     const rotating what = {.c = c, .also = also, .err = err};
+
+    return rotate_for(&what, passphrase);
+}
+
+edn_status account_rotate_own_key(edn_client *c, edn_bytes passphrase, edn_err *err)
+{
+    const rotating what = {.c = c, .own_key = true, .err = err};
 
     return rotate_for(&what, passphrase);
 }

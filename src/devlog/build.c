@@ -160,6 +160,19 @@ edn_status edn_link_set_kdf(edn_buf *out, const edn_devlog *log, const edn_link_
     return build_and_drop(out, log, by, EDN_LINK_SET_KDF, &body);
 }
 
+edn_status edn_link_rotate_aik(edn_buf *out, const edn_devlog *log, const edn_link_signer *by, const edn_sign_pk *aik,
+                               const edn_sign_sk *aik_sk)
+{
+    edn_buf body = EDN_BUF_INIT(SMALL_BODY_SIZE_MAX);
+    place at = place_after(log);
+    edn_signature proof;
+
+    edn_sign_t(&proof, aik_sk, EDN_LABEL_SIG_AIK, EDN_F(at.prev), EDN_F_U64(at.seq), EDN_F(at.account), EDN_F(*aik));
+    edn_put_bytes(&body, aik->b, sizeof aik->b);
+    edn_put_bytes(&body, proof.b, sizeof proof.b);
+    return build_and_drop(out, log, by, EDN_LINK_ROTATE_AIK, &body);
+}
+
 /* One device with its cuts. */
 static void revoked_put(edn_buf *out, const edn_rotation *r, const edn_device_id *id)
 {

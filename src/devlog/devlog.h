@@ -195,6 +195,9 @@ EDN_MUST_USE edn_status edn_link_checkpoint(edn_buf *out, const edn_devlog *log,
  * twice in a space, is EDN_E_FORMAT when the link is read; a base that falls is EDN_E_POLICY. */
 EDN_MUST_USE edn_status edn_link_reseal(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                         const edn_pin *bases, size_t n);
+/* ROTATE_AIK, by the AIK of before: another one, which signs that it is. */
+EDN_MUST_USE edn_status edn_link_rotate_aik(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
+                                            const edn_sign_pk *aik, const edn_sign_sk *aik_sk);
 /* What a REVOKE_ROTATE says. `cuts` are of the revoked devices, in any order; a space in which a device has none keeps
  * nothing of it. With no devices the link only rotates. */
 typedef struct edn_rotation {
@@ -216,7 +219,7 @@ EDN_MUST_USE edn_status edn_link_set_recovery(edn_buf *out, const edn_devlog *lo
                                               const edn_recovery_set *set);
 /* The set that a SET_RECOVERY link names. EDN_E_FORMAT; EDN_E_TYPE: another link. */
 EDN_MUST_USE edn_status edn_link_recovery(edn_bytes link, edn_recovery_set *out);
-/* Types that have no builder of their own (7, 8): the body as bytes. */
+/* The type that has no builder of its own (7): the body as bytes. */
 EDN_MUST_USE edn_status edn_link_build(edn_buf *out, const edn_devlog *log, const edn_link_signer *by,
                                        edn_link_type type, edn_bytes body);
 void edn_cert_put(edn_buf *out, const edn_cert *cert);

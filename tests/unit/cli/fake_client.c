@@ -266,8 +266,9 @@ edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn
     return step(err);
 }
 
-edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, edn_err *err)
+edn_status edn_client_rekey(edn_client *c, edn_bytes passphrase, bool own_key, edn_err *err)
 {
+    (void)own_key;
     (void)c;
     (void)passphrase;
     return step(err);

@@ -512,6 +512,35 @@ static void a_wrong_passphrase_changes_nothing(void **state)
     two_close(&t);
 }
 
+/* Whoever had the passphrase and the account key had the account's own key: it lets nobody in any more. */
+static void another_own_key_shuts_out_who_had_the_old_one(void **state)
+{
+    (void)state;
+    two t = two_open();
+    edn_sign_pk was = edn_devlog_aik(t.a->log), is;
+    edn_client *c;
+    edn_err err;
+
+    CHECK_STATUS(edn_client_rekey(t.a, edn_bytes_str("not the passphrase"), true, &err), EDN_E_PASSPHRASE);
+    CHECK_OK(edn_client_rekey(t.a, edn_bytes_str(WORLD_PASSPHRASE), true, &err));
+    is = edn_devlog_aik(t.a->log);
+    CHECK(memcmp(was.b, is.b, sizeof is.b) != 0);
+    CHECK_INT(edn_devlog_epoch(t.a->log), 1);
+    diary_add(t.a, "1660-01-01", "", "under new keys");
+    diary_sync(t.a);
+    CHECK(diary_sync(t.b).synced);
+    was = edn_devlog_aik(t.b->log);
+    CHECK_BYTES(EDN_F(was), EDN_F(is));
+    c = world_login(t.w, "c"); /* by a link that the new key signs, from the root box that holds it */
+    CHECK(diary_sync(c).synced);
+    diary_check_same(t.a, c);
+    diary_check_verified(c);
+    CHECK_OK(edn_client_rekey(t.b, edn_bytes_str(WORLD_PASSPHRASE), true, &err)); /* any of them may, again */
+    CHECK(diary_sync(c).synced);
+    edn_client_close(c);
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -528,6 +557,7 @@ int main(void)
         cmocka_unit_test(the_network_may_go_at_any_moment),
         cmocka_unit_test(power_may_go_at_any_moment),
         cmocka_unit_test(a_wrong_passphrase_changes_nothing),
+        cmocka_unit_test(another_own_key_shuts_out_who_had_the_old_one),
     };
     CHECK_OK(edn_crypto_init());
     cmocka_set_test_filter(getenv("T"));

@@ -125,17 +125,10 @@ static void build_recovery_checkpoint_policy(built *x)
 static void build_rotation_and_revoke(built *x)
 {
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX), body = EDN_BUF_INIT(1024);
-    edn_hash prev = edn_devlog_head(x->log);
-    edn_account_id account = edn_devlog_account(x->log);
     edn_link_signer s = by(x, NULL, &x->aik_sk);
-    edn_signature proof;
     uint8_t hash[32];
 
-    edn_sign_t(&proof, &x->aik2_sk, EDN_LABEL_SIG_AIK, EDN_F(prev), EDN_F_U64(edn_devlog_count(x->log)), EDN_F(account),
-               EDN_F(x->aik2));
-    edn_put_bytes(&body, x->aik2.b, 32);
-    edn_put_bytes(&body, proof.b, 64);
-    take(x, &link, edn_link_build(&link, x->log, &s, EDN_LINK_ROTATE_AIK, edn_buf_view(&body)));
+    take(x, &link, edn_link_rotate_aik(&link, x->log, &s, &x->aik2, &x->aik2_sk));
 
     edn_buf_reset(&body);
     edn_put_u32(&body, 1);
