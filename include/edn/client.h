@@ -273,7 +273,9 @@ typedef struct edn_search_result {
      * it held before. All 0: everything has arrived, or nothing is known of what has not. */
     uint64_t known, here;
     uint32_t parts, parts_here;
-    bool inexact;      /* a phrase was looked for by its words alone, in what is arriving */
+    bool lacking;            /* the person's own diary has not come from the server as a whole yet */
+    uint32_t shared_lacking; /* so many shared journals have not; the diary tells which there are when it is here */
+    bool inexact;            /* a phrase was looked for by its words alone, in what is arriving */
     char instead[256]; /* "word for wrod": nothing had a word as it was given, and these were looked for; else empty */
 } edn_search_result;
 

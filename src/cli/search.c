@@ -146,11 +146,17 @@ static void say_how_far(edn_cli *c, const edn_search_result *r)
 {
     char here[EDN_CLI_NUMBER_MAX], known[64];
 
-    if (!r->parts)
-        return;
-    edn_cli_note(c, "The diary is still arriving: %s of %s here%s. 'edn sync' goes on.", edn_cli_number(here, r->here),
-                 edn_cli_count(known, r->known, "entry is", "entries are"),
-                 r->parts_here < r->parts ? ", and parts of the index are not" : "");
+    if (r->parts)
+        edn_cli_note(c,
+                     "The diary is still arriving: %s of %s here%s; journals shared with you come after it. 'edn sync' "
+                     "goes on.",
+                     edn_cli_number(here, r->here), edn_cli_count(known, r->known, "entry is", "entries are"),
+                     r->parts_here < r->parts ? ", and parts of the index are not" : "");
+    else if (r->lacking)
+        edn_cli_note(c, "The diary is still arriving, and only what is here is found. 'edn sync' goes on.");
+    if (r->shared_lacking)
+        edn_cli_note(c, "%s still arriving, and only what is here of that is found. 'edn sync' goes on.",
+                     edn_cli_count(known, r->shared_lacking, "shared journal is", "shared journals are"));
 }
 
 /* ---- search ------------------------------------------------------------------------------------------------------ */

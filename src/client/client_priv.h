@@ -525,6 +525,9 @@ EDN_MUST_USE edn_status finding_drop(edn_client *c, const edn_finding *f);
 /* What the engine may look up in this client's store. */
 edn_sync_view sync_view(edn_client *c);
 EDN_MUST_USE edn_status remote_load(edn_client *c, edn_sync_remote *out);
+/* Whether all has come that the server told of when it was last asked (status.c): *out. A diary that nobody else writes
+ * has come before it was ever asked. */
+EDN_MUST_USE edn_status store_has_come(edn_client *c, bool *out);
 EDN_MUST_USE edn_status remote_save(edn_client *c, const edn_sync_remote *r);
 
 #endif

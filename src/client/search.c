@@ -4,6 +4,7 @@
 #include "client/arriving.h"
 #include "client/family.h"
 #include "client/index.h"
+#include "client/space.h"
 #include "client/stemmer.h"
 
 #include <stdio.h>
@@ -243,19 +244,39 @@ static edn_status guess_words(searching *s, edn_query *q, bool *guessed)
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
+/* One that the diary tells of, and that has no store here yet. */
+static edn_status count_lacking(void *ctx, const space_info *x)
+{
+    searching *s = ctx;
+    edn_err ignored;
+    edn_client *k;
+
+    if (x->role != 0 && !x->closed)
+        s->out->shared_lacking += family_find(s->c, &x->account, &k, &ignored) == EDN_E_MISSING;
+    return EDN_OK;
+}
+
 static edn_status open_stores(searching *s, size_t *parts_max)
 {
     edn_status st = EDN_OK;
 
     *parts_max = 1;
+    s->out->lacking = false;
+    s->out->shared_lacking = 0;
     for (size_t i = 0; st == EDN_OK && i < s->stores.n; i++) {
         edn_client *c = s->blamed = s->stores.p[i];
-        if ((st = index_load(c)) == EDN_OK && (st = index_open_all(c)) == EDN_OK)
+        bool come = true;
+        if ((st = index_load(c)) == EDN_OK && (st = index_open_all(c)) == EDN_OK &&
+            (st = store_has_come(c, &come)) == EDN_OK)
             *parts_max += c->index->shards_n + 1;
+        s->out->lacking |= !come && !client_is_shared(c);
+        s->out->shared_lacking += !come && client_is_shared(c);
     }
     if (st != EDN_OK)
         return st;
     s->blamed = s->c;
+    if ((st = spaces_each(s->c, count_lacking, s)) != EDN_OK)
+        return st;
     if ((st = arriving_load(s->c)) != EDN_OK || !s->c->index->arriving)
         return st == EDN_OK && s->c->index->arriving_bad ? EDN_E_DAMAGED : st;
     if ((st = arriving_open(s->c)) == EDN_OK)

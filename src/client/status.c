@@ -135,6 +135,22 @@ static void judge(const edn_client *c, const edn_sync_remote *r, const heads *h,
                                      &r->receipt_pk);
 }
 
+edn_status store_has_come(edn_client *c, bool *out)
+{
+    edn_sync_remote remote = {0};
+    heads h = {NULL, 0};
+    edn_status st = heads_load(c, &h);
+
+    *out = true;
+    if (st == EDN_OK && client_id(c)->server[0] && (st = remote_load(c, &remote)) == EDN_OK)
+        *out = remote.receipt.time_ms ? heads_within(c, remote.heads, remote.heads_n, h.p, h.n)
+                                      : !edn_devlog_device(c->log, 1);
+    edn_wipe(remote.token, sizeof remote.token);
+    edn_sync_remote_dispose(&remote);
+    heads_dispose(&h);
+    return st;
+}
+
 static edn_status count_journal(void *ctx, const edn_journal_id *j, edn_bytes name)
 {
     (void)j;

@@ -93,6 +93,18 @@ class Search(Case):
 
 
 class NewDevice(Case):
+    def check_published(self, s, a):
+        """What the server lost is named, and made anew."""
+        r = a.run("verify", "--published", "--json").json[0]
+        self.assertGreater(r["parts"], 1)
+        self.assertEqual(r["damaged"], 0)
+        lost = next(name for name in files_of(s.data) if name.startswith("blobs/"))
+        os.remove(os.path.join(s.data, lost))
+        r = a.run("verify", "--published", code=NOT_AUTHENTIC)
+        self.assertIn("is not at the server", r.note)
+        a.run("sync")
+        self.assertIn("all good", a.run("verify", "--published").text)
+
     def test_it_searches_before_the_diary_is_there(self):
         s, a, b, c = self.server(), self.device(), self.device("b"), self.device("c")
         a.init(s)
@@ -102,10 +114,12 @@ class NewDevice(Case):
         write_file(self.path("in.jsonl"), jsonl(*rows))
         a.run("import", self.path("in.jsonl"))
         a.run("sync")
+        self.check_published(s, a)
         b.login(s, a.account_key, "ada", "--device-name", "boat")
         r = b.run("search", "--json", "marker77")
         self.assertEqual([(h["arriving"], h["date"]) for h in r.json], [(True, rows[77]["date"])])
         self.assertIn("still arriving: 0 of 300 entries", r.note)
+        self.assertIn("journals shared with you come after it", r.note)
         entry = r.json[0]["id"]
         self.assertEqual(b.run("search", "--count", "tag:navy").text, "300\n")
         self.assertIn("marker77", b.run("show", entry[:10]).text)

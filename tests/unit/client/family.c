@@ -2,6 +2,7 @@
  * between. The spaces are accounts of diaries that were made for it (tests/support/shared.h). */
 #include "diarist.h"
 
+#include <math.h>
 #include <sqlite3.h>
 
 #include "client/index.h"
@@ -821,6 +822,60 @@ static void a_search_is_one_over_all_stores(void **state)
     edn_client_close(s.c);
 }
 
+typedef struct weighed {
+    edn_buf texts;
+    double scores[64];
+    size_t n;
+} weighed;
+
+static edn_status weigh(void *ctx, const edn_hit *hit)
+{
+    weighed *w = ctx;
+
+    edn_put_lp(&w->texts, hit->entry->text);
+    CHECK(w->n < EDN_COUNT(w->scores));
+    w->scores[w->n++] = hit->score;
+    return EDN_OK;
+}
+
+/* Two homes with the same entries: in the first all are the person's own, in the second each third is. */
+static void a_hit_weighs_the_same_in_whichever_store_it_lies(void **state)
+{
+    static const char *const queries[] = {"lighthouse", "lighthouse OR village", "road village", "ro*"};
+    scene one = scene_open("whole"), s = scene_open("apart");
+    const edn_journal_id *journals[] = {NULL, &s.garden_id, &s.boat_id};
+    edn_err err;
+
+    (void)state;
+    for (unsigned i = 0; i < 36; i++) {
+        char date[11], text[400] = "", word[40];
+        snprintf(date, sizeof date, "%u-02-03", 1660 + i);
+        for (unsigned k = 0; k <= i * i % 11; k++) { /* long and short, and words as rare as they come */
+            snprintf(word, sizeof word, "%s filler%u ",
+                     i % 4 == k % 4 ? "lighthouse"
+                     : i % 5 == k   ? "village"
+                                    : "road",
+                     k);
+            strcat(text, word);
+        }
+        add(&one, NULL, date, text);
+        add(&s, journals[i * 7 % 3], date, text);
+    }
+    for (size_t q = 0; q < EDN_COUNT(queries); q++) {
+        weighed a = {.texts = EDN_BUF_INIT(65536)}, b = {.texts = EDN_BUF_INIT(65536)};
+        CHECK_OK(edn_client_search(one.c, edn_bytes_str(queries[q]), NULL, weigh, &a, NULL, &err));
+        CHECK_OK(edn_client_search(s.c, edn_bytes_str(queries[q]), NULL, weigh, &b, NULL, &err));
+        CHECK(a.n > 3 && a.n == b.n);
+        for (size_t i = 0; i < a.n; i++)
+            CHECK(fabs(a.scores[i] - b.scores[i]) < 1e-4 * a.scores[i]);
+        CHECK_BYTES(edn_buf_view(&b.texts), edn_buf_view(&a.texts));
+        edn_buf_dispose(&a.texts);
+        edn_buf_dispose(&b.texts);
+    }
+    edn_client_close(one.c);
+    edn_client_close(s.c);
+}
+
 static void note_finding(void *ctx, const edn_finding *f) { memcpy(ctx, f->text, sizeof f->text); }
 
 /* Spoils rows of a child's table. */
@@ -1110,6 +1165,7 @@ int main(void)
         cmocka_unit_test(a_move_withstands_power_cuts),
         cmocka_unit_test(an_import_goes_where_journals_are_called_so),
         cmocka_unit_test(a_search_is_one_over_all_stores),
+        cmocka_unit_test(a_hit_weighs_the_same_in_whichever_store_it_lies),
         cmocka_unit_test(a_damaged_index_of_one_store_is_made_anew),
         cmocka_unit_test(status_and_verify_speak_of_all_stores),
         cmocka_unit_test(a_damaged_store_keeps_nobody_from_the_others),

@@ -2,6 +2,7 @@
 #include "diarist.h"
 
 #include "client/client_priv.h"
+#include "client/index.h"
 #include "client/space.h"
 
 #include <edn/sharing.h>
@@ -317,6 +318,69 @@ static void all_devices_of_a_person_come_in(void **state)
     diary_check_text(p.anna, &second, "by another hand of berta's");
     edn_client_close(a2);
     edn_client_close(b2);
+    people_close(&p);
+}
+
+/* What a search finds, best first: text and weight. */
+static edn_status put_weighed(void *ctx, const edn_hit *hit)
+{
+    char weight[40];
+
+    snprintf(weight, sizeof weight, " %.5f|", hit->score);
+    edn_put_bytes(ctx, hit->entry->text.p, hit->entry->text.n);
+    edn_put_str(ctx, weight);
+    return EDN_OK;
+}
+
+static edn_search_result look_for(edn_client *c, const char *query, edn_buf *out)
+{
+    edn_search_result r;
+
+    edn_buf_reset(out);
+    OK(edn_client_search(c, edn_bytes_str(query), NULL, put_weighed, out, &r, &err));
+    return r;
+}
+
+/* Whatever a network lets through: a search finds all, or says that something has not come. */
+static void a_new_device_says_that_a_shared_journal_has_not_come(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_entry_id id = share_trip(&p, EDN_MEMBER_WRITE);
+    edn_journal_id trip = journal_of(p.berta, "Trip");
+    edn_buf all = EDN_BUF_INIT(EDN_BUF_UNLIMITED), found = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_client *second;
+    edn_search_result r;
+    edn_sync_result synced;
+    unsigned shared_said = 0, cuts = 0;
+
+    (void)id;
+    write_in(p.berta, &trip, "a lighthouse and a long white road to it");
+    write_in(p.berta, NULL, "lighthouse lighthouse");
+    write_in(p.berta, NULL, "far from any lighthouse");
+    p.berta->index->publish_min = 1;
+    sync_all(p.berta);
+    r = look_for(p.berta, "lighthouse", &all);
+    CHECK(r.found == 3 && !r.lacking && r.shared_lacking == 0);
+
+    second = log_in(p.w, "berta-2", "berta", p.berta_key);
+    OK(edn_client_fetch_index(second, NULL, NULL, &err));
+    r = look_for(second, "lighthouse", &found);
+    CHECK(r.found == 2 && r.parts > 0 && r.lacking && r.shared_lacking == 0);
+    do {
+        CHECK(cuts < 60);
+        p.w->down_from = p.w->exchanges + ++cuts;
+        (void)!edn_client_sync(second, NULL, &synced, NULL);
+        p.w->down_from = 0;
+        r = look_for(second, "lighthouse", &found);
+        CHECK(edn_bytes_equal(edn_buf_view(&found), edn_buf_view(&all)) || r.lacking || r.shared_lacking);
+        shared_said += r.shared_lacking;
+    } while (r.lacking || r.shared_lacking || r.found < 3);
+    CHECK(shared_said > 0);
+    CHECK_BYTES(edn_buf_view(&found), edn_buf_view(&all)); /* one list, and the same weights */
+    edn_buf_dispose(&all);
+    edn_buf_dispose(&found);
+    edn_client_close(second);
     people_close(&p);
 }
 
@@ -907,6 +971,7 @@ int main(void)
         cmocka_unit_test(an_invitation_that_is_refused_is_gone),
         cmocka_unit_test(a_reader_reads_and_writes_nothing),
         cmocka_unit_test(all_devices_of_a_person_come_in),
+        cmocka_unit_test(a_new_device_says_that_a_shared_journal_has_not_come),
         cmocka_unit_test(who_is_taken_out_reads_nothing_more),
         cmocka_unit_test(a_member_can_leave_and_an_owner_cannot),
         cmocka_unit_test(a_stolen_device_is_out_of_shared_journals_too),
