@@ -397,24 +397,23 @@ static edn_status put_finding(edn_client *c, const late_cursor *k, uint64_t fres
 {
     edn_buf name = EDN_BUF_INIT(4096);
     char hex[33];
+    size_t n = 0;
     edn_status st = device_name(c, &k->head.device, &name);
     edn_bytes shown = text_cut(edn_buf_view(&name), 60);
 
     edn_hex_encode(hex, k->head.device.b, sizeof k->head.device.b);
     *out = (edn_finding){.status = EDN_E_SIGNER_REVOKED, .time_ms = client_now(c)};
+    n += (size_t)snprintf(out->text, sizeof out->text,
+                          "device %.8s \"%.*s\", which was revoked, had sent what nobody had seen by then (batches: %llu). ",
+                          hex, (int)shown.n, shown.n ? (const char *)shown.p : "",
+                          (unsigned long long)(fresh ? fresh : left));
     if (fresh)
-        snprintf(
-            out->text, sizeof out->text,
-            "device %.8s \"%.*s\", which was revoked, had sent something that nobody had seen by then (%llu "
-            "batches). It counts for nothing and is in quarantine, because whoever has the device may have written "
-            "it: 'edn quarantine' shows it%s",
-            hex, (int)shown.n, shown.n ? (const char *)shown.p : "", (unsigned long long)fresh,
-            left ? ". More than is kept there was left" : "");
+        snprintf(out->text + n, sizeof out->text - n,
+                 "It counts for nothing and is in quarantine, because whoever has the device may have written it: 'edn "
+                 "quarantine list' shows it%s",
+                 left ? ". More than is kept there was left" : "");
     else
-        snprintf(out->text, sizeof out->text,
-                 "device %.8s \"%.*s\", which was revoked, had sent something that nobody had seen by then (%llu "
-                 "batches). It was refused",
-                 hex, (int)shown.n, shown.n ? (const char *)shown.p : "", (unsigned long long)left);
+        snprintf(out->text + n, sizeof out->text - n, "It was refused");
     edn_buf_dispose(&name);
     return st == EDN_E_MISSING ? EDN_OK : st;
 }

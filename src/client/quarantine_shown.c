@@ -363,7 +363,7 @@ out:
 
 static edn_status no_entry(edn_err *err)
 {
-    return edn_fail(err, EDN_E_MISSING, "there is no such entry in quarantine; 'edn quarantine' lists them");
+    return edn_fail(err, EDN_E_MISSING, "there is no such entry in quarantine; 'edn quarantine list' shows them");
 }
 
 static edn_status not_whole(edn_err *err)

@@ -3,6 +3,7 @@
  * behind. The server and the disk, in the same process, have all the memory they want. */
 #include "oom.h"
 
+#include "client/quarantine.h"
 #include "client/snapshot.h"
 #include "crashvfs.h"
 #include "diarist.h"
@@ -20,6 +21,8 @@ struct scene {
 };
 
 static scene ground;
+static edn_buf unseen[8]; /* batches of a that b does not have */
+static size_t unseen_n;
 static edn_status (*real_exchange)(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err);
 
 /* The far side. Only the answer's bytes are the client's own. */
@@ -42,10 +45,46 @@ static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answe
     return st == EDN_OK ? edn_buf_status(&out->body) : st;
 }
 
+/* Everything of a's behind its batch `from`. */
+static void keep_unseen(edn_client *a, uint64_t from)
+{
+    const edn_device_id self = client_id(a)->device;
+    const edn_head *own;
+    heads h;
+
+    CHECK_OK(client_begin_read(a, NULL));
+    CHECK_OK(heads_load(a, &h));
+    own = edn_heads_find(h.p, h.n, &self);
+    for (uint64_t dseq = from + 1; own && dseq <= own->dseq; dseq++) {
+        CHECK(unseen_n < EDN_COUNT(unseen));
+        unseen[unseen_n] = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+        CHECK_OK(batch_load(a, &self, dseq, &unseen[unseen_n++]));
+    }
+    CHECK(unseen_n > 0);
+    heads_dispose(&h);
+    CHECK_OK(client_end_read(a, EDN_OK, NULL));
+}
+
+static uint64_t own_dseq(edn_client *c)
+{
+    const edn_head *own;
+    uint64_t dseq;
+    heads h;
+
+    CHECK_OK(client_begin_read(c, NULL));
+    CHECK_OK(heads_load(c, &h));
+    own = edn_heads_find(h.p, h.n, &client_id(c)->device);
+    dseq = own ? own->dseq : 0;
+    heads_dispose(&h);
+    CHECK_OK(client_end_read(c, EDN_OK, NULL));
+    return dseq;
+}
+
 static int ground_make(void **state)
 {
     edn_client *a, *b;
     edn_journal_id journal;
+    uint64_t seen;
 
     (void)state;
     ground.server = crashvfs_new("ground-server");
@@ -64,10 +103,12 @@ static int ground_make(void **state)
     diary_add(b, "1660-01-02", "", "[b0]");
     diary_sync(b);
     diary_sync(a);
+    seen = own_dseq(a);
     CHECK_OK(edn_client_journal_new(a, edn_bytes_str("Work"), &journal, NULL));
     CHECK_OK(edn_client_move(a, &ground.id, &journal, NULL));
     diary_edit(a, &ground.id, "[a0] Early came Mr. Vanly, and late.");
     diary_sync(a); /* b does not have this yet */
+    keep_unseen(a, seen);
     diary_edit(b, &ground.id, "[a0] Early came Mr. Vanly to me. Rain.");
     diary_add(b, "1660-01-03", "", "[b1]"); /* nor the server this */
     edn_client_close(a);
@@ -83,6 +124,8 @@ static int ground_unmake(void **state)
     crashvfs_free(ground.server);
     crashvfs_free(ground.a);
     crashvfs_free(ground.b);
+    while (unseen_n)
+        edn_buf_dispose(&unseen[--unseen_n]);
     return 0;
 }
 
@@ -270,6 +313,74 @@ static edn_status act_unlock(scene *s, edn_err *err)
     return st;
 }
 
+/* ---- the quarantine: as if a had been revoked -------------------------------------------------------------------- */
+
+static void set_aside(scene *s)
+{
+    CHECK_OK(client_begin_write(s->c, NULL));
+    for (size_t i = 0; i < unseen_n; i++) {
+        edn_arena a = edn_arena_init(BATCH_ARENA_SIZE_MAX);
+        edn_buf plain = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+        edn_sync_late late = {.status = EDN_OK};
+        edn_space_key key;
+        edn_hash c_hash;
+
+        CHECK_OK(edn_batch_decode(edn_buf_view(&unseen[i]), &late.batch.batch));
+        c_hash = edn_batch_c_hash(&late.batch.batch);
+        late.batch.hash = edn_batch_hash(&late.batch.batch, &c_hash);
+        CHECK_OK(keys_space(s->c, late.batch.batch.header.epoch, &key));
+        CHECK_OK(edn_batch_open(&plain, &late.batch.batch, &key));
+        CHECK_OK(edn_body_decode(&a, edn_buf_view(&plain), &late.batch.body));
+        CHECK_OK(quarantine_take(s->c, &late, 1));
+        edn_buf_dispose(&plain);
+        edn_arena_dispose(&a);
+    }
+    CHECK_OK(client_end_write(s->c, EDN_OK, NULL));
+}
+
+static edn_status see_quarantined(void *ctx, const edn_quarantined *q)
+{
+    ((scene *)ctx)->seen += q->inserted;
+    CHECK_OK(q->status);
+    return EDN_OK;
+}
+static edn_status see_piece(void *ctx, edn_piece_kind kind, edn_bytes text)
+{
+    (void)kind;
+    ((scene *)ctx)->seen += text.n;
+    return EDN_OK;
+}
+static void of_a(char out[33])
+{
+    edn_batch b;
+
+    CHECK_OK(edn_batch_decode(edn_buf_view(&unseen[0]), &b));
+    edn_hex_encode(out, b.header.device.b, sizeof b.header.device.b);
+}
+static edn_status act_quarantine(scene *s, edn_err *err) { return edn_client_quarantine(s->c, see_quarantined, s, err); }
+static edn_status act_quarantine_show(scene *s, edn_err *err)
+{
+    char device[33];
+
+    of_a(device);
+    return edn_client_quarantine_show(s->c, device, &s->id, see, see_piece, s, err);
+}
+static edn_status act_quarantine_keep(scene *s, edn_err *err)
+{
+    char device[33];
+    uint64_t kept;
+
+    of_a(device);
+    return edn_client_quarantine_keep(s->c, device, &s->id, &kept, err);
+}
+static edn_status act_quarantine_drop(scene *s, edn_err *err)
+{
+    char device[33];
+
+    of_a(device);
+    return edn_client_quarantine_drop(s->c, device, NULL, err);
+}
+
 /* ---- and each of their allocations ------------------------------------------------------------------------------- */
 
 /* What is true before an act, and after it. */
@@ -293,6 +404,7 @@ typedef struct plan {
     const char *name;
     act_fn *act;
     bool changes; /* a fresh copy for each run; else the handle is used over and over */
+    bool aside;   /* with something in quarantine */
 } plan;
 
 static void told(const plan *p, size_t n, bool on, edn_status st)
@@ -354,6 +466,8 @@ static size_t each(const plan *p, bool on)
         if (p->changes || !opened) {
             run_open(&s);
             opened = true;
+            if (p->aside)
+                set_aside(&s);
             before = state_of(s.c);
         }
         failed = run(p, &s, ++n, on, edn_buf_view(&before), &after);
@@ -390,6 +504,12 @@ static const plan writing[] = {
     {"add", act_add, true},       {"edit", act_edit, true},     {"set a date", act_set, true},
     {"remove", act_remove, true}, {"import", act_import, true}, {"seal again", act_seal_again, true},
 };
+static const plan deciding[] = {
+    {"list the quarantine", act_quarantine, false, true},
+    {"show what is in quarantine", act_quarantine_show, false, true},
+    {"keep what is in quarantine", act_quarantine_keep, true, true},
+    {"drop what is in quarantine", act_quarantine_drop, true, true},
+};
 static const plan syncing[] = {{"sync", act_sync, true}};
 
 static void each_of(const plan *p, size_t n)
@@ -411,6 +531,12 @@ static void writing_can_run_out_of_memory_anywhere(void **state)
 {
     (void)state;
     each_of(writing, EDN_COUNT(writing));
+}
+
+static void deciding_can_run_out_of_memory_anywhere(void **state)
+{
+    (void)state;
+    each_of(deciding, EDN_COUNT(deciding));
 }
 
 static void a_sync_can_run_out_of_memory_anywhere(void **state)
@@ -513,6 +639,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading_can_run_out_of_memory_anywhere),
         cmocka_unit_test(writing_can_run_out_of_memory_anywhere),
+        cmocka_unit_test(deciding_can_run_out_of_memory_anywhere),
         cmocka_unit_test(a_sync_can_run_out_of_memory_anywhere),
         cmocka_unit_test(an_init_that_runs_out_of_memory_leaves_nothing),
         cmocka_unit_test(a_login_that_runs_out_of_memory_leaves_nothing),

@@ -212,6 +212,52 @@ static void a_device_that_comes_after_a_revoke_reads_all(void **state)
     meet_dispose(&m);
 }
 
+/* A thief's device let in another, which let in a third: they go with it, this device and an honest one stay. */
+static void whom_a_device_let_in_goes_with_it(void **state)
+{
+    meet m = {.w = world_of_two(), .same = true};
+    const char *thief[] = {"b"};
+    edn_client *a = world_open(m.w, "a"), *guest = NULL;
+    edn_client_status s;
+    int went = 0;
+
+    (void)state;
+    edn_client_close(world_login(m.w, "honest"));
+    m.a = world_open(m.w, "b");
+    for (int i = 0; i < 2; i++) { /* b lets "c" in, and c lets "d" in */
+        edn_pair_link_options o = {
+            .server = WORLD_ORIGIN, .device_name = i ? "d" : "c", .strength = EDN_STRENGTH_FLOOR};
+        edn_client_options options;
+        char home[256];
+
+        world_home(m.w, o.device_name, home);
+        options = world_options(m.w, home);
+        CHECK_OK(edn_pair_link(&options, &o, edn_bytes_str(LOCK), &m.new, NULL));
+        CHECK_OK(approve_begin(&m, edn_pair_code(m.new)));
+        carry(&m);
+        CHECK_OK(m.new_st);
+        guest = edn_pair_take(m.new);
+        CHECK(guest);
+        diary_sync(guest);
+        edn_pair_free(m.old);
+        edn_pair_free(m.new);
+        m.old = m.new = NULL;
+        edn_client_close(m.a);
+        m.a = guest;
+    }
+    CHECK_OK(edn_client_devices_revoke(a, thief, 1, true, edn_bytes_str(WORLD_PASSPHRASE), NULL));
+    CHECK_OK(edn_client_status_get(a, &s, NULL));
+    CHECK_INT(s.heads_n, 5);
+    for (size_t i = 0; i < s.heads_n; i++)
+        went += !s.heads[i].active && s.heads[i].device_name.n == 1 && strchr("bcd", s.heads[i].device_name.p[0]);
+    CHECK_INT(went, 3);
+    for (size_t i = 0; i < s.heads_n; i++)
+        went -= !s.heads[i].active;
+    CHECK_INT(went, 0); /* and nobody else */
+    edn_client_close(a);
+    meet_dispose(&m);
+}
+
 /* ---- wrong codes ------------------------------------------------------------------------------------------------- */
 
 static void check_not_paired(meet *m)
@@ -979,6 +1025,7 @@ int main(void)
         cmocka_unit_test(a_device_is_added_by_what_a_camera_sees),
         cmocka_unit_test(a_device_is_added_by_the_short_code),
         cmocka_unit_test(a_device_that_comes_after_a_revoke_reads_all),
+        cmocka_unit_test(whom_a_device_let_in_goes_with_it),
         cmocka_unit_test(a_wrong_code_burns_itself),
         cmocka_unit_test(what_is_no_code_is_said_to_be_none),
         cmocka_unit_test(a_code_lives_five_minutes),

@@ -69,7 +69,7 @@ static void sync_once_told(edn_client *c)
     sync_told(c, &t);
     CHECK_INT(t.n, 1);
     CHECK_STATUS(t.last.status, EDN_E_SIGNER_REVOKED);
-    CHECK(strstr(t.last.text, "'edn quarantine'"));
+    CHECK(strstr(t.last.text, "'edn quarantine list'"));
 }
 
 static edn_status put_entry(void *ctx, const edn_entry *e)
@@ -286,6 +286,20 @@ static void check_shown(edn_client *c, const char *device, const edn_entry_id *i
     edn_buf_dispose(&text);
 }
 
+/* Batches that pulls bring. */
+static void count_brought(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    edn_arena a = edn_arena_init(EDN_BUF_UNLIMITED);
+    edn_msg_pulled m;
+
+    (void)w;
+    if (strcmp(rq->path, "/v1/pull") == 0 && answer->status == 200) {
+        CHECK_OK(edn_pulled_decode(&a, edn_buf_view(&answer->body), &m));
+        *(size_t *)ctx += m.batches_n;
+    }
+    edn_arena_dispose(&a);
+}
+
 /* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static void it_counts_for_nothing_is_told_once_and_shows_what_it_would_be(void **state)
@@ -295,6 +309,8 @@ static void it_counts_for_nothing_is_told_once_and_shows_what_it_would_be(void *
     edn_journal_id j;
     edn_buf was;
     const edn_quarantined *q;
+    size_t brought = 0;
+    edn_sync_result r;
     seen s;
 
     (void)state;
@@ -328,6 +344,13 @@ static void it_counts_for_nothing_is_told_once_and_shows_what_it_would_be(void *
     CHECK(item_of(&s, &t.other)->removed);
     check_shown(t.a, t.b_id, &t.old, "=Up betimes, and +by water =to the office.");
     check_shown(t.a, t.b_id, &fresh, "+A week alone with a zephyr.");
+    /* It is not asked for again, even when all is. */
+    t.w->tamper = count_brought;
+    t.w->tamper_ctx = &brought;
+    CHECK_OK(client_sync(t.a, NULL, true, &r, NULL));
+    CHECK_INT(r.findings, 0);
+    CHECK_INT(brought, 0);
+    t.w->tamper = NULL;
     /* Looking has left nothing behind. */
     was = diary_of(t.c);
     check_diary_is(t.a, &was);

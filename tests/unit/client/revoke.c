@@ -219,6 +219,37 @@ static void what_a_revoked_device_kept_opens_nothing_written_later(void **state)
     three_close(&t);
 }
 
+static void several_go_by_one_link_or_none_does(void **state)
+{
+    three t = three_open();
+    const char *both[] = {"b", "c", "b"}, *with_self[] = {"b", "a"}, *unknown[] = {"b", "nobody"};
+    uint64_t links = edn_devlog_count(t.a->log), dseq;
+    edn_sync_result r;
+    edn_hash hash;
+    edn_err err;
+
+    (void)state;
+    CHECK_STATUS(edn_client_devices_revoke(t.a, with_self, 2, false, edn_bytes_str(WORLD_PASSPHRASE), &err),
+                 EDN_E_INVALID);
+    CHECK_STATUS(edn_client_devices_revoke(t.a, unknown, 2, true, edn_bytes_str(WORLD_PASSPHRASE), &err),
+                 EDN_E_MISSING);
+    CHECK_STATUS(edn_client_devices_revoke(t.a, NULL, 0, false, edn_bytes_str(WORLD_PASSPHRASE), &err), EDN_E_INVALID);
+    CHECK_STATUS(edn_client_devices_revoke(t.a, both, 33, false, edn_bytes_str(WORLD_PASSPHRASE), &err), EDN_E_LIMIT);
+    CHECK_INT(edn_devlog_count(t.a->log), links);
+    CHECK_OK(edn_client_devices_revoke(t.a, both, 3, false, edn_bytes_str(WORLD_PASSPHRASE), &err));
+    CHECK_INT(edn_devlog_count(t.a->log), links + 2);
+    CHECK_INT(edn_devlog_epoch(t.a->log), 1);
+    /* Each with a cut of its own, at what it had sent. */
+    CHECK(edn_devlog_cut(t.a->log, &client_id(t.b)->device, &client_id(t.a)->space, &dseq, &hash));
+    CHECK_INT(dseq, newest_dseq(t.b));
+    CHECK(edn_devlog_cut(t.a->log, &client_id(t.c)->device, &client_id(t.a)->space, &dseq, &hash));
+    CHECK_INT(dseq, newest_dseq(t.c));
+    CHECK_STATUS(edn_client_sync(t.b, NULL, &r, &err), EDN_E_DENIED);
+    CHECK_STATUS(edn_client_sync(t.c, NULL, &r, &err), EDN_E_DENIED);
+    CHECK(sync_ok(t.a).synced);
+    three_close(&t);
+}
+
 static void only_who_stays_is_granted_the_new_key(void **state)
 {
     three t = three_open();
@@ -432,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_revoked_device_kept_opens_nothing_written_later),
+        cmocka_unit_test(several_go_by_one_link_or_none_does),
         cmocka_unit_test(only_who_stays_is_granted_the_new_key),
         cmocka_unit_test(a_server_that_swaps_the_grants_is_found_out),
         cmocka_unit_test(a_revoked_device_is_refused_and_what_it_writes_stays_with_it),
