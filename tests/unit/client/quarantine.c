@@ -309,6 +309,7 @@ static void it_counts_for_nothing_is_told_once_and_shows_what_it_would_be(void *
     edn_journal_id j;
     edn_buf was;
     const edn_quarantined *q;
+    edn_journal_key key;
     size_t brought = 0;
     edn_sync_result r;
     seen s;
@@ -351,7 +352,11 @@ static void it_counts_for_nothing_is_told_once_and_shows_what_it_would_be(void *
     CHECK_INT(r.findings, 0);
     CHECK_INT(brought, 0);
     t.w->tamper = NULL;
-    /* Looking has left nothing behind. */
+    /* Looking has left nothing behind, and no key of a journal that only b knew. */
+    CHECK_OK(client_begin_read(t.a, NULL));
+    for (uint32_t epoch = 0; epoch < 4; epoch++)
+        CHECK_STATUS(keys_journal(t.a, &j, epoch, 0, &key), EDN_E_MISSING);
+    CHECK_OK(client_end_read(t.a, EDN_OK, NULL));
     was = diary_of(t.c);
     check_diary_is(t.a, &was);
     CHECK_OK(edn_client_search(t.a, edn_bytes_str("zephyr"), NULL, no_hit, NULL, NULL, NULL));
