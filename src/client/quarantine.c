@@ -403,10 +403,10 @@ static edn_status put_finding(edn_client *c, const late_cursor *k, uint64_t fres
 
     edn_hex_encode(hex, k->head.device.b, sizeof k->head.device.b);
     *out = (edn_finding){.status = EDN_E_SIGNER_REVOKED, .time_ms = client_now(c)};
-    n += (size_t)snprintf(out->text, sizeof out->text,
-                          "device %.8s \"%.*s\", which was revoked, had sent what nobody had seen by then (batches: %llu). ",
-                          hex, (int)shown.n, shown.n ? (const char *)shown.p : "",
-                          (unsigned long long)(fresh ? fresh : left));
+    n += (size_t)snprintf(
+        out->text, sizeof out->text,
+        "device %.8s \"%.*s\", which was revoked, had sent what nobody had seen by then (batches: %llu). ", hex,
+        (int)shown.n, shown.n ? (const char *)shown.p : "", (unsigned long long)(fresh ? fresh : left));
     if (fresh)
         snprintf(out->text + n, sizeof out->text - n,
                  "It counts for nothing and is in quarantine, because whoever has the device may have written it: 'edn "

@@ -357,7 +357,10 @@ static void of_a(char out[33])
     CHECK_OK(edn_batch_decode(edn_buf_view(&unseen[0]), &b));
     edn_hex_encode(out, b.header.device.b, sizeof b.header.device.b);
 }
-static edn_status act_quarantine(scene *s, edn_err *err) { return edn_client_quarantine(s->c, see_quarantined, s, err); }
+static edn_status act_quarantine(scene *s, edn_err *err)
+{
+    return edn_client_quarantine(s->c, see_quarantined, s, err);
+}
 static edn_status act_quarantine_show(scene *s, edn_err *err)
 {
     char device[33];
