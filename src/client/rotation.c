@@ -227,7 +227,7 @@ static edn_status save_all(rotating *x)
 
     if (edn_devlog_epoch(c->log) >= x->epoch)
         return x->also ? x->also(c) : EDN_OK; /* another process has synced it already */
-    if ((x->own_key && (st = save_link(c, edn_buf_view(&x->rotate_aik))) != EDN_OK) ||
+    if ((x->own_key && (st = log_take_link(c, edn_buf_view(&x->rotate_aik))) != EDN_OK) ||
         (st = save_link(c, edn_buf_view(&x->rotate))) != EDN_OK ||
         (st = save_link(c, edn_buf_view(&x->set_kdf))) != EDN_OK ||
         (st = box_save(c, edn_buf_view(&x->grants))) != EDN_OK ||

@@ -512,6 +512,13 @@ static void a_wrong_passphrase_changes_nothing(void **state)
     two_close(&t);
 }
 
+static edn_status count_news(void *ctx, const edn_account_change *change)
+{
+    (void)change;
+    ++*(size_t *)ctx;
+    return EDN_OK;
+}
+
 /* Whoever had the passphrase and the account key had the account's own key: it lets nobody in any more. */
 static void another_own_key_shuts_out_who_had_the_old_one(void **state)
 {
@@ -519,13 +526,20 @@ static void another_own_key_shuts_out_who_had_the_old_one(void **state)
     two t = two_open();
     edn_sign_pk was = edn_devlog_aik(t.a->log), is;
     edn_client *c;
+    size_t news = 0;
     edn_err err;
 
+    diary_sync(t.a);
+    CHECK_OK(edn_client_log_news(t.a, count_news, &news, NULL));
+    CHECK_INT(news, 1); /* that b is here */
+    news = 0;
     CHECK_STATUS(edn_client_rekey(t.a, edn_bytes_str("not the passphrase"), true, &err), EDN_E_PASSPHRASE);
     CHECK_OK(edn_client_rekey(t.a, edn_bytes_str(WORLD_PASSPHRASE), true, &err));
     is = edn_devlog_aik(t.a->log);
     CHECK(memcmp(was.b, is.b, sizeof is.b) != 0);
     CHECK_INT(edn_devlog_epoch(t.a->log), 1);
+    CHECK_OK(edn_client_log_news(t.a, count_news, &news, NULL));
+    CHECK_INT(news, 0); /* its own doing */
     diary_add(t.a, "1660-01-01", "", "under new keys");
     diary_sync(t.a);
     CHECK(diary_sync(t.b).synced);
