@@ -630,7 +630,7 @@ static void its_time_ends_it(void **state)
     check_ends(b.host, 0, EDN_E_MISSING);
     CHECK_INT(call(&b), -1);
     both_end(&b);
-    host_begin(&b, &(edn_lan_options){.address = "127.0.0.1", .life_ms = 60});
+    host_begin(&b, &(edn_lan_options){.address = "127.0.0.1", .life_ms = 600});
     guest_begin(&b, true);
     check_meet(&b);
     check_ends(b.host, 1, EDN_E_MISSING);
