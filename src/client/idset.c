@@ -33,8 +33,11 @@ static edn_status id_set_grow(id_set *s)
             more.at[to] = s->at[i];
             more.used[to] = 1;
         }
-    id_set_dispose(s);
-    *s = more;
+    free(s->at);
+    free(s->used);
+    s->at = more.at;
+    s->used = more.used;
+    s->size = more.size;
     return EDN_OK;
 }
 
