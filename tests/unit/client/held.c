@@ -319,6 +319,8 @@ static void each_false_share_is_named_at_once(void **state)
     (void)collect(&b);
     (void)collect(&other);
     ben = kept_by(p.c[BEN], p.c[ANNA]);
+    carl = kept_by(p.c[CARL], p.c[ANNA]);
+    CHECK(memcmp(ben.share.blind, carl.share.blind, sizeof ben.share.blind) != 0); /* each is hidden by its own */
     for (size_t i = 0; i < 3; i++) { /* number, value, blind: each altered by who keeps it */
         edn_share s = ben.share;
         if (i == 0)
@@ -660,6 +662,9 @@ static void an_answer_that_is_played_again_counts_no_more(void **state)
     CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_REFUSES);
     play_again(&p, ANNA, edn_buf_view(&x.letter));
     CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_REFUSES);
+    CHECK_OK(setup(p.c[ANNA], 3, 5, both, 2, &paper, NULL)); /* nor of the share of that number in another set */
+    play_again(&p, ANNA, edn_buf_view(&x.letter));
+    CHECK_INT(keepers_of(p.c[ANNA]).state[4], EDN_KEEPER_SILENT);
     edn_buf_dispose(&x.letter);
     people_close(&p);
 }
@@ -861,6 +866,23 @@ static void a_log_with_a_newer_set_is_not_taken_for_that_of_the_old_one(void **s
     people_close(&p);
 }
 
+/* Between the looking and the giving. */
+static void cancelled_meanwhile(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    edn_arena a = edn_arena_init(1 << 20);
+    edn_msg_share_ask ask;
+    edn_msg_shares m = {.state = EDN_HELD_CANCELLED};
+
+    (void)ctx;
+    (void)w;
+    if (strcmp(rq->path, "/v1/shares") == 0 && edn_share_ask_decode(&a, rq->body, &ask) == EDN_OK &&
+        ask.kind == EDN_SHARES_GIVE) {
+        edn_buf_reset(&answer->body);
+        edn_shares_put(&answer->body, &m);
+    }
+    edn_arena_dispose(&a);
+}
+
 static void a_device_cancels_and_nobody_gives_any_more(void **state)
 {
     people p = people_open();
@@ -871,6 +893,10 @@ static void a_device_cancels_and_nobody_gives_any_more(void **state)
 
     (void)state;
     (void)collect(&b);
+    p.w->tamper = cancelled_meanwhile;
+    CHECK_STATUS(edn_client_entrusted_give(p.c[BEN], "anna", b.words, &err), EDN_E_MISSING);
+    CHECK(strstr(err.text, "ended just now"));
+    p.w->tamper = NULL;
     give(&p, BEN, &b);
     CHECK_OK(edn_client_recovery_cancel(p.c[ANNA], NULL));
     CHECK_STATUS(edn_client_entrusted_give(p.c[CARL], "anna", b.words, &err), EDN_E_MISSING);
