@@ -53,8 +53,8 @@ EDN_MUST_USE edn_status edn_client_rekey_pending(edn_client *c, bool *out, edn_e
 /* A new account key, in one step that a crash anywhere leaves done or not done (a sync tells which): the old one,
  * and every sheet with it, lets nobody in any more. The same cost whatever the diary holds. An account without one
  * gets one. Other devices have it after this one's next sync and theirs; edn_client_account has its text.
- * EDN_E_PASSPHRASE: not the account's passphrase; EDN_E_NETWORK: no answer, so it is done or not done: the next sync
- * tells; a sync's. */
+ * EDN_E_PASSPHRASE: not the account's passphrase; EDN_E_NETWORK, EDN_E_RATE, EDN_E_SERVER: no answer of the server's
+ * own, so it is done or not done: the next sync tells; a sync's. */
 EDN_MUST_USE edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn_err *err);
 
 /* ---- comparing with another device ------------------------------------------------------------------------------- */

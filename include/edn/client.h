@@ -126,7 +126,8 @@ EDN_MUST_USE edn_status edn_client_slot_remove(edn_client *c, const char *what, 
 EDN_MUST_USE edn_status edn_client_unlock_slot(edn_client *c, const char *what, edn_bytes pin, edn_err *err);
 
 /* Changes the passphrase everywhere: this device's lock and the account's root box, each swapped in one step. With a
- * server it must be reachable. `strength` 0 keeps it. */
+ * server it must be reachable; without an answer of its own (EDN_E_NETWORK, EDN_E_RATE, EDN_E_SERVER) it is done or not
+ * done: both open this device until the next sync tells. `strength` 0 keeps it. */
 EDN_MUST_USE edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
                                                      edn_strength strength, edn_err *err);
 /* How strongly the passphrase is stretched where it is weakest: this device's lock, or the account's box as far as it

@@ -142,7 +142,7 @@ static edn_status call_twice(edn_client *c, const char *origin, const char *path
     return account_call(c, origin, path, bearer, rq, body, NULL, err);
 }
 
-/* Whether a refusal says that the log there is exactly this already. */
+/* Whether an answer says that the log there is exactly this. */
 static bool log_state_is(edn_bytes body, uint64_t count, const edn_hash *head)
 {
     edn_arena a = edn_arena_init(4096);
@@ -152,6 +152,18 @@ static bool log_state_is(edn_bytes body, uint64_t count, const edn_hash *head)
 
     edn_arena_dispose(&a);
     return is;
+}
+
+edn_status account_log_heard(edn_status st, const char *origin, edn_bytes body, uint64_t count, const edn_hash *head,
+                             edn_err *err)
+{
+    if ((st == EDN_OK || st == EDN_E_CONFLICT) && log_state_is(body, count, head))
+        return EDN_OK;
+    return st == EDN_OK ? edn_fail(err, EDN_E_SERVER,
+                                   "%s: the answer is not of the EDN protocol (does the network ask for a login in a "
+                                   "browser first?), so it is not known whether this was done: the next sync tells",
+                                   origin)
+                        : st;
 }
 
 edn_status account_log_append(edn_client *c, const char *origin, const char *token, edn_bytes link,
@@ -169,8 +181,7 @@ edn_status account_log_append(edn_client *c, const char *origin, const char *tok
     }
     if (st == EDN_OK)
         st = call_twice(c, origin, "/v1/log", token, edn_buf_view(&rq), &body, err);
-    if (st == EDN_E_CONFLICT && log_state_is(edn_buf_view(&body), info.seq + 1, &hash))
-        st = EDN_OK;
+    st = account_log_heard(st, origin, edn_buf_view(&body), info.seq + 1, &hash, err);
     edn_buf_dispose(&rq);
     edn_buf_dispose(&body);
     return st;
@@ -211,6 +222,7 @@ static edn_status register_account(edn_client *c, edn_err *err)
     edn_arena a = edn_arena_init((size_t)64 << 20);
     edn_buf rq = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
     gather links = {.a = &a}, boxes = {.a = &a};
+    edn_hash head = edn_devlog_head(c->log);
     edn_msg_account msg = {.name_hash = account_name_hash(id)};
     edn_status st;
 
@@ -229,14 +241,10 @@ static edn_status register_account(edn_client *c, edn_err *err)
     if ((st = edn_buf_status(&rq)) != EDN_OK)
         goto out;
     st = call_twice(c, id->server, "/v1/accounts", NULL, edn_buf_view(&rq), &body, err);
-    if (st == EDN_E_CONFLICT) {
-        edn_hash head = edn_devlog_head(c->log);
-        if (log_state_is(edn_buf_view(&body), edn_devlog_count(c->log), &head))
-            st = EDN_OK;
-        else
-            st = edn_fail(err, EDN_E_EXISTS, "%s: the name \"%s\" is taken; choose another with --name", id->server,
-                          id->name);
-    }
+    st = account_log_heard(st, id->server, edn_buf_view(&body), edn_devlog_count(c->log), &head, err);
+    if (st == EDN_E_CONFLICT)
+        st = edn_fail(err, EDN_E_EXISTS, "%s: the name \"%s\" is taken; choose another with --name", id->server,
+                      id->name);
 out:
     edn_buf_dispose(&rq);
     edn_buf_dispose(&body);
@@ -379,7 +387,8 @@ static edn_status home_rows(edn_client *c, const enrolment *e, const new_home *h
         (st = log_told_save(c, h->links_n)) != EDN_OK ||
         (h->claims_n && (st = claims_save(c, h->claims, h->claims_n)) != EDN_OK) ||
         (h->recovered && ((st = meta_del(c, "recovering", EDN_BYTES_EMPTY)) != EDN_OK ||
-                          (st = meta_put(c, "lost", EDN_BYTES_EMPTY, h->lost)) != EDN_OK)) ||
+                          (st = meta_put(c, "lost", EDN_BYTES_EMPTY, h->lost)) != EDN_OK ||
+                          (st = account_key_say(c, h->key_seq, e->id.account_key.b)) != EDN_OK)) ||
         (st = h->begun == BEGUN_NOT ? begun_unmark(c) : begun_mark(c, h->begun)) != EDN_OK)
         return st;
     if (!h->first)

@@ -78,26 +78,34 @@ edn_status account_key_plan(edn_client *c, const edn_account_key *next)
 
 edn_status account_key_unplan(edn_client *c) { return meta_del(c, "account-key-next", EDN_BYTES_EMPTY); }
 
-edn_status account_key_settle(edn_client *c, uint64_t seq)
+edn_status account_key_say(edn_client *c, uint64_t seq, const uint8_t key[16])
 {
-    edn_buf row = EDN_BUF_INIT(64), said = EDN_BUF_INIT(SAID_SIZE);
+    edn_buf said = EDN_BUF_INIT(SAID_SIZE);
     edn_entry_id self;
     edn_hash hash;
+    edn_status st;
+
+    if ((st = record_hash_at(c, seq, &hash)) != EDN_OK || (st = take(c, seq, key)) != EDN_OK)
+        return st;
+    edn_put_u64(&said, seq);
+    edn_put_bytes(&said, hash.b, sizeof hash.b);
+    edn_put_bytes(&said, key, sizeof(edn_account_key));
+    memcpy(self.b, client_id(c)->device.b, sizeof self.b);
+    if ((st = edn_buf_status(&said)) == EDN_OK)
+        st = named_set(c, &self, EDN_RECORD_DEVICE, FIELD_ACCOUNT_KEY, edn_buf_view(&said));
+    edn_buf_wipe(&said);
+    return st;
+}
+
+edn_status account_key_settle(edn_client *c, uint64_t seq)
+{
+    edn_buf row = EDN_BUF_INIT(64);
     edn_status st = meta_get(c, "account-key-next", EDN_BYTES_EMPTY, &row);
 
     if (st == EDN_OK && row.n != sizeof(edn_account_key))
         st = EDN_E_DAMAGED;
-    if (st != EDN_OK || (st = record_hash_at(c, seq, &hash)) != EDN_OK || (st = take(c, seq, row.p)) != EDN_OK)
-        goto out;
-    edn_put_u64(&said, seq);
-    edn_put_bytes(&said, hash.b, sizeof hash.b);
-    edn_put_bytes(&said, row.p, row.n);
-    memcpy(self.b, client_id(c)->device.b, sizeof self.b);
-    if ((st = edn_buf_status(&said)) == EDN_OK &&
-        (st = named_set(c, &self, EDN_RECORD_DEVICE, FIELD_ACCOUNT_KEY, edn_buf_view(&said))) == EDN_OK)
+    if (st == EDN_OK && (st = account_key_say(c, seq, row.p)) == EDN_OK)
         st = account_key_unplan(c);
-out:
     edn_buf_wipe(&row);
-    edn_buf_wipe(&said);
     return st == EDN_E_MISSING ? EDN_OK : st;
 }

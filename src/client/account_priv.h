@@ -36,6 +36,10 @@ EDN_MUST_USE edn_status account_call(edn_client *c, const char *origin, const ch
                                      edn_bytes rq, edn_buf *body, int *http_status, edn_err *err);
 /* Appends a link, and the boxes that it names, to the account's log at the server. An answer that was lost is asked for
  * again, so that what was done counts as done. EDN_E_CONFLICT: the log there has moved on. */
+/* What `st` and the answer to links that were sent come to: done when it says that the log has `count` links now and
+ * ends with `head`; also when it was done before. EDN_E_SERVER: it says nothing of the kind, so nobody knows. */
+EDN_MUST_USE edn_status account_log_heard(edn_status st, const char *origin, edn_bytes body, uint64_t count,
+                                          const edn_hash *head, edn_err *err);
 EDN_MUST_USE edn_status account_log_append(edn_client *c, const char *origin, const char *token, edn_bytes link,
                                            const edn_bytes *boxes, size_t boxes_n, edn_err *err);
 /* The key that the server signs receipts with, at first contact. */
@@ -72,6 +76,9 @@ EDN_MUST_USE edn_status account_key_plan(edn_client *c, const edn_account_key *n
 EDN_MUST_USE edn_status account_key_unplan(edn_client *c);
 /* Link `seq` is in the log: the planned key, if there is one, is this device's, and the others are told. */
 EDN_MUST_USE edn_status account_key_settle(edn_client *c, uint64_t seq);
+/* The key that came with link `seq`, SET_KDF, which is here, is this device's, and the others are told: none that was
+ * said before counts any more. */
+EDN_MUST_USE edn_status account_key_say(edn_client *c, uint64_t seq, const uint8_t key[16]);
 
 /* ---- a device on its way in -------------------------------------------------------------------------------------- */
 
@@ -101,6 +108,7 @@ typedef struct new_home {
     edn_bytes journal_name; /* what that is called; empty: "Diary" */
     bool recovered; /* from shares: it is not under way any more, and the devices in `lost` are still to be revoked */
     edn_bytes lost;
+    uint64_t key_seq; /* recovered: the link that this device's account key came with */
 } new_home;
 
 typedef struct joining {

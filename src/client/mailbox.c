@@ -13,6 +13,8 @@ typedef struct mailbox {
 static edn_status ask(mailbox *b, edn_msg_mail *m, edn_buf *answer, edn_err *err)
 {
     edn_buf rq = EDN_BUF_INIT(EDN_MAIL_ASK_SIZE_MAX);
+    edn_arena a = edn_arena_init(1 << 18);
+    edn_msg_mails said;
     int http = 0;
     edn_status st;
 
@@ -23,6 +25,10 @@ static edn_status ask(mailbox *b, edn_msg_mail *m, edn_buf *answer, edn_err *err
     if (st == EDN_OK)
         st = account_call(b->c, b->origin, "/v1/mailbox", NULL, edn_buf_view(&rq), answer, &http, err);
     edn_buf_dispose(&rq);
+    if (st == EDN_OK && edn_mails_decode(&a, edn_buf_view(answer), &said) != EDN_OK)
+        st = edn_fail(err, EDN_E_SERVER, "%s: the answer is not of the EDN protocol; is this an EDN server?",
+                      b->origin);
+    edn_arena_dispose(&a);
     if (http == 404 || http == 405)
         return edn_fail(err, EDN_E_MISSING,
                         "%s: nobody waits there: the code is not (or no longer) good. It lives for five minutes and is "
@@ -53,10 +59,7 @@ static edn_status get(void *ctx, uint64_t number, edn_buf *out, bool *there, edn
     edn_status st = ask(ctx, &m, &answer, err);
 
     *there = false;
-    if (st == EDN_OK && edn_mails_decode(&a, edn_buf_view(&answer), &got) != EDN_OK)
-        st = edn_fail(err, EDN_E_SERVER, "%s: the answer is not of the EDN protocol; is this an EDN server?",
-                      ((mailbox *)ctx)->origin);
-    if (st == EDN_OK && got.n > 0) {
+    if (st == EDN_OK && (st = edn_mails_decode(&a, edn_buf_view(&answer), &got)) == EDN_OK && got.n > 0) {
         edn_put_bytes(out, got.mails[0].p, got.mails[0].n);
         *there = true;
         st = edn_buf_status(out);

@@ -6,8 +6,9 @@
  *     2  server:  append the link, if the log is still as we know it
  *     3  here:    the link; slot-next becomes slot                               only the new one opens
  *
- * A crash after 1 or 2 is settled by the next sync: the log has the link in its place, or something else, or still ends
- * before it. */
+ * A crash after 1 or 2, and any answer but yes, is settled by the next sync: the log has the link in its place, or
+ * something else, or still ends before it. For a server that did it may be heard to say no: its answer is lost on the
+ * way and a proxy says "busy" in its place, or the request came twice and the second one is refused. */
 #include "account_priv.h"
 
 #include <edn/account.h>
@@ -185,6 +186,7 @@ typedef struct changing {
     edn_root_secret *secret; /* guarded */
     identity *renewed;       /* guarded: this device with the new account key; NULL: the passphrase changes */
     const char *token;       /* "" without a server */
+    bool sent;               /* the link went out */
     bool account_done;       /* another device has changed the account to the new passphrase already */
     edn_err *err;
 } changing;
@@ -319,15 +321,6 @@ static edn_status changing_finish(changing *x)
     return client_end_write(c, st, x->err);
 }
 
-static edn_status changing_undo(changing *x, edn_status why)
-{
-    edn_err ignored;
-
-    if (client_begin_write(x->c, &ignored) == EDN_OK)
-        (void)client_end_write(x->c, pending_drop(x->c), &ignored); /* left over, it is settled by the next sync */
-    return why;
-}
-
 edn_status account_fresh_token(edn_client *c, edn_sync_remote *remote, edn_err *err)
 {
     edn_sync_result synced;
@@ -356,10 +349,36 @@ static edn_status change_once(changing *x)
 
     if (st != EDN_OK || !x->token[0])
         return st;
+    x->sent = !x->account_done;
     st = x->account_done ? EDN_OK : changing_send(x);
-    if (st == EDN_OK)
-        return changing_finish(x);
-    return st == EDN_E_NETWORK ? st : changing_undo(x, st); /* no answer: both stay until a sync tells */
+    return st == EDN_OK ? changing_finish(x) : st;
+}
+
+/* Whether the link that was sent is in the log, as a sync has just brought it: which has settled it, then. */
+static edn_status was_taken(changing *x, bool *out)
+{
+    edn_hash at, hash = edn_link_hash(edn_buf_view(&x->link));
+    edn_link_info info;
+    edn_status st = edn_link_peek(edn_buf_view(&x->link), &info);
+
+    *out = false;
+    if (st != EDN_OK || (st = client_begin_read(x->c, x->err)) != EDN_OK)
+        return st;
+    *out = edn_devlog_hash_at(x->c->log, info.seq, &at) && memcmp(at.b, hash.b, sizeof at.b) == 0;
+    return client_end_read(x->c, EDN_OK, x->err);
+}
+
+/* The server said something else than yes, `why`. A sync may tell now what came of it; else a later one does. */
+static edn_status change_settle(changing *x, edn_sync_remote *remote, edn_status why)
+{
+    edn_err *said = x->err, ignored;
+    bool taken = false;
+
+    x->err = &ignored;
+    if (why != EDN_E_NETWORK && (fresh_token(x, remote) != EDN_OK || was_taken(x, &taken) != EDN_OK))
+        taken = false;
+    x->err = said;
+    return taken ? EDN_OK : why;
 }
 
 static edn_status change(changing *x)
@@ -368,10 +387,13 @@ static edn_status change(changing *x)
     edn_status st = EDN_E_CONFLICT;
 
     for (int tries = 0; tries < 5 && st == EDN_E_CONFLICT; tries++) {
+        x->sent = false;
         st = client_id(x->c)->server[0] ? fresh_token(x, &remote) : EDN_OK;
         edn_buf_reset(&x->old_box);
         if (st == EDN_OK)
             st = change_once(x);
+        if (st != EDN_OK && x->sent)
+            st = change_settle(x, &remote, st);
     }
     x->token = "";
     edn_wipe(remote.token, sizeof remote.token);

@@ -627,11 +627,13 @@ static edn_status send_links(rejoining *x, edn_bytes *links, size_t links_n)
     edn_bytes boxes[] = {edn_buf_view(&x->grants), EDN_F(x->e->record), edn_buf_view(&x->root_box)};
     edn_msg_account m = {.links = links, .links_n = links_n, .boxes = boxes, .boxes_n = EDN_COUNT(boxes)};
     edn_buf rq = EDN_BUF_INIT(EDN_PULL_SIZE_MAX), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_hash head = edn_link_hash(links[links_n - 1]);
     edn_status st;
 
     edn_account_put(&rq, &m);
     if ((st = edn_buf_status(&rq)) == EDN_OK)
         st = account_call(x->r->c, x->r->origin, "/v1/accounts", NULL, edn_buf_view(&rq), &body, NULL, x->err);
+    st = account_log_heard(st, x->r->origin, edn_buf_view(&body), links_n, &head, x->err);
     edn_buf_dispose(&rq);
     edn_buf_dispose(&body);
     return st;
@@ -677,7 +679,9 @@ static edn_status rejoin(rejoining *x)
     edn_recovery *r = x->r;
     const edn_sync_remote remote = {.origin = r->origin, .receipt_pk = r->receipt_pk};
     edn_buf lost = EDN_BUF_INIT((size_t)EDN_DEVICES_MAX * 16);
-    bool sent = !self_in_log(r);
+    const edn_device *self = self_in_log(r);
+    bool sent = !self;
+    uint64_t key_seq = (self ? self->added_seq : r->links_n) + 1; /* the second of the two links */
     edn_bytes *links;
     size_t n;
     edn_status st;
@@ -692,7 +696,8 @@ static edn_status rejoin(rejoining *x)
                                .boxes_n = sent ? EDN_COUNT(boxes) : 1, /* the server has the others */
                                .remote = &remote,
                                .recovered = true,
-                               .lost = edn_buf_view(&lost)};
+                               .lost = edn_buf_view(&lost),
+                               .key_seq = key_seq};
         st = account_finish_home(r->c, x->e, &home, x->err);
     }
     edn_buf_dispose(&lost);

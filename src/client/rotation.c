@@ -201,6 +201,7 @@ static edn_status send_links(rotating *x)
                          edn_buf_view(&x->root_box)};
     edn_msg_log_append msg = {links + skip, EDN_COUNT(links) - skip, boxes, EDN_COUNT(boxes)};
     edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
+    edn_hash head = edn_link_hash(links[1]);
     edn_status st;
 
     edn_log_append_put(&rq, &msg);
@@ -208,6 +209,8 @@ static edn_status send_links(rotating *x)
     if (st == EDN_OK)
         st = account_call(x->c, client_id(x->c)->server, "/v1/log", x->remote.token, edn_buf_view(&rq), &body, NULL,
                           x->err);
+    st = account_log_heard(st, client_id(x->c)->server, edn_buf_view(&body), edn_devlog_count(x->log) + 1, &head,
+                           x->err);
     edn_buf_dispose(&rq);
     edn_buf_dispose(&body);
     return st;

@@ -175,8 +175,11 @@ edn_status edn_sync_claims_age(edn_sync *s, uint64_t now_ms)
 {
     edn_status st = EDN_OK;
 
-    for (size_t i = 0; i < s->claims_n && st == EDN_OK; i++)
-        st = claim_age(s, now_ms, &s->claims[i]);
+    for (size_t i = 0; i < s->claims_n && st == EDN_OK; i++) {
+        const peer *p = edn_peer_find(s, &s->claims[i].head.device);
+        if (!p || !p->keyless)
+            st = claim_age(s, now_ms, &s->claims[i]);
+    }
     return st;
 }
 

@@ -356,9 +356,9 @@ static edn_status batch_refuse_find(edn_sync *s, const round_entry *e, edn_statu
     device_text device = edn_device_text(&h->device);
     unsigned long long dseq = h->dseq;
 
-    if (why == EDN_E_EPOCH)
+    if (why == EDN_E_EPOCH) /* an answer with the key may have been lost: nothing to keep against anybody */
         return edn_sync_find(
-            s, why, &a,
+            s, why, &(about){&h->device, h->dseq, NULL, EDN_BYTES_EMPTY},
             "Batch %llu of device %s is sealed under key epoch %lu, which this device has no key for yet. It "
             "stays on the server and is taken once the key is here.",
             dseq, device.s, (unsigned long)h->epoch);
@@ -405,6 +405,7 @@ static bool chain_waits(const edn_sync *s, const round_entry *e, const edn_head 
 static edn_status batch_refuse(edn_sync *s, round_group *g, round_entry *e, const edn_head *last, edn_status why)
 {
     edn_status st;
+    peer *p;
 
     if (why == EDN_E_NOMEM)
         return why;
@@ -417,7 +418,10 @@ static edn_status batch_refuse(edn_sync *s, round_group *g, round_entry *e, cons
     g->at = e + 1;
     if (why != EDN_E_FORK && g->at < g->end && g->at->in.batch.header.dseq == e->in.batch.header.dseq)
         return EDN_OK; /* another of the same number: that one may be the true one */
-    return group_end(s, g, true);
+    if ((st = group_end(s, g, true)) == EDN_OK && why == EDN_E_EPOCH &&
+        edn_devlog_device_find(round_log(s), &g->device) && (st = edn_peer_get(s, &g->device, &p)) == EDN_OK)
+        p->keyless = true;
+    return st;
 }
 
 /* Whether a batch that `e` has seen is in this answer and still to be settled. Not only the very one that it names: an

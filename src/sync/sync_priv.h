@@ -85,6 +85,7 @@ typedef struct peer {
     bool proven;     /* this device: a batch that it did not write bears its signature, or a peer names one */
     bool exact;      /* proven, and `agreed` is the very place where the two part */
     bool stopped;    /* nothing more is taken from it or sent of it in this sync */
+    bool keyless;    /* stopped, because there is no key yet for what the server gives out of it */
     bool fork_told;  /* gossip about it contradicted what is held: said once */
     bool unreadable; /* the store does not give a batch of it that is to be sent */
     bool unsendable; /* the server refused a push of its batches alone */

@@ -257,6 +257,92 @@ static void power_may_go_at_any_moment(void **state)
     CHECK(op > 10);
 }
 
+/* The world's transport; the log's n-th answer is lost on the way, and something else is heard in its place. */
+typedef struct proxy {
+    world *w;
+    int says;   /* 409: the request comes twice, and the second one is answered; 0: nothing is changed */
+    bool after; /* and then nothing is heard for a while */
+    bool gone;
+} proxy;
+
+static edn_status proxy_exchange(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err)
+{
+    proxy *p = ctx;
+    edn_status st;
+
+    if (p->gone)
+        return edn_fail(err, EDN_E_NETWORK, "nobody answers");
+    st = p->w->transport.exchange(p->w->transport.ctx, rq, out, err);
+    if (st != EDN_OK || !p->says || strcmp(rq->path, "/v1/log") != 0)
+        return st;
+    edn_buf_reset(&out->body);
+    if (p->says == 409)
+        st = p->w->transport.exchange(p->w->transport.ctx, rq, out, err);
+    else
+        out->status = p->says;
+    p->says = 0;
+    p->gone = p->after;
+    return st;
+}
+
+static edn_client *open_by(world *w, const char *device, const edn_transport *by)
+{
+    char home[256];
+    edn_client_options o;
+    edn_client *c = NULL;
+
+    world_home(w, device, home);
+    o = world_options(w, home);
+    o.transport = by;
+    CHECK_OK(edn_client_open(&o, &c, NULL));
+    CHECK_OK(edn_client_unlock(c, edn_bytes_str(WORLD_PASSPHRASE), NULL));
+    return c;
+}
+
+/* A server did it, and something between it and the device says that it did not: neither key nor passphrase is lost. */
+static void a_yes_may_be_heard_as_a_no(void **state)
+{
+    static const int answers[] = {409, 200, 429, 502, 503}; /* 200: of a hotel */
+    two t = two_open();
+    proxy p = {t.w, 0, false, false};
+    edn_transport by = {.ctx = &p, .exchange = proxy_exchange};
+    const char *passphrase = WORLD_PASSPHRASE;
+    edn_client *a;
+    edn_err err;
+
+    (void)state;
+    edn_client_close(t.a);
+    a = open_by(t.w, "a", &by);
+    for (size_t i = 0; i < EDN_COUNT(answers); i++) {
+        key_text before = key_of(a);
+        p.says = answers[i];
+        CHECK_OK(renew(a, &err)); /* a sync tells at once */
+        CHECK(!same(before, key_of(a)));
+        CHECK_OK(login(t.w, "c", WORLD_PASSPHRASE, key_of(a)));
+    }
+    for (size_t i = 1; i < EDN_COUNT(answers); i++) {
+        key_text before = key_of(a);
+        p = (proxy){t.w, answers[i], true, false};
+        CHECK(renew(a, &err) != EDN_OK); /* not known yet */
+        CHECK(same(before, key_of(a)));
+        p.gone = false;
+        (void)diary_sync(a); /* which tells; the next one tells the others */
+        CHECK(diary_sync(a).synced);
+        CHECK(!same(before, key_of(a)));
+        CHECK_OK(login(t.w, "c", WORLD_PASSPHRASE, key_of(a)));
+    }
+    p = (proxy){t.w, 502, true, false};
+    CHECK(edn_client_passphrase_change(a, edn_bytes_str(passphrase), edn_bytes_str(FRESH), 0, &err) != EDN_OK);
+    p.gone = false;
+    CHECK(diary_sync(a).synced);
+    edn_client_lock(a);
+    CHECK_STATUS(edn_client_unlock(a, edn_bytes_str(passphrase), &err), EDN_E_PASSPHRASE);
+    CHECK_OK(edn_client_unlock(a, edn_bytes_str(FRESH), &err));
+    CHECK_OK(login(t.w, "c", FRESH, key_of(a)));
+    t.a = a;
+    two_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +353,7 @@ int main(void)
         cmocka_unit_test(it_costs_the_same_whatever_the_diary_holds),
         cmocka_unit_test(the_network_may_go_at_any_moment),
         cmocka_unit_test(power_may_go_at_any_moment),
+        cmocka_unit_test(a_yes_may_be_heard_as_a_no),
     };
     CHECK_OK(edn_crypto_init());
     cmocka_set_test_filter(getenv("T"));
