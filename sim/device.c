@@ -79,7 +79,8 @@ edn_status device_adopt(device *d, edn_err *err)
 }
 
 /* A new device of whoever has this name and key. */
-static edn_status join(sim *s, device *d, unsigned index, const char *who, const char *key, edn_err *err)
+static edn_status join(sim *s, device *d, unsigned index, const char *who, const char *passphrase, const char *key,
+                       edn_err *err)
 {
     char name[48];
     edn_login_options login = {.server = SIM_ORIGIN,
@@ -92,6 +93,7 @@ static edn_status join(sim *s, device *d, unsigned index, const char *who, const
 
     snprintf(name, sizeof name, SIM_CANARY " device %u", index);
     device_blank(s, d, index);
+    snprintf(d->passphrase, sizeof d->passphrase, "%s", passphrase);
     o = device_options(d);
     st = edn_client_login(&o, &login, edn_bytes_str(d->passphrase), &d->c, err);
     if (st == EDN_OK)
@@ -101,7 +103,12 @@ static edn_status join(sim *s, device *d, unsigned index, const char *who, const
 
 edn_status device_login(sim *s, unsigned index, edn_err *err)
 {
-    return join(s, &s->devices[index], index, SIM_NAME, s->account_key, err);
+    return join(s, &s->devices[index], index, SIM_NAME, s->passphrase, s->account_key, err);
+}
+
+edn_status device_join(sim *s, device *d, unsigned index, const char *passphrase, const char *key, edn_err *err)
+{
+    return join(s, d, index, SIM_NAME, passphrase, key, err);
 }
 
 void device_make(sim *s, device *d, unsigned index, const char *who, char key[EDN_ACCOUNT_KEY_TEXT_MAX], bool first)
@@ -113,7 +120,7 @@ void device_make(sim *s, device *d, unsigned index, const char *who, char key[ED
     edn_status st;
 
     if (!first) {
-        if (join(s, d, index, who, key, &err) != EDN_OK)
+        if (join(s, d, index, who, s->passphrase, key, &err) != EDN_OK)
             sim_stop("device", err.text);
         return;
     }
@@ -155,6 +162,8 @@ edn_status device_try_open(device *d, edn_err *err)
     if (st == EDN_OK && sim_chance(&d->s->plan, 1, 8)) {
         sim_fault(d->s, FAULT_LOCKED);
         st = edn_client_unlock(d->c, edn_bytes_str(d->passphrase), err);
+        if (st == EDN_E_PASSPHRASE && d->passphrase_or[0])
+            st = edn_client_unlock(d->c, edn_bytes_str(d->passphrase_or), err);
     } else if (st == EDN_OK) {
         st = edn_client_unlock_session(d->c, d->session, err);
     }
@@ -468,7 +477,7 @@ static void on_finding(void *ctx, const edn_finding *f)
 }
 
 /* What nobody but an evil server or a copied device can cause. */
-static void alarms_check(device *d)
+static void alarms_check(device *d, edn_status st)
 {
     static const edn_status loud[] = {EDN_E_FORK,  EDN_E_CLONE,          EDN_E_SIG,   EDN_E_AUTH,   EDN_E_FORMAT,
                                       EDN_E_CHAIN, EDN_E_DEVICE_UNKNOWN, EDN_E_EPOCH, EDN_E_DAMAGED};
@@ -477,7 +486,8 @@ static void alarms_check(device *d)
     if (!s->honest || s->model.clones)
         return;
     for (size_t i = 0; i < EDN_COUNT(loud); i++)
-        if (d->findings[loud[i]] && !(loud[i] == EDN_E_CLONE && s->story == STORY_TWINS))
+        if (d->findings[loud[i]] && !(loud[i] == EDN_E_CLONE && s->story == STORY_TWINS) &&
+            !(loud[i] == EDN_E_EPOCH && st != EDN_OK && s->keeper.on)) /* its key was on the way */
             sim_violation(s, "device %u: a false alarm: %s", d->index, edn_status_name(loud[i]));
     if (!s->srv.ever_restored && (d->findings[EDN_E_ROLLBACK] || d->findings[EDN_E_WITHHELD]))
         sim_violation(s, "device %u: a false alarm: the server lost nothing and withheld nothing", d->index);
@@ -519,7 +529,7 @@ edn_status device_sync(device *d)
     d->inflight = INFLIGHT_NONE;
     if (!d->c)
         return EDN_E_IO;
-    alarms_check(d);
+    alarms_check(d, st);
     d->evidence += d->findings[EDN_E_CLONE];
     if (!crashed)
         check_views(d, false);

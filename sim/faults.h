@@ -61,6 +61,18 @@
     X(STORY, STUCK, "the random source gives the same again") \
     X(KEYS, PAIRED, "a device is let in by another") X(KEYS, PAIR_FAILED, "a device is not let in, and tries again") \
     X(KEYS, PAIR_KILLED, "killed in the middle of letting a device in") \
+    X(KEYS, SHARES, "shares of a recovery key are made") X(KEYS, SHARES_OLD, "an older set of shares is tried") \
+    X(KEYS, ALL_LOST, "every device is lost") X(KEYS, RECOVERED, "brought back from shares") \
+    X(KEYS, RECOVERY_KILLED, "power cut in the middle of a recovery") \
+    X(KEYS, RECOVERY_CANCELLED, "a recovery is cancelled by a device") \
+    X(KEYS, STOLEN, "a device that was revoked goes on writing") \
+    X(KEYS, REKEYED, "everything sealed again under new keys") \
+    X(KEYS, REKEY_BROKEN_OFF, "broken off while everything is sealed again") \
+    X(KEYS, REKEY_AMONG, "others write while everything is sealed again") \
+    X(KEYS, REKEY_REVOKED, "a device is revoked while everything is sealed again") \
+    X(KEYS, REKEY_TWICE, "two devices seal everything again at once") \
+    X(KEYS, KEY_RENEWED, "another account key") X(KEYS, PASSPHRASE_IN, "another passphrase, among faults") \
+    X(KEYS, LOCKS_AT_ONCE, "account key and passphrase changed on two devices at once") \
     X(KEYS, PAIR_CODE, "a wrong code at the meeting of two devices")
 /* clang-format on */
 

@@ -203,9 +203,7 @@ static void is_in(meeting *m)
     sim_note(s, "device %u is in", d->index);
     if (m->wrong)
         sim_violation(s, "device %u: is let in by a wrong code", d->index);
-    d->synced = false;
-    s->keeper.blank = false;
-    s->devices_n++;
+    keys_joined(d);
 }
 
 /* Its process is gone: what lies on its disk decides. */
@@ -240,7 +238,7 @@ static void try_burnt(meeting *m)
     edn_err err;
 
     leave(&m->old);
-    if (!m->burnt || !m->old.d->c || m->s->violations)
+    if (!m->burnt || !m->fresh.p || !m->old.d->c || m->s->violations)
         return;
     m->wrong = false;
     if (!old_begin(m, true))

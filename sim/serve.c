@@ -406,6 +406,45 @@ static edn_status gather_batch(void *cb, const edn_meta_batch *b)
     return EDN_OK;
 }
 
+typedef struct every_batch {
+    sim *s;
+    void (*fn)(sim *s, edn_bytes batch, void *ctx);
+    void *ctx;
+} every_batch;
+
+static edn_status give_batch(void *cb, const edn_meta_batch *b)
+{
+    every_batch *e = cb;
+    edn_buf bytes = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    edn_hash name = edn_server_batch_blob(&b->hash);
+
+    edn_put_bytes(&bytes, b->body.p, b->body.n);
+    if (b->body.n || blob_get(&e->s->srv, &name, &bytes) == EDN_OK)
+        e->fn(e->s, edn_buf_view(&bytes), e->ctx);
+    edn_buf_dispose(&bytes);
+    return EDN_OK;
+}
+
+void serve_batches(sim *s, void (*fn)(sim *s, edn_bytes batch, void *ctx), void *ctx)
+{
+    serving *v = &s->srv;
+    every_batch e = {s, fn, ctx};
+    edn_head *heads = NULL;
+    size_t n = 0;
+    edn_meta_account a;
+    edn_meta_space space;
+
+    if (!serve_heads(s, &s->account, &heads, &n) || v->meta.account_find(v->meta.ctx, &s->account, &a) != EDN_OK ||
+        v->meta.space_find_account(v->meta.ctx, a.n, &space) != EDN_OK)
+        sim_stop("server", "it has no such account");
+    for (size_t i = 0; i < n; i++) {
+        edn_head after = {.device = heads[i].device};
+        if (v->meta.batches_after(v->meta.ctx, space.n, &after, 1, 1u << 20, give_batch, &e) != EDN_OK)
+            sim_stop("server", "its batches cannot be read");
+    }
+    free(heads);
+}
+
 bool serve_batch(serving *v, const edn_account_id *account, const edn_device_id *of, uint64_t dseq, edn_buf *out)
 {
     one_batch g = {v, dseq, out, false};

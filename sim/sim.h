@@ -10,6 +10,7 @@
 #define EDN_SIM_H
 
 #include <edn/client.h>
+#include <edn/recovery.h>
 
 #include "base/base.h"
 #include "remote/remote.h"
@@ -140,8 +141,8 @@ typedef struct device {
     edn_transport transport;
     edn_client *c; /* NULL: no process runs */
     uint8_t session[EDN_SESSION_KEY_SIZE];
-    char passphrase[32];
-    bool gone;                        /* never comes back */
+    char passphrase[32], passphrase_or[32]; /* or: a change of it whose end is not known */
+    bool gone;                              /* never comes back */
     bool split;                       /* it was shown another device log than the others: it never meets them again */
     bool stuck;                       /* its random source gives the same 32 bytes again and again */
     unsigned side;                    /* which of two servers it is shown */
@@ -233,9 +234,23 @@ typedef struct party {
 /* What happens to devices and keys in the middle of everything else (keys.c). */
 typedef struct keeper {
     bool on;
-    sim_rng rng;                /* of its own: other seeds do not change */
-    bool blank;                 /* the machine behind the last device wants in, and is not yet */
-    edn_device_id strangers[8]; /* devices of somebody who sat in the middle */
+    sim_rng rng;   /* of its own: other seeds do not change */
+    struct paper { /* one set of shares: the newest, and the one before */
+        char words[5][EDN_RECOVERY_WORDS_MAX], set[EDN_RECOVERY_SET_MAX];
+        unsigned needed, n;
+    } papers[2];
+    size_t papers_n;
+    bool papers_good;   /* the newest opens the account, as far as anybody was told; */
+    bool papers_closed; /* or surely does not: keys were made anew since */
+    char old_passphrase[32], old_key[EDN_ACCOUNT_KEY_TEXT_MAX]; /* which were in force once; empty: none */
+    device *busy;                                               /* in a call of its own: others do not use it */
+    bool locks_unknown; /* which passphrase or account key is in force, or who has the newest */
+    bool recovering;    /* every device is lost, and none is in again */
+    bool to_revoke[SIM_DEVICES_MAX], revoked[SIM_DEVICES_MAX]; /* lost, and in other hands */
+    bool named[SIM_DEVICES_MAX];
+    edn_device_id ids[SIM_DEVICES_MAX]; /* of those */
+    bool blank;                         /* the machine behind the last device wants in, and is not yet */
+    edn_device_id strangers[8];         /* devices of somebody who sat in the middle */
     size_t strangers_n;
 } keeper;
 
@@ -262,7 +277,7 @@ struct sim {
     serving srv;
     model model;
     char account_key[EDN_ACCOUNT_KEY_TEXT_MAX];
-    char passphrase[32];
+    char passphrase[32], passphrase_or[32]; /* or: as for a device */
     edn_account_id account;
     bool account_known, begun; /* before that nothing breaks */
     unsigned writer;           /* where the one writer is */
@@ -286,6 +301,7 @@ struct sim {
         const char *at;     /* before this request; NULL: before any */
         unsigned exchanges; /* so many later */
         void (*fn)(sim *s, device *d);
+        fault_kind what;
         device *by, *victim;
     } interruption;
     edn_journal_id journals[8];
@@ -316,6 +332,7 @@ _Noreturn void sim_stop(const char *what, const char *why); /* the ground gave w
 
 /* Made while the weather is good: the first makes the account of that name and writes its key, the others join it. */
 void device_make(sim *s, device *d, unsigned index, const char *who, char key[EDN_ACCOUNT_KEY_TEXT_MAX], bool first);
+edn_status device_join(sim *s, device *d, unsigned index, const char *passphrase, const char *key, edn_err *err);
 edn_status device_login(sim *s, unsigned index, edn_err *err); /* a new installation joins while things happen */
 /* A machine without a diary; what it opens its home with; and what was found there by whoever made one: EDN_E_MISSING:
  * nothing, and it is a machine without a diary still. */
@@ -363,6 +380,7 @@ void serve_join(sim *s);
 /* The log that the server's disk holds. */
 void serve_log(sim *s, uint64_t *count, edn_hash *head);
 /* A batch of one of the two, read past it; false: it has none such. */
+void serve_batches(sim *s, void (*fn)(sim *s, edn_bytes batch, void *ctx), void *ctx); /* all of the account */
 bool serve_batch(serving *v, const edn_account_id *account, const edn_device_id *of, uint64_t dseq, edn_buf *out);
 void serve_promise(sim *s, const edn_head *heads, size_t n);
 void serve_promises_check(sim *s);
@@ -427,9 +445,21 @@ void keys_step(sim *s);  /* one of these things, perhaps */
 void keys_calm(sim *s);  /* what was not done for the faults is done now */
 void keys_check(sim *s); /* when all is calm */
 void keys_dispose(sim *s);
-device *keys_someone(sim *s);              /* of those who are there; NULL: nobody */
-void keys_meanwhile(sim *s);               /* somebody writes or syncs, perhaps */
+device *keys_someone(sim *s); /* of those who are there; NULL: nobody */
+void keys_meanwhile(sim *s);  /* somebody writes or syncs, perhaps */
+void keys_before(device *d);
 bool keys_after(device *d, edn_status st); /* device_after, and what it shows is looked at */
+void keys_lose(device *d);                 /* it is lost, with what it had said to nobody */
+void keys_joined(device *d);               /* the machine behind the last device is in */
+void recover_someone(sim *s);              /* shares are made; or used, with everything lost or without need */
+void keys_revoke_lost(sim *s);             /* all that are lost and not revoked */
+void rekey_someone(sim *s);                /* everything is sealed again, or what was broken off goes on */
+void rekey_calm(sim *s);                   /* what was broken off is done */
+void rekey_check(sim *s);                  /* once more: keys of before open nothing that the server holds */
+void locks_someone(sim *s);                /* another passphrase, another account key, or both at once */
+void locks_settle(sim *s);                 /* what an answer that was lost would have told */
+void locks_check(sim *s);                  /* one passphrase and one account key, and these let a device in */
+void recover_on(sim *s);                   /* everything is lost: a bare machine brings it back */
 void pair_someone(sim *s);                 /* a machine wants in, or tries again */
 
 /* ---- checks (check.c) -------------------------------------------------------------------------------------------- */
@@ -456,7 +486,9 @@ uint64_t sim_hash(uint64_t h, const void *p, size_t n);
 void wrap_begin(sim *s);
 void wrap_fail_alloc(uint64_t at); /* the allocation of that number from now on fails; 0: none */
 bool wrap_alloc_failed(void);
-bool wrap_finds_key(edn_bytes b); /* a key that was used is among these bytes */
-void wrap_pause(bool on);         /* the simulator itself is at work: its allocations do not fail */
+size_t wrap_batch_keys(void);                            /* how many keys have sealed or opened batches so far */
+bool wrap_batch_opens(const edn_batch *b, size_t first); /* one of the first of them opens it */
+bool wrap_finds_key(edn_bytes b);                        /* a key that was used is among these bytes */
+void wrap_pause(bool on); /* the simulator itself is at work: its allocations do not fail */
 
 #endif

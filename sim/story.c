@@ -583,7 +583,7 @@ void story_interrupt(device *d, const char *path)
     if (i->who != (int)d->index || (i->at && strcmp(i->at, path) != 0) || i->exchanges-- > 0)
         return;
     i->who = -1;
-    sim_fault(s, FAULT_REVOKED_IN);
+    sim_fault(s, i->what);
     fn(s, d);
 }
 
@@ -593,6 +593,7 @@ static void interrupt(sim *s, device *who, void (*fn)(sim *s, device *d))
     s->interruption.at = NULL;
     s->interruption.exchanges = (unsigned)sim_below(&s->plan, 6);
     s->interruption.fn = fn;
+    s->interruption.what = FAULT_REVOKED_IN;
 }
 
 /* ---- what it had sent and nobody had seen ------------------------------------------------------------------------ */

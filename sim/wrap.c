@@ -39,6 +39,25 @@ static void key_note(const uint8_t key[32])
     key_filter[first % KEY_FILTER_BITS / 64] |= 1ull << first % 64;
 }
 
+/* Those of batches once more, in order. */
+#define BATCH_KEYS_MAX 512u
+static uint8_t batch_keys[BATCH_KEYS_MAX][32];
+static size_t batch_keys_n;
+
+static void batch_key_note(const uint8_t key[32], edn_bytes aad)
+{
+    if (aad.n != EDN_BATCH_HEADER_SIZE || !world || !world->keeper.on)
+        return;
+    for (size_t i = batch_keys_n; i-- > 0;)
+        if (memcmp(batch_keys[i], key, 32) == 0)
+            return;
+    if (batch_keys_n == BATCH_KEYS_MAX)
+        sim_stop("keys", "more keys of batches than there is room for");
+    memcpy(batch_keys[batch_keys_n++], key, 32);
+}
+
+size_t wrap_batch_keys(void) { return batch_keys_n; }
+
 bool wrap_finds_key(edn_bytes b)
 {
     for (size_t i = 0; i + 32 <= b.n; i++) {
@@ -69,7 +88,7 @@ void wrap_begin(sim *s)
     turn = 0;
     alloc_paused = 0;
     if (keys_n) {
-        keys_n = 0;
+        keys_n = batch_keys_n = 0;
         memset(key_slots, 0, sizeof key_slots);
         memset(key_filter, 0, sizeof key_filter);
     }
@@ -114,6 +133,7 @@ static void note(const uint8_t *box, const uint8_t key[32], edn_bytes aad, size_
     if (!world)
         return;
     key_note(key);
+    batch_key_note(key, aad);
     pair[0] = sim_hash(sim_hash(1, key, 32), box, EDN_SEAL_NONCE_SIZE);
     pair[1] = sim_hash(sim_hash(2, key, 32), box, EDN_SEAL_NONCE_SIZE);
     if (2 * table_n >= table_cap)
@@ -166,8 +186,10 @@ edn_status __wrap_edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite
     edn_buf ignored = EDN_BUF_INIT(EDN_BUF_UNLIMITED), copy = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
     size_t at;
 
-    if (st == EDN_OK)
+    if (st == EDN_OK) {
         key_note(key);
+        batch_key_note(key, aad);
+    }
     if (st != EDN_OK || !world || ++turn % 97 != 0)
         return st;
     alloc_paused++;
@@ -182,6 +204,17 @@ edn_status __wrap_edn_unseal(edn_buf *out, const uint8_t key[32], uint16_t suite
     alloc_paused--;
     world->f.checks++;
     return st;
+}
+
+bool wrap_batch_opens(const edn_batch *b, size_t first)
+{
+    edn_buf out = EDN_BUF_INIT(EDN_BUF_UNLIMITED);
+    bool opens = false;
+
+    for (size_t i = 0; i < first && !opens; i++)
+        opens = __real_edn_unseal(&out, batch_keys[i], b->header.suite, b->header_bytes, b->box) == EDN_OK;
+    edn_buf_wipe(&out);
+    return opens;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
