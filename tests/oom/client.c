@@ -609,6 +609,7 @@ static bool make_home(scene *s, home_fn *make, size_t n, bool on)
 
 static void each_home(home_fn *make)
 {
+    size_t homes = 0;
     scene s;
 
     run_open(&s);
@@ -618,6 +619,10 @@ static void each_home(home_fn *make)
             /* The name's folded form comes from utf8proc, uncounted, and is freed here. */
             CHECK(before - oom_live() <= 2);
             n += n / 32 + 1;
+            if (++homes % 16 == 0) { /* an account has 32 devices at the most */
+                run_close(&s);
+                run_open(&s);
+            }
             before = oom_live();
         }
         CHECK(n > 50);
