@@ -917,8 +917,7 @@ edn_status space_take_out(edn_client *s, const edn_device_id *key, edn_err *err)
     return take_out(s, is_of_membership, &id, NULL, err);
 }
 
-/* ---- a member key of one's own, and a new one after a device of the person was revoked
- * -------------------------------------------------------------------- */
+/* ---- a member key that is the person's alone --------------------------------------------------------------------- */
 
 /* Everything of this person in the space that a revoked device knew or was. */
 typedef struct stale {

@@ -459,11 +459,45 @@ static void what_a_sync_says_the_status_says_too(void **state)
     three_close(&t);
 }
 
+static void fill_stuck(void *ctx, void *p, size_t n)
+{
+    (void)ctx;
+    memset(p, 7, n);
+}
+
+/* The source of randomness is stuck: the key after a revocation is none of those before it all the same. */
+static void a_stuck_source_of_randomness_gives_new_keys(void **state)
+{
+    three t = three_open();
+    edn_root_key root[3];
+    edn_journal_key key[3];
+
+    (void)state;
+    t.a->random = (edn_random){fill_stuck, NULL};
+    for (uint32_t e = 0; e < 3; e++) {
+        uint32_t f = 0;
+        if (e)
+            revoke_ok(t.a, e == 1 ? "b" : "c");
+        add(t.a, "1660-02-01", "under one key after the other");
+        sync_ok(t.a);
+        CHECK_OK(client_begin_read(t.a, NULL));
+        CHECK_OK(keys_root(t.a, e, &root[e]));
+        CHECK_OK(keys_journal_newest(t.a, &client_id(t.a)->journal, &f));
+        CHECK_OK(keys_journal(t.a, &client_id(t.a)->journal, f, 0, &key[e]));
+        CHECK_OK(client_end_read(t.a, EDN_OK, NULL));
+        CHECK_INT(f, e);
+        for (uint32_t i = 0; i < e; i++)
+            CHECK(memcmp(&root[i], &root[e], sizeof *root) != 0 && memcmp(&key[i], &key[e], sizeof *key) != 0);
+    }
+    three_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_revoked_device_kept_opens_nothing_written_later),
         cmocka_unit_test(several_go_by_one_link_or_none_does),
+        cmocka_unit_test(a_stuck_source_of_randomness_gives_new_keys),
         cmocka_unit_test(only_who_stays_is_granted_the_new_key),
         cmocka_unit_test(a_server_that_swaps_the_grants_is_found_out),
         cmocka_unit_test(a_revoked_device_is_refused_and_what_it_writes_stays_with_it),

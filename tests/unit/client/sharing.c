@@ -849,6 +849,81 @@ static void a_shortened_or_forked_log_of_a_contact_stops_what_would_be_shared(vo
     people_close(&p);
 }
 
+/* ---- what lengths tell of words (A30) ---------------------------------------------------------------------------- */
+
+enum { ROUNDS = 8, WORDS = 2048 };
+
+static void count_push(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
+{
+    (void)w;
+    (void)answer;
+    if (strcmp(rq->path, "/v1/push") == 0)
+        *(size_t *)ctx += rq->body.n;
+}
+
+static void random_words(check_rng *rng, char out[WORDS + 1])
+{
+    for (size_t i = 0; i < WORDS; i++)
+        out[i] = "0123456789abcdef"[check_below(rng, 16)];
+    out[WORDS] = 0;
+}
+
+/* Berta's words stand in an entry into which anna writes a secret: it is what berta has guessed, or it is not. How
+ * much is sent. */
+static size_t sent_for(people *p, const edn_journal_id *j, check_rng *rng, bool guessed)
+{
+    char words[WORDS + 1], secret[WORDS + 1], text[2 * WORDS + 1];
+    size_t sent = 0;
+
+    random_words(rng, words);
+    random_words(rng, secret);
+    snprintf(text, sizeof text, "%s%s", words, guessed ? words : secret);
+    write_in(p->anna, j, text);
+    p->w->tamper = count_push, p->w->tamper_ctx = &sent;
+    sync_all(p->anna);
+    p->w->tamper = NULL;
+    CHECK(sent > 0);
+    return sent;
+}
+
+/* The most that a bound on the length can tell: the largest difference of how often each lies below it, in percent. */
+static unsigned advantage(people *p, const edn_journal_id *j)
+{
+    check_rng rng = {check_seed()};
+    size_t yes[ROUNDS], no[ROUNDS];
+    int best = 0;
+
+    for (size_t i = 0; i < ROUNDS; i++) {
+        yes[i] = sent_for(p, j, &rng, true);
+        no[i] = sent_for(p, j, &rng, false);
+    }
+    for (size_t i = 0; i < 2 * (size_t)ROUNDS; i++) {
+        size_t bound = i < ROUNDS ? yes[i] : no[i - ROUNDS];
+        int below = 0;
+        for (size_t k = 0; k < ROUNDS; k++)
+            below += (yes[k] <= bound) - (no[k] <= bound);
+        best = EDN_MAX(best, below < 0 ? -below : below);
+    }
+    return 100u * (unsigned)best / ROUNDS;
+}
+
+/* In a diary of one's own nobody else's words stand, and the same game is won there: so it can be. */
+static void a30_lengths_tell_nothing_of_words_in_a_shared_entry(void **state)
+{
+    (void)state;
+    people p = people_open();
+    edn_journal_id j, own;
+
+    share_trip(&p, EDN_MEMBER_WRITE);
+    sync_all(p.anna);
+    j = journal_of(p.anna, "Trip");
+    OK(edn_client_journal_new(p.anna, edn_bytes_str("Own"), &own, &err));
+    sync_all(p.anna);
+    CHECK_INT(advantage(&p, &j), 0);
+    CHECK(advantage(&p, &own) > 90);
+    people_close(&p);
+}
+
 /* The step with trouble at its k-th exchange (an answer lost, or no network from there on), then again without. True:
  * it has so many exchanges. `done`: what says that it was done before. */
 static bool step_with_trouble(people *p, step_fn *step, uint64_t k, bool down, edn_status done)
@@ -984,6 +1059,7 @@ int main(void)
         cmocka_unit_test(another_accounts_log_is_not_taken_for_a_contacts),
         cmocka_unit_test(somebody_elses_log_under_a_name_has_another_number),
         cmocka_unit_test(a_shortened_or_forked_log_of_a_contact_stops_what_would_be_shared),
+        cmocka_unit_test(a30_lengths_tell_nothing_of_words_in_a_shared_entry),
         cmocka_unit_test(an_answer_that_is_lost_costs_nothing),
         cmocka_unit_test(a_network_that_goes_away_costs_nothing),
     };
