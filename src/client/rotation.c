@@ -201,7 +201,7 @@ static edn_status send_links(rotating *x)
                          edn_buf_view(&x->root_box)};
     edn_msg_log_append msg = {links + skip, EDN_COUNT(links) - skip, boxes, EDN_COUNT(boxes)};
     edn_buf rq = EDN_BUF_INIT((size_t)4 << 20), body = EDN_BUF_INIT(EDN_PULL_SIZE_MAX);
-    edn_hash head = edn_link_hash(links[1]);
+    edn_hash head = edn_link_hash(links[EDN_COUNT(links) - 1]);
     edn_status st;
 
     edn_log_append_put(&rq, &msg);
