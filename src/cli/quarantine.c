@@ -178,7 +178,7 @@ edn_status edn_cli_quarantine_show(edn_cli *c)
 
     if (c->json && edn_cli_has(&c->args, EDN_OPT_TEXT))
         return edn_cli_usage(c, "--text and --json are two forms: choose one");
-    if ((st = items_load(c, &l)) == EDN_OK && (st = item_find(&l, c->args.words[0], &q)) == EDN_OK &&
+    if ((st = items_load(c, &l)) == EDN_OK && (st = item_find(&l, c->args.words[0], &q)) == EDN_OK && q &&
         (st = edn_client_quarantine_show(c->client, q->device, &q->id, put_entry, NULL, c, &c->err)) == EDN_OK &&
         q->known && !alone && q->inserted + q->deleted) {
         edn_put_str(&c->buf, "\nWhat would change\n");

@@ -200,20 +200,20 @@ static edn_status pages(making *x, edn_recovery_page_fn *fn, void *ctx)
 /* Contacts whose number was compared, each once. */
 static edn_status find_keeper(making *x, const char *who)
 {
-    contact *k = &x->keepers[x->keepers_n];
-    edn_status st = contact_find(x->c, who, k, x->err);
+    contact k;
+    edn_status st = contact_find(x->c, who, &k, x->err);
 
     if (st != EDN_OK)
         return st;
-    if (k->state != EDN_CONTACT_VERIFIED)
+    if (k.state != EDN_CONTACT_VERIFIED)
         return edn_fail(x->err, EDN_E_DENIED,
                         "\"%s\" is not verified: compare the number of 'edn contact show' with what they see, by voice "
                         "or in person, then 'edn contact verify'. A share for somebody in between would be theirs",
-                        k->name);
+                        k.name);
     for (size_t i = 0; i < x->keepers_n; i++)
-        if (memcmp(x->keepers[i].account.b, k->account.b, sizeof k->account.b) == 0)
-            return edn_fail(x->err, EDN_E_INVALID, "\"%s\" is named twice: one person holds one share", k->name);
-    x->keepers_n++;
+        if (memcmp(x->keepers[i].account.b, k.account.b, sizeof k.account.b) == 0)
+            return edn_fail(x->err, EDN_E_INVALID, "\"%s\" is named twice: one person holds one share", k.name);
+    x->keepers[x->keepers_n++] = k;
     return EDN_OK;
 }
 
@@ -228,7 +228,7 @@ static edn_status find_keepers(making *x, const edn_recovery_plan *plan)
                       "this diary has no server yet, and contacts are reached by one: 'edn server URL --name NAME'");
     else if (!(x->keepers = calloc(plan->contacts_n, sizeof *x->keepers)))
         st = EDN_E_NOMEM;
-    for (size_t i = 0; st == EDN_OK && i < plan->contacts_n; i++)
+    for (size_t i = 0; st == EDN_OK && x->keepers && i < plan->contacts_n; i++)
         st = find_keeper(x, plan->contacts[i]);
     return client_end_read(x->c, st, x->err);
 }
