@@ -14,6 +14,8 @@ static edn_status take_hit(void *ctx, const edn_hit *hit)
 {
     found *f = ctx;
 
+    if (hit->arriving) /* told by other devices; what it holds is seen when it is here */
+        return EDN_OK;
     for (size_t i = 0; i < f->s->model.entries_n; i++)
         if (memcmp(f->s->model.entries[i].b, hit->entry->id.b, sizeof hit->entry->id.b) == 0 && !f->hits[i]) {
             f->hits[i] = true;
