@@ -52,6 +52,14 @@ static void setup(sim *s)
 
 /* ---- processes --------------------------------------------------------------------------------------------------- */
 
+/* Power goes often here: there is one home, and few steps. */
+static void before(device *d)
+{
+    device_before(d);
+    if (sim_may(d->s, GROUP_DISK) && sim_chance(&d->s->keeper.rng, 1, 4))
+        crashvfs_cut_at(d->disk, crashvfs_ops(d->disk) + 1 + sim_below(&d->s->keeper.rng, 16));
+}
+
 /* It dies, and asks for nothing more. True: it did. */
 static bool after(device *d, edn_recovery **r, edn_status st)
 {
@@ -91,12 +99,12 @@ static edn_status begin(device *d, const struct paper *p, const struct paper *ot
     edn_err err = {EDN_OK, ""};
     edn_status st;
 
-    device_before(d);
+    before(d);
     st = edn_recovery_begin(&o, SIM_ORIGIN, SIM_NAME, p->set, &r, &err);
     if (after(d, &r, st))
         return EDN_E_IO;
     if (st == EDN_OK && add_shares(d, r, p, other)) {
-        device_before(d);
+        before(d);
         st = edn_recovery_ask(r, SIM_CANARY " recovered", EDN_STRENGTH_FLOOR, edn_bytes_str(d->passphrase), wait, &err);
         (void)after(d, &r, st);
     }
@@ -129,13 +137,13 @@ static edn_status resume(device *d, edn_recovery_wait *wait, bool *in)
     edn_status st;
 
     *in = false;
-    device_before(d);
+    before(d);
     st = edn_recovery_resume(&o, edn_bytes_str(d->passphrase), &r, wait, &again, &err);
     sim_note(d->s, "device %u goes on with its recovery: %s %s", d->index, edn_status_name(st), err.text);
     if (after(d, &r, st) || st != EDN_OK)
         return st;
     if (wait->state == EDN_RECOVERY_READY) {
-        device_before(d);
+        before(d);
         st = edn_recovery_finish(r, edn_bytes_str(d->passphrase), &c, &err);
         sim_note(d->s, "device %u finishes its recovery: %s %s", d->index, edn_status_name(st), err.text);
         if (crashvfs_is_dark(d->disk))
