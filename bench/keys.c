@@ -7,7 +7,7 @@
  * stretched by parameters that cost nothing (the tests' Argon2id), since they are the same everywhere and chosen to be
  * slow. One JSON object a line, as server-bench prints them. */
 #define _GNU_SOURCE /* clock_gettime */
-#include "client/snapshot.h"
+#include "client/syncing/snapshot.h"
 #include "figure.h"
 #include "links.h"
 #include "world.h"

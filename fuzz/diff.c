@@ -2,7 +2,7 @@
  * text that is long enough for every way through; 0xff ends a text. */
 #include "fuzz.h"
 
-#include "client/diff.h"
+#include "client/diary/diff.h"
 
 #define TEXTS 3
 

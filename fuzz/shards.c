@@ -2,7 +2,7 @@
  * is refused, or gives a segment that answers. */
 #include "fuzz.h"
 
-#include "client/manifest.h"
+#include "client/finding/manifest.h"
 #include "search/image.h"
 
 static edn_status page_out(void *ctx, uint32_t page, edn_bytes bytes)

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/index.h"
+#include "client/finding/index.h"
 
 /* A random source that is stuck gives the same 32 bytes to every seal; ids, which are shorter, stay apart. */
 static void device_fill(void *ctx, void *p, size_t n)

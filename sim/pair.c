@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/pairing_priv.h"
+#include "client/pairing/pairing_priv.h"
 
 #define STEPS 48u
 

@@ -1,4 +1,4 @@
-#include "family.h"
+#include "client/sharing/family.h"
 
 #include <stdio.h>
 #include <stdlib.h>

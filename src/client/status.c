@@ -1,6 +1,6 @@
 /* Where things stand: what is here, what the server has signed for, what needs a look. */
-#include "quarantine.h"
-#include "space.h"
+#include "client/syncing/quarantine.h"
+#include "client/sharing/space.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* `verify`: nothing in the local store is believed; every signature, chain, seal and document is checked again. */
-#include "client/audit.h"
-#include "client/family.h"
-#include "client/index.h"
+#include "client/finding/audit.h"
+#include "client/sharing/family.h"
+#include "client/finding/index.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
  *
  * What it does not reach: memory in use, registers and stacks (edn_stack_wipe), and blocks that a library keeps in a
  * pool of its own. Not for sanitizers, which bring an allocator of their own, and not for other C libraries. */
-#include "client_priv.h"
+#include "client/client_priv.h"
 
 #include <errno.h>
 #include <malloc.h>

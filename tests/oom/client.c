@@ -3,8 +3,8 @@
  * behind. The server and the disk, in the same process, have all the memory they want. */
 #include "oom.h"
 
-#include "client/quarantine.h"
-#include "client/snapshot.h"
+#include "client/syncing/quarantine.h"
+#include "client/syncing/snapshot.h"
 #include "crashvfs.h"
 #include "diarist.h"
 

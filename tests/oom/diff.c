@@ -1,6 +1,6 @@
 #include "check.h"
 
-#include "client/diff.h"
+#include "client/diary/diff.h"
 #include "oom.h"
 
 typedef struct texts {

@@ -5,7 +5,7 @@
 #include "crashvfs.h"
 #include "diarist.h"
 
-#include "client/space.h"
+#include "client/sharing/space.h"
 
 #include <edn/locked.h>
 

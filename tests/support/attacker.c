@@ -1,6 +1,6 @@
 #include "attacker.h"
 
-#include "client/space.h"
+#include "client/sharing/space.h"
 #include "keys/sharing.h"
 
 /* ---- everything that was sent ------------------------------------------------------------------------------------ */

@@ -3,7 +3,7 @@
 #ifndef EDN_TESTS_NEWCOMER_H
 #define EDN_TESTS_NEWCOMER_H
 
-#include "client/arriving.h"
+#include "client/finding/arriving.h"
 #include "client/client_priv.h"
 #include "diarist.h"
 

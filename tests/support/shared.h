@@ -3,7 +3,7 @@
 #ifndef EDN_TESTS_SHARED_H
 #define EDN_TESTS_SHARED_H
 
-#include "client/family.h"
+#include "client/sharing/family.h"
 #include "world.h"
 
 /* The enrolment that an unlocked diary was made of, and what its home was made of; shared_dispose frees both. */

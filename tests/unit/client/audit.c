@@ -2,7 +2,7 @@
  * or of another text is named, and made anew by the next sync; so is every row that tells of it here. */
 #include <sqlite3.h>
 
-#include "client/outbox.h"
+#include "client/syncing/outbox.h"
 #include "newcomer.h"
 
 #define DAY_MS 86400000u

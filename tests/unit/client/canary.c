@@ -4,7 +4,7 @@
  * written, for them and for the keys. */
 #include "diarist.h"
 
-#include "client/space.h"
+#include "client/sharing/space.h"
 #include "crashvfs.h"
 #include "ednd.h"
 #include "shared.h"

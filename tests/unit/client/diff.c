@@ -1,6 +1,6 @@
 #include "check.h"
 
-#include "client/diff.h"
+#include "client/diary/diff.h"
 
 /* Applies edits one after another to a text, as a document would. */
 typedef struct applied {

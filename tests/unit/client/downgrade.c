@@ -4,7 +4,7 @@
 
 #include "diarist.h"
 
-#include "client/account_priv.h"
+#include "client/account/account_priv.h"
 
 static edn_sync_remote remote_of(edn_client *c)
 {

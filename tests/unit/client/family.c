@@ -5,7 +5,7 @@
 #include <math.h>
 #include <sqlite3.h>
 
-#include "client/index.h"
+#include "client/finding/index.h"
 #include "crashvfs.h"
 #include "shared.h"
 

@@ -10,7 +10,7 @@
 #include "crashvfs.h"
 #include "attacker.h"
 
-#include "client/space.h"
+#include "client/sharing/space.h"
 
 #include <edn/account.h>
 #include <edn/sharing.h>

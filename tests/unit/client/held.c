@@ -3,7 +3,7 @@
 #include "diarist.h"
 
 #include "client/client_priv.h"
-#include "client/entrusted.h"
+#include "client/recovery/entrusted.h"
 
 #include <edn/recovery.h>
 #include <edn/sharing.h>

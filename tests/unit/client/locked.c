@@ -2,8 +2,8 @@
 #include "crashvfs.h"
 #include "diarist.h"
 
-#include "client/catalog_priv.h"
-#include "client/space.h"
+#include "client/diary/catalog_priv.h"
+#include "client/sharing/space.h"
 #include "keys/sharing.h"
 
 #include <edn/account.h>

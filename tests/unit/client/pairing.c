@@ -5,7 +5,7 @@
 #include <edn/pairing.h>
 #include <time.h>
 
-#include "client/pairing_priv.h"
+#include "client/pairing/pairing_priv.h"
 
 #define LOCK "a lock for this one"
 

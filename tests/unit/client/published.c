@@ -1,6 +1,6 @@
 /* The synced index: what one device publishes another searches by before it has an entry. That a server may lie about
  * it: lies.c. */
-#include "client/published.h"
+#include "client/finding/published.h"
 #include "newcomer.h"
 
 #define DAY_MS 86400000u

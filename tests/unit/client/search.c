@@ -2,7 +2,7 @@
  * merged or damaged in between. */
 #include <sqlite3.h>
 
-#include "client/index.h"
+#include "client/finding/index.h"
 #include "diarist.h"
 #include "oracle.h"
 

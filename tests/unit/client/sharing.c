@@ -2,8 +2,8 @@
 #include "diarist.h"
 
 #include "client/client_priv.h"
-#include "client/index.h"
-#include "client/space.h"
+#include "client/finding/index.h"
+#include "client/sharing/space.h"
 
 #include <edn/sharing.h>
 

@@ -1,6 +1,6 @@
 /* Searching with endings of languages: all that has another form of a word, found by reading, and behind what has it as
  * it is. */
-#include "client/stemmer.h"
+#include "client/finding/stemmer.h"
 
 #include "diarist.h"
 #include "search/words.h"
