@@ -294,6 +294,8 @@ static void silent(device *d, const char *what)
 static void tell_honest(sim *s)
 {
     device *d = &s->devices[sim_below(&s->plan, s->devices_n)];
+    edn_device_id id = device_id(d);
+    uint64_t before;
 
     all_meet(s);
     sim_fault(s, FAULT_HONEST_S);
@@ -303,18 +305,21 @@ static void tell_honest(sim *s)
         (void)device_sync(&s->devices[i]);
         silent(&s->devices[i], "a server was put back that had lost nothing");
     }
-    sim_fault(s, FAULT_HONEST_D);
     device_copy_take(d);
+    before = head_of(s, &id).dseq;
     for (unsigned i = 0; i < s->devices_n; i++) {
         device *o = &s->devices[i];
         if (o != d)
             write_and_sync(o);
     }
-    (void)device_sync(d); /* it takes in, and says nothing of its own */
-    device_copy_restore(d);
-    s->model.clones = false;
-    (void)device_sync(d);
-    silent(d, "it was put back and had lost nothing of its own");
+    (void)device_sync(d); /* it takes in, and says nothing of its own; unless it was its turn to publish the index */
+    if (head_of(s, &id).dseq == before) {
+        sim_fault(s, FAULT_HONEST_D);
+        device_copy_restore(d);
+        s->model.clones = false;
+        (void)device_sync(d);
+        silent(d, "it was put back and had lost nothing of its own");
+    }
     live(s, SIM_DAY_MS, 6);
     all_meet(s);
 }
