@@ -207,6 +207,7 @@ typedef struct run {
     edn_claim *claims; /* EDN_CLAIMS_MAX */
     size_t claims_n;
     bool overtaken; /* what it says of this device is not to be believed: it has to begin again */
+    bool unkept;    /* links and batches came that could not be written down */
     edn_err *err;
 } run;
 
@@ -312,6 +313,7 @@ static void keep(run *r, const edn_sync_action *a)
         st = client_end_write(r->c, inbox_save(r->c, a, &now), r->err);
     if (st == EDN_OK)
         r->inbox = now;
+    r->unkept |= st != EDN_OK;
     edn_sync_saved(r->engine, client_now(r->c), st);
 }
 
@@ -391,8 +393,8 @@ static edn_status run_remember(run *r)
     if (st == EDN_OK)
         st = run_remember_claims(r, claims, claims_n);
     for (size_t i = 0; st == EDN_OK && i < n; i++) {
-        if (f[i].status == EDN_E_EPOCH && roots_incomplete(c))
-            continue; /* the key is fetched next, and what it opens with it */
+        if (f[i].status == EDN_E_EPOCH && (r->unkept || roots_incomplete(c)))
+            continue; /* the key is fetched next, and what it opens with it; or its link and the batch come once more */
         edn_finding out = {.status = f[i].status, .time_ms = client_now(c)};
         memcpy(out.text, f[i].text, sizeof out.text);
         st = finding_save(c, &out);
@@ -469,6 +471,7 @@ static edn_status run_engine(run *r, bool full, uint64_t *clone_dseq)
 
     if (st != EDN_OK)
         goto out;
+    r->unkept = false;
     for (;;) {
         a = edn_sync_step(r->engine, client_now(r->c));
         if (a.kind == EDN_SYNC_DONE)

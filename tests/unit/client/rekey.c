@@ -1,6 +1,7 @@
 /* Everything is sealed again under new keys and the old batches are let go, while power and the network go, others
  * write, and servers forget: nothing is lost, nothing is said twice, and what old keys open is not stored any more. */
 #include <edn/account.h>
+#include <sqlite3.h>
 
 #include "diarist.h"
 
@@ -495,6 +496,41 @@ static void power_may_go_at_any_moment(void **state)
     CHECK(op > 2 * STRIDE);
 }
 
+/* Links and what is sealed under their key come in one answer, and the disk refuses to keep them. */
+static void a_key_that_could_not_be_written_down_is_nobodys_fault(void **state)
+{
+    two t = {.w = world_new()};
+    crashvfs *disk = crashvfs_new("key-late");
+    edn_sync_result r;
+    edn_err err;
+    unsigned failed = 0;
+
+    (void)state;
+    t.a = world_init(t.w, "early");
+    t.w->device_vfs = "key-late";
+    t.b = world_login(t.w, "late");
+    t.w->device_vfs = NULL;
+    diary_sync(t.b);
+    (void)rekey(t.a);
+    diary_add(t.a, "2026-01-02", "after", "under the new key");
+    diary_sync(t.a);
+    for (uint64_t op = 1;; op++) {
+        edn_status st;
+        crashvfs_fail_at(disk, crashvfs_ops(disk) + op, SQLITE_IOERR_WRITE, false);
+        if ((st = edn_client_sync(t.b, NULL, &r, &err)) == EDN_OK && r.synced)
+            break;
+        CHECK_STATUS(st, EDN_E_IO);
+        failed++;
+    }
+    crashvfs_fail_at(disk, 0, 0, false);
+    CHECK(failed > 0);
+    CHECK_INT(diary_findings(t.b, EDN_E_EPOCH), 0);
+    diary_sync(t.b);
+    diary_check_same(t.a, t.b);
+    two_close(&t);
+    crashvfs_free(disk);
+}
+
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static void a_wrong_passphrase_changes_nothing(void **state)
@@ -570,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_copy_from_before_finds_itself_out),
         cmocka_unit_test(the_network_may_go_at_any_moment),
         cmocka_unit_test(power_may_go_at_any_moment),
+        cmocka_unit_test(a_key_that_could_not_be_written_down_is_nobodys_fault),
         cmocka_unit_test(a_wrong_passphrase_changes_nothing),
         cmocka_unit_test(another_own_key_shuts_out_who_had_the_old_one),
     };
