@@ -477,6 +477,26 @@ static uint64_t given_of(const arriving *x, const edn_device_id *device)
     return UINT64_MAX;
 }
 
+/* Whether the two clocks contradict the log: a manifest that is older than this device by its time, in a batch whose
+ * author knew of this device already. Such a time tells nothing of what the server had when it was asked. A batch that
+ * is not here, or damaged, contradicts nothing. */
+static edn_status times_contradict(edn_client *c, const listed *l, bool *out)
+{
+    const edn_device *self = edn_devlog_device_find(c->log, &client_id(c)->device);
+    edn_buf bytes = EDN_BUF_INIT(EDN_BATCH_SIZE_MAX);
+    edn_batch b;
+    edn_status st;
+
+    *out = false;
+    if (!self || l->manifest.time_ms >= self->added_time_ms)
+        return EDN_OK;
+    if ((st = batch_load(c, &l->device, l->dseq, &bytes)) == EDN_OK &&
+        (st = edn_batch_decode(edn_buf_view(&bytes), &b)) == EDN_OK)
+        *out = b.header.log_seq >= self->added_seq;
+    edn_buf_dispose(&bytes);
+    return st == EDN_E_NOMEM || st == EDN_E_IO ? st : EDN_OK;
+}
+
 /* Whether the server, when it was asked, gave an older manifest of some device, or none, than that one had published
  * long before. */
 static edn_status find_stale(edn_client *c, bool *stale)
@@ -488,9 +508,14 @@ static edn_status find_stale(edn_client *c, bool *stale)
     edn_status st = listed_load(c, &a, &known, &n);
 
     *stale = false;
-    for (size_t i = 0; st == EDN_OK && i < n; i++)
-        *stale |= known[i].dseq > given_of(x, &known[i].device) && known[i].manifest.time_ms + STALE_MS < x->asked_ms &&
-                  memcmp(known[i].device.b, client_id(c)->device.b, sizeof known[i].device.b) != 0;
+    for (size_t i = 0; st == EDN_OK && i < n && !*stale; i++) {
+        bool wrong;
+        if (known[i].dseq <= given_of(x, &known[i].device) || known[i].manifest.time_ms + STALE_MS >= x->asked_ms ||
+            memcmp(known[i].device.b, client_id(c)->device.b, sizeof known[i].device.b) == 0)
+            continue;
+        st = times_contradict(c, &known[i], &wrong);
+        *stale = st == EDN_OK && !wrong;
+    }
     edn_arena_dispose(&a);
     return st;
 }

@@ -235,6 +235,29 @@ static void what_the_server_lost_is_made_anew(void **state)
     two_close(&t);
 }
 
+/* ---- clocks ------------------------------------------------------------------------------------------------------ */
+
+/* What was published after a device had asked, by one whose clock says that it was long before. */
+static void a_clock_that_is_behind_is_no_lie_of_the_server(void **state)
+{
+    (void)state;
+    static seen s;
+    two t = {.w = world_of_two()};
+
+    t.a = open_small(t.w, "a");
+    t.b = open_small(t.w, "b");
+    diary_sync(t.a);
+    (void)fetch(t.b, false, &s);
+    t.w->now_ms -= 100 * (uint64_t)DAY_MS;
+    write_some(t.a, 0, NEWCOMER_ENTRIES);
+    diary_sync(t.a);
+    t.w->now_ms += 100 * (uint64_t)DAY_MS;
+    diary_sync(t.b);
+    CHECK_INT(diary_findings(t.b, EDN_E_WITHHELD), 0);
+    CHECK(same_hits(t.a, t.b, "sea") > 0);
+    two_close(&t);
+}
+
 /* ---- in groups --------------------------------------------------------------------------------------------------- */
 
 static void count_blobs(void *ctx, world *w, const edn_http_request *rq, edn_http_answer *answer)
@@ -268,6 +291,7 @@ int main(void)
         cmocka_unit_test(two_devices_that_publish_at_once_do_not_fight),
         cmocka_unit_test(every_shard_is_sealed_anew_once_the_keys_are),
         cmocka_unit_test(what_the_server_lost_is_made_anew),
+        cmocka_unit_test(a_clock_that_is_behind_is_no_lie_of_the_server),
         cmocka_unit_test(a_quiet_device_asks_in_groups_of_eight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
