@@ -10,7 +10,13 @@
 
 #define NEWCOMER (SIM_DEVICES_MAX + SIM_GUESTS_MAX + 2)
 
-static void text_copy(char *to, const char *from, size_t size) { snprintf(to, size, "%s", from); }
+static void text_copy(char *to, const char *from, size_t size)
+{
+    size_t n = EDN_MIN(strlen(from), size - 1);
+
+    memmove(to, from, n);
+    to[n] = 0;
+}
 
 static void key_of(device *d, char out[EDN_ACCOUNT_KEY_TEXT_MAX])
 {
