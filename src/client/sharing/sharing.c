@@ -94,11 +94,9 @@ static edn_status make_shared(edn_client *p, const edn_journal_id *journal, edn_
 /* ---- members ----------------------------------------------------------------------------------------------------- */
 
 typedef struct member_row {
-    edn_device_id key;
     member m;
     char name[EDN_LETTER_TEXT_MAX + 1];
     size_t devices;
-    bool is_key;
 } member_row;
 
 typedef struct member_list {
@@ -106,11 +104,21 @@ typedef struct member_list {
     size_t n, cap;
 } member_list;
 
+/* A person may have several keys: one that is made anew is let in before the one before it goes, and what is done in
+ * between may be broken off. */
+static bool is_listed(const member_list *l, const member *m)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (memcmp(l->p[i].m.account.b, m->account.b, sizeof m->account.b) == 0)
+            return true;
+    return false;
+}
+
 static edn_status list_member(edn_client *s, const edn_device *d, member_list *l)
 {
     /* A key that was made anew goes on with what was said of the one that let it in. */
     const edn_device *first = edn_devlog_membership(s->log, &d->id);
-    edn_device_id key = first ? first->id : d->id;
+    const edn_device_id *key = first ? &first->id : &d->id;
     edn_buf name = EDN_BUF_INIT(4096);
     member_row *row;
     edn_status st;
@@ -119,11 +127,12 @@ static edn_status list_member(edn_client *s, const edn_device *d, member_list *l
         return EDN_E_NOMEM;
     row = &l->p[l->n];
     memset(row, 0, sizeof *row);
-    row->key = key;
-    st = member_load(s, &key, &row->m);
-    if (st == EDN_OK && (st = member_name(s, &key, &name)) == EDN_OK)
-        snprintf(row->name, sizeof row->name, "%.*s", (int)name.n, (const char *)name.p);
-    l->n += st == EDN_OK;
+    st = member_load(s, key, &row->m);
+    if (st == EDN_OK && !is_listed(l, &row->m)) {
+        if ((st = member_name(s, key, &name)) == EDN_OK)
+            snprintf(row->name, sizeof row->name, "%.*s", (int)name.n, (const char *)name.p);
+        l->n += st == EDN_OK;
+    }
     edn_buf_dispose(&name);
     return st == EDN_E_MISSING ? EDN_OK : st; /* nobody has said yet whose it is */
 }
@@ -395,7 +404,7 @@ edn_status edn_client_journal_unshare(edn_client *p, const edn_journal_id *journ
         else if (info->role != EDN_ROLE_OWNER)
             st = edn_fail(err, EDN_E_DENIED, "only its owner takes others out of the journal \"%s\"", info->name);
         else
-            st = space_take_out(s, &row.key, err);
+            st = space_take_out(s, &row.m.account, err);
     }
     edn_secret_free(info);
     return st;

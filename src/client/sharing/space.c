@@ -219,6 +219,18 @@ static void space_keys_make(edn_client *c, edn_bytes purpose, space_keys *out)
     keys_make(c, SECRET_ENC, purpose, out->enc.b, sizeof out->enc.b);
 }
 
+/* A device's keys in a space, from others of its own. */
+static void enrol_from(enrolment *e, const space_info *x, const edn_seed *sign, const edn_dh_sk *enc)
+{
+    if (x->locked)
+        edn_lock_device_keys(&e->id.sign_seed, &e->id.enc_sk, sign, enc, &x->account, &x->lock);
+    else
+        edn_space_device_keys(&e->id.sign_seed, &e->id.enc_sk, sign, enc, &x->account);
+    cert_of(&e->cert, &e->id.sign_seed, &e->id.enc_sk, edn_role_caps(x->role) & ~(uint32_t)EDN_CAP_MEMBER,
+            &e->id.sign_sk);
+    e->id.device = edn_device_id_of(&e->cert.sign, &e->cert.enc);
+}
+
 /* This device as it is in a space. */
 static void enrol_here(edn_client *p, enrolment *e, const space_info *x)
 {
@@ -226,13 +238,7 @@ static void enrol_here(edn_client *p, enrolment *e, const space_info *x)
 
     e->id.account = x->account;
     snprintf(e->id.server, sizeof e->id.server, "%s", x->server);
-    if (x->locked)
-        edn_lock_device_keys(&e->id.sign_seed, &e->id.enc_sk, &own->sign_seed, &own->enc_sk, &x->account, &x->lock);
-    else
-        edn_space_device_keys(&e->id.sign_seed, &e->id.enc_sk, &own->sign_seed, &own->enc_sk, &x->account);
-    cert_of(&e->cert, &e->id.sign_seed, &e->id.enc_sk, edn_role_caps(x->role) & ~(uint32_t)EDN_CAP_MEMBER,
-            &e->id.sign_sk);
-    e->id.device = edn_device_id_of(&e->cert.sign, &e->cert.enc);
+    enrol_from(e, x, &own->sign_seed, &own->enc_sk);
 }
 
 /* A grants blob with one grant, of the root key `rk`, for the link that follows `log`. */
@@ -516,19 +522,41 @@ static edn_status enter_root(entering *x)
     return epoch == edn_devlog_epoch(x->j.log) ? EDN_OK : EDN_E_EPOCH;
 }
 
+/* The keys that follow those by which this device was taken out before it had a store of the journal: another device of
+ * the person made the member key anew while this one, let in, had not proved yet whose it is. That it is the person's
+ * still, the member key says that it signs with. Derived as the first ones are, so that an answer may be lost again. */
+static edn_status enrol_anew(entering *x)
+{
+    enrolment *e = x->j.e;
+    const edn_device *d = edn_devlog_device_find(x->j.log, &e->id.device);
+    struct {
+        edn_seed sign;
+        edn_dh_sk enc;
+    } *was = NULL;
+
+    if (!d || edn_device_active(d))
+        return EDN_OK;
+    if (!(was = edn_secret_alloc(sizeof *was)))
+        return edn_fail(x->err, EDN_E_NOMEM, "out of (locked) memory");
+    for (; d && !edn_device_active(d); d = edn_devlog_device_find(x->j.log, &e->id.device)) {
+        was->sign = e->id.sign_seed;
+        was->enc = e->id.enc_sk;
+        enrol_from(e, x->info, &was->sign, &was->enc);
+    }
+    edn_secret_free(was);
+    return EDN_OK;
+}
+
 /* Lets this device in, unless an earlier attempt did. */
 static edn_status enter_add(entering *x, edn_buf *grants)
 {
     edn_link_signer by = {&x->key->id, &x->key->sk, client_now(x->p)};
     edn_buf link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX);
     enrolment *e = x->j.e;
-    const edn_device *d = edn_devlog_device_find(x->j.log, &e->id.device);
-    edn_status st;
+    edn_status st = enrol_anew(x);
 
-    if (d)
-        return edn_device_active(d) ? EDN_OK
-                                    : edn_fail(x->err, EDN_E_DENIED,
-                                               "this device was taken out of the shared journal \"%s\"", x->info->name);
+    if (st != EDN_OK || edn_devlog_device_find(x->j.log, &e->id.device))
+        return st;
     if ((st = add_link(x->p, x->j.log, &by, &e->cert, &e->id.sign_sk, e->epoch, &e->rk, &link, grants)) == EDN_OK) {
         const edn_bytes box = edn_buf_view(grants);
         st = account_log_append(x->p, x->info->server, x->j.token, edn_buf_view(&link), &box, 1, x->err);
@@ -903,18 +931,21 @@ static edn_status take_out(edn_client *s, bool (*goes)(void *ctx, edn_client *s,
     return st == EDN_OK ? client_sync(s, NULL, true, &synced, err) : st;
 }
 
-static bool is_of_membership(void *ctx, edn_client *s, const edn_device *d)
+/* Every key of a person's, by whichever membership it came in. */
+static bool is_of_account(void *ctx, edn_client *s, const edn_device *d)
 {
+    const edn_account_id *account = ctx;
     const edn_device *key = edn_devlog_membership(s->log, &d->id);
+    member m;
 
-    return key && memcmp(key->id.b, ((const edn_device_id *)ctx)->b, sizeof key->id.b) == 0;
+    return key && member_load(s, &key->id, &m) == EDN_OK && memcmp(m.account.b, account->b, sizeof m.account.b) == 0;
 }
 
-edn_status space_take_out(edn_client *s, const edn_device_id *key, edn_err *err)
+edn_status space_take_out(edn_client *s, const edn_account_id *account, edn_err *err)
 {
-    edn_device_id id = *key;
+    edn_account_id id = *account;
 
-    return take_out(s, is_of_membership, &id, NULL, err);
+    return take_out(s, is_of_account, &id, NULL, err);
 }
 
 /* ---- a member key that is the person's alone --------------------------------------------------------------------- */

@@ -121,7 +121,7 @@ EDN_MUST_USE edn_status space_return(edn_client *s, edn_err *err);
 EDN_MUST_USE edn_status space_signer(edn_client *s, edn_device_id *id, edn_sign_sk *sk, edn_err *err);
 /* A member key for somebody: made, let in with a grant, and said to be theirs. `out` receives its secrets. */
 EDN_MUST_USE edn_status space_let_in(edn_client *s, const contact *who, edn_role role, space_keys *out, edn_err *err);
-/* Takes out all keys of a membership, by an epoch that they get no grant of. */
-EDN_MUST_USE edn_status space_take_out(edn_client *s, const edn_device_id *key, edn_err *err);
+/* Takes out all keys of an account, by an epoch that they get no grant of. */
+EDN_MUST_USE edn_status space_take_out(edn_client *s, const edn_account_id *account, edn_err *err);
 
 #endif

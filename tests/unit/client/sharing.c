@@ -991,6 +991,69 @@ static void a_network_that_goes_away_costs_nothing(void **state)
     run_with_trouble(true);
 }
 
+/* Broken off anywhere between the two, the log has the member key that the invitation brought and the one made anew:
+ * the owner sees one person, and takes out all of them. */
+static void an_acceptance_that_breaks_off_leaves_one_member(void **state)
+{
+    (void)state;
+    bool more = true;
+
+    for (uint64_t k = 1; more; k += 2) {
+        people p = people_open();
+        edn_journal_id j;
+        edn_err why;
+
+        meet(&p);
+        OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+        OK(step_share(&p, &err));
+        p.w->down_from = p.w->exchanges + k;
+        more = step_accept(&p, &why) != EDN_OK;
+        p.w->down_from = 0;
+        sync_all(p.anna);
+        CHECK_INT(members_of(p.anna, "Trip").n, 2);
+        OK(step_unshare(&p, &err));
+        CHECK_INT(members_of(p.anna, "Trip").n, 1);
+        REFUSED(step_unshare(&p, &err), EDN_E_MISSING);
+        people_close(&p);
+    }
+}
+
+/* Let in by a link whose answer was lost, the first device has nothing of the journal when the second makes the
+ * member key anew and takes out what proves nothing: both are in when both have synced. */
+static void a_device_comes_in_that_was_taken_out_before_it_was_in(void **state)
+{
+    (void)state;
+    bool more = true;
+
+    for (uint64_t k = 1; more; k++) {
+        people p = people_open();
+        edn_client *b2 = log_in(p.w, "berta-2", "berta", p.berta_key);
+        edn_entry_id id;
+        edn_journal_id j;
+        edn_sync_result synced;
+        edn_err why;
+
+        meet(&p);
+        OK(edn_client_journal_new(p.anna, edn_bytes_str("Trip"), &j, &err));
+        id = write_in(p.anna, &j, "we went to Gravesend");
+        OK(step_share(&p, &err));
+        p.w->lose_answer = p.w->exchanges + k;
+        p.w->down_from = p.w->lose_answer + 1;
+        more = step_accept(&p, &why) != EDN_OK;
+        p.w->lose_answer = p.w->down_from = 0;
+        OK(client_sync(p.berta, NULL, false, &synced, &err));
+        sync_all(b2);
+        sync_all(p.berta); /* goes on with what was accepted; where nothing was yet, it is accepted again */
+        CHECK(!more || step_accept(&p, &why) == EDN_OK || why.status == EDN_E_MISSING);
+        sync_all(p.berta);
+        sync_all(b2);
+        diary_check_text(p.berta, &id, "we went to Gravesend");
+        diary_check_text(b2, &id, "we went to Gravesend");
+        edn_client_close(b2);
+        people_close(&p);
+    }
+}
+
 /* A home that was copied, or brought back from a copy: each copy goes on under keys of its own, in the person's account
  * and in the journal, and what either wrote reaches everybody. */
 static void a_copied_home_loses_nothing_of_a_shared_journal(void **state)
@@ -1062,6 +1125,8 @@ int main(void)
         cmocka_unit_test(a30_lengths_tell_nothing_of_words_in_a_shared_entry),
         cmocka_unit_test(an_answer_that_is_lost_costs_nothing),
         cmocka_unit_test(a_network_that_goes_away_costs_nothing),
+        cmocka_unit_test(an_acceptance_that_breaks_off_leaves_one_member),
+        cmocka_unit_test(a_device_comes_in_that_was_taken_out_before_it_was_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
