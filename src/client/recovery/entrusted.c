@@ -401,8 +401,10 @@ static edn_status keep_on(looking *l, edn_err *err)
     recovery_set at;
     edn_status st = kept_find(l->c, l->what, &l->from.k, l->offer, err);
 
-    if (st != EDN_OK || (st = contact_log(l->c, &l->from.k, &got, err)) != EDN_OK)
+    if (st != EDN_OK || (st = contact_log(l->c, &l->from.k, &got, err)) != EDN_OK) {
+        fetched_log_dispose(&got);
         return st;
+    }
     if ((st = entrusted_check(l->offer, &got, &at)) != EDN_OK && st != EDN_E_NOMEM)
         st = edn_fail(err, EDN_E_AUTH,
                       "the share that you keep for \"%s\" is of an older set: it opens nothing any more. 'edn recovery "
