@@ -94,6 +94,8 @@ typedef enum edn_cli_detail { EDN_DETAIL_WHOLE, EDN_DETAIL_ROW } edn_cli_detail;
 void edn_cli_put_entry_json(edn_buf *out, const edn_entry *e, edn_cli_detail detail);
 /* As `edn show` prints it. */
 void edn_cli_put_entry(edn_cli *c, const edn_entry *e);
+/* An edn_entry_fn with an edn_cli: the entry in the form that --json or --text asks for, and out with it. */
+edn_status edn_cli_show_entry(void *ctx, const edn_entry *e);
 /* One line of a list; `id_digits` is how many tell it from its neighbours. */
 void edn_cli_put_row(edn_cli *c, const edn_entry *e, size_t id_digits);
 /* A list: rows are kept until all are there, so that ids can be shortened. */

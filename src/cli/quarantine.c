@@ -154,21 +154,6 @@ edn_status edn_cli_quarantine_list(edn_cli *c)
 
 /* ---- show -------------------------------------------------------------------------------------------------------- */
 
-static edn_status put_entry(void *ctx, const edn_entry *e)
-{
-    edn_cli *c = ctx;
-
-    if (c->json) {
-        edn_cli_put_entry_json(&c->buf, e, EDN_DETAIL_WHOLE);
-    } else if (edn_cli_has(&c->args, EDN_OPT_TEXT)) {
-        edn_cli_put_text(&c->buf, &c->out, e->text, false);
-        edn_put_u8(&c->buf, '\n');
-    } else {
-        edn_cli_put_entry(c, e);
-    }
-    return edn_cli_out(c);
-}
-
 edn_status edn_cli_quarantine_show(edn_cli *c)
 {
     items l;
@@ -179,7 +164,8 @@ edn_status edn_cli_quarantine_show(edn_cli *c)
     if (c->json && edn_cli_has(&c->args, EDN_OPT_TEXT))
         return edn_cli_usage(c, "--text and --json are two forms: choose one");
     if ((st = items_load(c, &l)) == EDN_OK && (st = item_find(&l, c->args.words[0], &q)) == EDN_OK && q &&
-        (st = edn_client_quarantine_show(c->client, q->device, &q->id, put_entry, NULL, c, &c->err)) == EDN_OK &&
+        (st = edn_client_quarantine_show(c->client, q->device, &q->id, edn_cli_show_entry, NULL, c, &c->err)) ==
+            EDN_OK &&
         q->known && !alone && q->inserted + q->deleted) {
         edn_put_str(&c->buf, "\nWhat would change\n");
         if ((st = edn_cli_out(c)) == EDN_OK)

@@ -8,21 +8,6 @@
 
 /* ---- whole entries ----------------------------------------------------------------------------------------------- */
 
-static edn_status show_one(void *ctx, const edn_entry *e)
-{
-    edn_cli *c = ctx;
-
-    if (c->json) {
-        edn_cli_put_entry_json(&c->buf, e, EDN_DETAIL_WHOLE);
-    } else if (edn_cli_has(&c->args, EDN_OPT_TEXT)) {
-        edn_cli_put_text(&c->buf, &c->out, e->text, false);
-        edn_put_u8(&c->buf, '\n');
-    } else {
-        edn_cli_put_entry(c, e);
-    }
-    return edn_cli_out(c);
-}
-
 edn_status edn_cli_show(edn_cli *c)
 {
     edn_entry_id id;
@@ -33,8 +18,8 @@ edn_status edn_cli_show(edn_cli *c)
         return edn_cli_usage(c, "--text and --json are two forms: choose one");
     if ((st = edn_cli_need(c)) != EDN_OK || (st = edn_cli_find(c, c->args.words[0], &id, &when)) != EDN_OK)
         return st;
-    return when.number || when.time_ms ? edn_client_show_version(c->client, &id, when, show_one, c, &c->err)
-                                       : edn_client_show(c->client, &id, show_one, c, &c->err);
+    return when.number || when.time_ms ? edn_client_show_version(c->client, &id, when, edn_cli_show_entry, c, &c->err)
+                                       : edn_client_show(c->client, &id, edn_cli_show_entry, c, &c->err);
 }
 
 typedef struct ids {
@@ -69,7 +54,7 @@ edn_status edn_cli_today(edn_cli *c)
     for (size_t i = 0; i < found.n && st == EDN_OK; i++) {
         if (i > 0 && !c->json)
             edn_put_u8(&c->buf, '\n');
-        st = edn_client_show(c->client, &found.p[i], show_one, c, &c->err);
+        st = edn_client_show(c->client, &found.p[i], edn_cli_show_entry, c, &c->err);
     }
     if (st == EDN_OK && found.n == 0)
         edn_cli_note(c, "Nothing is written for %s yet; 'edn write' begins.", date);

@@ -110,6 +110,21 @@ void edn_cli_put_entry(edn_cli *c, const edn_entry *e)
     }
 }
 
+edn_status edn_cli_show_entry(void *ctx, const edn_entry *e)
+{
+    edn_cli *c = ctx;
+
+    if (c->json) {
+        edn_cli_put_entry_json(&c->buf, e, EDN_DETAIL_WHOLE);
+    } else if (edn_cli_has(&c->args, EDN_OPT_TEXT)) {
+        edn_cli_put_text(&c->buf, &c->out, e->text, false);
+        edn_put_u8(&c->buf, '\n');
+    } else {
+        edn_cli_put_entry(c, e);
+    }
+    return edn_cli_out(c);
+}
+
 /* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 /* The five columns of a row as one line for a terminal: cut to its width, with colours that take no columns. */
