@@ -80,27 +80,37 @@ edn_status passphrase_settle(edn_client *c, bool log_is_whole)
     return pending_drop(c);
 }
 
+/* From here, or else with a token from the server. EDN_E_MISSING. */
+static edn_status box_find(edn_client *c, const char *token, const edn_hash *hash, edn_buf *out, edn_err *err)
+{
+    edn_status st = box_load(c, hash, out);
+
+    return st == EDN_E_MISSING && token[0] ? account_fetch_box(c, client_id(c)->server, token, hash, out, err) : st;
+}
+
+static edn_status record_find(edn_client *c, const char *token, const edn_hash *hash, edn_kdf_record *out, edn_err *err)
+{
+    edn_buf row = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
+    edn_status st = box_find(c, token, hash, &row, err);
+
+    if (st == EDN_OK && row.n != sizeof out->b)
+        st = EDN_E_DAMAGED;
+    if (st == EDN_OK)
+        memcpy(out->b, row.p, sizeof out->b);
+    edn_buf_dispose(&row);
+    return st;
+}
+
 edn_status account_load_wrap(edn_client *c, const char *token, edn_kdf_record *record, edn_buf *box, edn_err *err)
 {
     edn_hash kdf_hash, box_hash;
     edn_sign_pk login;
-    edn_buf row = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
     edn_status st;
 
     if (!edn_devlog_kdf(c->log, &kdf_hash, &box_hash, &login))
         return edn_fail(err, EDN_E_DAMAGED, "the account's log names no passphrase record");
-    st = box_load(c, &kdf_hash, &row);
-    if (st == EDN_E_MISSING && token[0])
-        st = account_fetch_box(c, client_id(c)->server, token, &kdf_hash, &row, err);
-    if (st == EDN_OK && row.n != sizeof record->b)
-        st = EDN_E_DAMAGED;
-    if (st == EDN_OK) {
-        memcpy(record->b, row.p, sizeof record->b);
-        st = box_load(c, &box_hash, box);
-        if (st == EDN_E_MISSING && token[0])
-            st = account_fetch_box(c, client_id(c)->server, token, &box_hash, box, err);
-    }
-    edn_buf_dispose(&row);
+    if ((st = record_find(c, token, &kdf_hash, record, err)) == EDN_OK)
+        st = box_find(c, token, &box_hash, box, err);
     if (st == EDN_E_MISSING)
         return edn_fail(err, st, "the account's sealed root key is not on this device; sync first");
     return st == EDN_OK ? st : client_fail(c, st, err);
@@ -144,21 +154,17 @@ static edn_status slot_profile(edn_client *c, edn_kdf_profile *out)
 }
 
 /* EDN_E_MISSING: the record is not on this device. */
-static edn_status account_profile(edn_client *c, edn_kdf_profile *out)
+static edn_status account_profile(edn_client *c, edn_kdf_profile *out, edn_err *err)
 {
-    edn_buf row = EDN_BUF_INIT(EDN_BOX_SIZE_MAX);
     edn_hash kdf_hash, box_hash;
     edn_kdf_record record;
     edn_sign_pk login;
-    edn_status st = edn_devlog_kdf(c->log, &kdf_hash, &box_hash, &login) ? box_load(c, &kdf_hash, &row) : EDN_E_MISSING;
+    edn_status st = EDN_E_MISSING;
 
-    if (st == EDN_OK && row.n != sizeof record.b)
-        st = EDN_E_DAMAGED;
-    if (st == EDN_OK) {
-        memcpy(record.b, row.p, sizeof record.b);
+    if (edn_devlog_kdf(c->log, &kdf_hash, &box_hash, &login))
+        st = record_find(c, "", &kdf_hash, &record, err);
+    if (st == EDN_OK)
         *out = account_profile_of(&record);
-    }
-    edn_buf_dispose(&row);
     return st;
 }
 
@@ -170,7 +176,7 @@ edn_status edn_client_strength(edn_client *c, edn_strength *out, edn_err *err)
     if (st != EDN_OK)
         return st;
     st = slot_profile(c, &lock);
-    if (st == EDN_OK && (st = account_profile(c, &account)) == EDN_E_MISSING)
+    if (st == EDN_OK && (st = account_profile(c, &account, err)) == EDN_E_MISSING)
         st = EDN_OK;
     *out = (edn_strength)EDN_MIN(lock, account);
     return client_end_read(c, st, err);
@@ -401,23 +407,38 @@ static edn_status change(changing *x)
     return st;
 }
 
+static changing changing_begin(edn_client *c, edn_err *err)
+{
+    return (changing){.c = c,
+                      .token = "",
+                      .secret = edn_secret_alloc(sizeof(edn_root_secret)),
+                      .err = err,
+                      .slot = EDN_BUF_INIT(4096),
+                      .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
+                      .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
+                      .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+}
+
+static void changing_end(changing *x)
+{
+    edn_secret_free(x->secret);
+    edn_secret_free(x->renewed);
+    edn_buf_dispose(&x->slot);
+    edn_buf_dispose(&x->link);
+    edn_buf_dispose(&x->root_box);
+    edn_buf_dispose(&x->old_box);
+}
+
 edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase, edn_bytes new_passphrase,
                                         edn_strength strength, edn_err *err)
 {
     EDN_SECRET(edn_local_key) ldk = EDN_KEY_EMPTY;
     edn_buf old_prepared = EDN_BUF_INIT(16384), new_prepared = EDN_BUF_INIT(16384);
-    changing x = {.c = c,
-                  .token = "",
-                  .err = err,
-                  .slot = EDN_BUF_INIT(4096),
-                  .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
-                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
-                  .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    changing x = changing_begin(c, err);
     edn_kdf_profile profile = (edn_kdf_profile)strength;
     edn_status st;
 
     x.strength = strength;
-    x.secret = edn_secret_alloc(sizeof *x.secret);
     if (!x.secret)
         return edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
     if ((st = client_open_slot(c, old_passphrase, &ldk, err)) != EDN_OK ||
@@ -436,29 +457,18 @@ edn_status edn_client_passphrase_change(edn_client *c, edn_bytes old_passphrase,
     x.new_prepared = edn_buf_view(&new_prepared);
     st = change(&x);
 out:
-    edn_secret_free(x.secret);
+    changing_end(&x);
     edn_buf_wipe(&old_prepared);
     edn_buf_wipe(&new_prepared);
-    edn_buf_dispose(&x.slot);
-    edn_buf_dispose(&x.link);
-    edn_buf_dispose(&x.root_box);
-    edn_buf_dispose(&x.old_box);
     return st;
 }
 
 edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn_err *err)
 {
     edn_buf prepared = EDN_BUF_INIT(16384);
-    changing x = {.c = c,
-                  .token = "",
-                  .err = err,
-                  .slot = EDN_BUF_INIT(4096),
-                  .link = EDN_BUF_INIT(EDN_LINK_SIZE_MAX),
-                  .root_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX),
-                  .old_box = EDN_BUF_INIT(EDN_BOX_SIZE_MAX)};
+    changing x = changing_begin(c, err);
     edn_status st;
 
-    x.secret = edn_secret_alloc(sizeof *x.secret);
     x.renewed = edn_secret_alloc(sizeof *x.renewed);
     if (!x.secret || !x.renewed) {
         st = edn_fail(err, EDN_E_NOMEM, "out of (locked) memory");
@@ -467,11 +477,7 @@ edn_status edn_client_account_key_renew(edn_client *c, edn_bytes passphrase, edn
         x.old_prepared = x.new_prepared = edn_buf_view(&prepared);
         st = change(&x);
     }
-    edn_secret_free(x.secret);
-    edn_secret_free(x.renewed);
+    changing_end(&x);
     edn_buf_wipe(&prepared);
-    edn_buf_dispose(&x.link);
-    edn_buf_dispose(&x.root_box);
-    edn_buf_dispose(&x.old_box);
     return st;
 }
