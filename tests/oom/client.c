@@ -2,6 +2,7 @@
  * changes nothing: the same call on the same handle then succeeds, the diary is what it should be, nothing is left
  * behind. The server and the disk, in the same process, have all the memory they want. */
 #include "oom.h"
+#include "oom_far.h"
 
 #include "client/syncing/quarantine.h"
 #include "client/syncing/snapshot.h"
@@ -23,27 +24,6 @@ struct scene {
 static scene ground;
 static edn_buf unseen[8]; /* batches of a that b does not have */
 static size_t unseen_n;
-static edn_status (*real_exchange)(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err);
-
-/* The far side. Only the answer's bytes are the client's own. */
-static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err)
-{
-    edn_http_answer answer = {.body = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
-    edn_status st;
-
-    oom_pause(true);
-    st = real_exchange(ctx, rq, &answer, err);
-    oom_pause(false);
-    out->status = answer.status;
-    out->retry_after_s = answer.retry_after_s;
-    out->bytes_sent = answer.bytes_sent;
-    out->bytes_received = answer.bytes_received;
-    edn_put_bytes(&out->body, answer.body.p, answer.body.n);
-    oom_pause(true);
-    edn_buf_dispose(&answer.body);
-    oom_pause(false);
-    return st == EDN_OK ? edn_buf_status(&out->body) : st;
-}
 
 /* Everything of a's behind its batch `from`. */
 static void keep_unseen(edn_client *a, uint64_t from)
@@ -91,8 +71,7 @@ static int ground_make(void **state)
     ground.a = crashvfs_new("ground-a");
     ground.b = crashvfs_new("ground-b");
     ground.w = world_new_on("ground-server");
-    real_exchange = ground.w->transport.exchange;
-    ground.w->transport.exchange = exchange;
+    oom_far_side(ground.w);
     ground.w->device_vfs = "ground-a";
     a = world_init(ground.w, "a");
     ground.w->device_vfs = "ground-b";

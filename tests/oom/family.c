@@ -17,17 +17,8 @@ static struct ground {
 
 static edn_client *open_on(const char *vfs)
 {
-    char home[256];
-    edn_client_options o;
-    edn_client *c;
-    edn_err err;
-
     g.w->device_vfs = vfs;
-    world_home(g.w, "home", home);
-    o = world_options(g.w, home);
-    CHECK_OK(edn_client_open(&o, &c, &err));
-    CHECK_OK(edn_client_unlock_session(c, g.key, &err));
-    return c;
+    return world_open_with(g.w, "home", g.key);
 }
 
 static int ground_make(void **state)

@@ -2,6 +2,7 @@
  * and the same call on the same handle then does it, once. Some of these write letters, of which an inbox takes few, or
  * stretch a passphrase: so not every allocation is tried, but one in each stretch of them. */
 #include "oom.h"
+#include "oom_far.h"
 
 #include <edn/recovery.h>
 #include <edn/sharing.h>
@@ -17,25 +18,6 @@ static struct ground {
     char page[EDN_RECOVERY_WORDS_MAX], set[EDN_RECOVERY_SET_MAX], words[EDN_RECOVERY_REQUEST_MAX];
     unsigned machines; /* homes in the making */
 } g;
-static edn_status (*real_exchange)(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err);
-
-/* The far side. Only the answer's bytes are the client's own. */
-static edn_status exchange(void *ctx, const edn_http_request *rq, edn_http_answer *out, edn_err *err)
-{
-    edn_http_answer answer = {.body = EDN_BUF_INIT(EDN_BUF_UNLIMITED)};
-    edn_status st;
-
-    oom_pause(true);
-    st = real_exchange(ctx, rq, &answer, err);
-    oom_pause(false);
-    out->status = answer.status;
-    out->retry_after_s = answer.retry_after_s;
-    edn_put_bytes(&out->body, answer.body.p, answer.body.n);
-    oom_pause(true);
-    edn_buf_dispose(&answer.body);
-    oom_pause(false);
-    return st == EDN_OK ? edn_buf_status(&out->body) : st;
-}
 
 static edn_client *person(const char *name)
 {
@@ -69,8 +51,7 @@ static int ground_make(void **state)
 {
     (void)state;
     g.w = world_new();
-    real_exchange = g.w->transport.exchange;
-    g.w->transport.exchange = exchange;
+    oom_far_side(g.w);
     g.anna = person("anna");
     g.ben = person("ben");
     meet(g.anna, "ben");

@@ -40,4 +40,21 @@ typedef struct two {
 two two_open(void);
 void two_close(two *t);
 
+/* Calls that are given `&err`, which is there for them: one that must succeed, and is printed when it does not. */
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        edn_err err = {EDN_OK, ""};                                                                                    \
+        edn_status st_ = (call);                                                                                       \
+        if (st_ != EDN_OK)                                                                                             \
+            print_error("%s\n", err.text);                                                                             \
+        CHECK_OK(st_);                                                                                                 \
+    } while (0)
+/* And one that must fail, with a sentence. */
+#define REFUSED(call, want)                                                                                            \
+    do {                                                                                                               \
+        edn_err err = {EDN_OK, ""};                                                                                    \
+        CHECK_STATUS((call), (want));                                                                                  \
+        CHECK(err.text[0]);                                                                                            \
+    } while (0)
+
 #endif

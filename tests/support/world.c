@@ -262,22 +262,28 @@ edn_client *world_login(world *w, const char *device)
     return c;
 }
 
-edn_client *world_open(world *w, const char *device)
+edn_client *world_open_with(world *w, const char *device, const uint8_t session_key[EDN_SESSION_KEY_SIZE])
 {
     char home[256];
     edn_client_options o;
     edn_client *c = NULL;
     edn_err err = {EDN_OK, ""};
-    size_t i = 0;
 
     world_home(w, device, home);
     o = world_options(w, home);
     must(edn_client_open(&o, &c, &err) == EDN_OK, "open", err.text);
+    must(edn_client_unlock_session(c, session_key, &err) == EDN_OK, "unlock", err.text);
+    return c;
+}
+
+edn_client *world_open(world *w, const char *device)
+{
+    size_t i = 0;
+
     while (i < sessions_n && strcmp(sessions[i].device, device) != 0)
         i++;
     must(i < sessions_n, "no session key for", device);
-    must(edn_client_unlock_session(c, sessions[i].key, &err) == EDN_OK, "unlock", err.text);
-    return c;
+    return world_open_with(w, device, sessions[i].key);
 }
 
 static world *pair;

@@ -61,6 +61,7 @@ edn_client_options world_options(world *w, const char *home);
 edn_client *world_init(world *w, const char *device);
 edn_client *world_login(world *w, const char *device);
 edn_client *world_open(world *w, const char *device); /* by the session key that init or login left in memory */
+edn_client *world_open_with(world *w, const char *device, const uint8_t session_key[EDN_SESSION_KEY_SIZE]);
 /* A world in which "a" has made the account and "b" has joined it; made once a process, copied each time. */
 world *world_of_two(void);
 

@@ -16,19 +16,7 @@ static struct ground {
     uint8_t key[EDN_SESSION_KEY_SIZE];
 } g;
 
-static edn_client *open_home(const char *name)
-{
-    char home[256];
-    edn_client_options o;
-    edn_client *c;
-    edn_err err;
-
-    world_home(g.w, name, home);
-    o = world_options(g.w, home);
-    CHECK_OK(edn_client_open(&o, &c, &err));
-    CHECK_OK(edn_client_unlock_session(c, g.key, &err));
-    return c;
-}
+static edn_client *open_home(const char *name) { return world_open_with(g.w, name, g.key); }
 
 static edn_client *init_home(const char *name)
 {

@@ -56,15 +56,6 @@ typedef struct figures {
 } figures;
 static figures *seen;
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        edn_err err = {EDN_OK, ""};                                                                                    \
-        edn_status st_ = (call);                                                                                       \
-        if (st_ != EDN_OK)                                                                                             \
-            print_error("%s\n", err.text);                                                                             \
-        CHECK_OK(st_);                                                                                                 \
-    } while (0)
-
 /* ---- people ------------------------------------------------------------------------------------------------------ */
 
 static const char *const device_names[] = {"anna-1", "anna-2", "berta-1", "berta-2", "berta-3"};

@@ -14,21 +14,6 @@
 #define SECOND "a second passphrase"
 #define OTHER "quite another one"
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        edn_err err = {EDN_OK, ""};                                                                                    \
-        edn_status st_ = (call);                                                                                       \
-        if (st_ != EDN_OK)                                                                                             \
-            print_error("%s\n", err.text);                                                                             \
-        CHECK_OK(st_);                                                                                                 \
-    } while (0)
-#define REFUSED(call, want)                                                                                            \
-    do {                                                                                                               \
-        edn_err err = {EDN_OK, ""};                                                                                    \
-        CHECK_STATUS((call), (want));                                                                                  \
-        CHECK(err.text[0]);                                                                                            \
-    } while (0)
-
 /* ---- what somebody does ------------------------------------------------------------------------------------------ */
 
 /* As edn_client_journal_new_locked and _lock, at the least cost. */

@@ -50,21 +50,6 @@ static edn_client *log_in(world *w, const char *device, const char *name, const 
     return c;
 }
 
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        edn_err err = {EDN_OK, ""};                                                                                    \
-        edn_status st_ = (call);                                                                                       \
-        if (st_ != EDN_OK)                                                                                             \
-            print_error("%s\n", err.text);                                                                             \
-        CHECK_OK(st_);                                                                                                 \
-    } while (0)
-#define REFUSED(call, want)                                                                                            \
-    do {                                                                                                               \
-        edn_err err = {EDN_OK, ""};                                                                                    \
-        CHECK_STATUS((call), (want));                                                                                  \
-        CHECK(err.text[0]);                                                                                            \
-    } while (0)
-
 static void sync_all(edn_client *c) { (void)diary_sync(c); }
 
 static edn_status keep_contact(void *ctx, const edn_contact *k)
